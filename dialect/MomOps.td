@@ -1,0 +1,12 @@
+// Mixture-of-Mamba dialect: the single entry for mlir-tblgen.
+#ifndef MOM_OPS
+#define MOM_OPS
+
+include "PointwiseOps.td"
+include "RowOps.td"
+include "ProductOps.td"
+include "SequenceOps.td"
+include "LossOps.td"
+include "StructureOps.td"
+
+#endif // MOM_OPS

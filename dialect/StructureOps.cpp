@@ -1,0 +1,77 @@
+// Mixture-of-Mamba dialect: repetition of layers, kernels and launches.
+#include "dialect/Mom.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace mom;
+
+#define GET_OP_CLASSES
+#include "dialect/MomOps.cpp.inc"
+
+/// The element type of a stack of `count`, or null.
+static Type elementOf(Type type, int64_t count) {
+  auto stack = dyn_cast<StackType>(type);
+  return stack && stack.getCount() == count ? stack.getElement() : Type();
+}
+
+static LogicalResult verifyTypes(Operation *op, TypeRange got, TypeRange expected, StringRef what) {
+  if (got == expected)
+    return success();
+  auto diag = op->emitOpError() << "expected " << what << " (" << expected << "), but got (" << got << ")";
+  return diag;
+}
+
+LogicalResult RepeatOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto callee = symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getCalleeAttr());
+  if (!callee)
+    return emitOpError() << "callee '" << getCallee() << "' is not a function";
+  SmallVector<Type> arguments(getCarried().getTypes());
+  llvm::append_range(arguments, getShared().getTypes());
+  for (Type type : getEach().getTypes()) {
+    Type element = elementOf(type, getCount());
+    if (!element) // C2
+      return emitOpError() << "expected a stack of " << getCount() << ", but got " << type;
+    arguments.push_back(element);
+  }
+  SmallVector<Type> results(getCarried().getTypes());
+  for (Type type : getStackedResults().getTypes()) {
+    Type element = elementOf(type, getCount());
+    if (!element) // C2
+      return emitOpError() << "expected a stack of " << getCount() << ", but got " << type;
+    results.push_back(element);
+  }
+  // C1
+  if (failed(verifyTypes(*this, callee.getArgumentTypes(), arguments, "a callee with arguments")) ||
+      failed(verifyTypes(*this, callee.getResultTypes(), results, "a callee with results")))
+    return failure();
+  return verifyTypes(*this, getCarriedResults().getTypes(), getCarried().getTypes(), "carried results");
+}
+
+LogicalResult ForwardOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (!symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getCalleeAttr()))
+    return emitOpError() << "callee '" << getCallee() << "' is not a function";
+  return success();
+}
+
+LogicalResult BackwardOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (!symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getCalleeAttr()))
+    return emitOpError() << "callee '" << getCallee() << "' is not a function";
+  return success();
+}
+
+LogicalResult KernelOp::verify() {
+  Block &body = getBody().front();
+  if (failed(verifyTypes(*this, body.getArgumentTypes(), getInputs().getTypes(), "inputs"))) // C1
+    return failure();
+  return verifyTypes(*this, body.getTerminator()->getOperandTypes(), getOutputs().getTypes(), // C2
+                     "yielded values");
+}
+
+LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (!symbols.lookupNearestSymbolFrom<LLVM::LLVMFuncOp>(*this, getCalleeAttr()))
+    return emitOpError() << "callee '" << getCallee() << "' is not an emitted kernel";
+  return success();
+}

@@ -1,0 +1,115 @@
+// Mixture-of-Mamba dialect: repetition of layers, kernels and launches.
+#ifndef MOM_STRUCTURE_OPS
+#define MOM_STRUCTURE_OPS
+
+include "OpBase.td"
+include "mlir/IR/SymbolInterfaces.td"
+
+class Mom_CallOp<string mnemonic>
+    : Op<Mom_Dialect, mnemonic, [Pure, AttrSizedOperandSegments,
+                                 DeclareOpInterfaceMethods<SymbolUserOpInterface>]>;
+
+def Mom_RepeatOp : Mom_CallOp<"repeat"> {
+  let summary = "applies a layer `count` times";
+  let description = [{
+    Round i calls `callee(carried..., shared..., each[i]...)`, which returns
+    the next carried values and then one element for each stack among the
+    results. `reverse` runs the rounds from the last to the first. `each`
+    operands and `stacked` results are `!mom.stack<count x T>`.
+
+    (C1) the callee's type is that of one round.
+    (C2) every stack has `count` elements.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$callee, I64Attr:$count, Variadic<AnyType>:$carried,
+                       Variadic<AnyType>:$shared, Variadic<Mom_StackType>:$each, UnitAttr:$reverse);
+  let results = (outs Variadic<AnyType>:$outputs);
+  let assemblyFormat = [{
+    (`reverse` $reverse^)? $callee `times` $count `carry` `(` $carried `)` `share` `(` $shared `)`
+    `each` `(` $each `)` attr-dict `:` functional-type(operands, results)
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::ResultRange getCarriedResults() { return getOutputs().take_front(getCarried().size()); }
+    ::mlir::ResultRange getStackedResults() { return getOutputs().drop_front(getCarried().size()); }
+  }];
+}
+
+def Mom_ForwardOp : Mom_CallOp<"forward"> {
+  let summary = "the forward half of a repeated joint function";
+  let description = [{
+    Between `grad` and `split`: applies the forward part of the joint function
+    `callee` and keeps on the tape what its `mom.backward` needs. The joint
+    function takes `(carried..., shared..., each..., gradients of carried
+    results...)` and returns `(carried results..., gradients of carried...,
+    gradients of each...)`.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$callee, I64Attr:$count, Variadic<AnyType>:$carried,
+                       Variadic<AnyType>:$shared, Variadic<Mom_StackType>:$each);
+  let results = (outs Variadic<AnyType>:$outputs, Mom_TapeType:$tape);
+  let assemblyFormat = [{
+    $callee `times` $count `carry` `(` $carried `)` `share` `(` $shared `)`
+    `each` `(` $each `)` attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def Mom_BackwardOp : Mom_CallOp<"backward"> {
+  let summary = "the backward half of a repeated joint function";
+  let description = [{
+    Runs the rounds of `tape` from the last to the first. The results are the
+    gradients of the carried operands, then one stack of gradients for each
+    `each` operand that wants one (`wanted`).
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$callee, I64Attr:$count, Variadic<AnyType>:$gradients,
+                       Variadic<AnyType>:$shared, Variadic<Mom_StackType>:$each, Mom_TapeType:$tape);
+  let results = (outs Variadic<AnyType>:$outputs);
+  let assemblyFormat = [{
+    $callee `times` $count `gradient` `(` $gradients `)` `share` `(` $shared `)`
+    `each` `(` $each `)` `tape` $tape attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def Mom_KernelOp : Op<Mom_Dialect, "kernel",
+    [Pure, IsolatedFromAbove, SingleBlockImplicitTerminator<"::mom::YieldOp">]> {
+  let summary = "work that becomes one launch";
+  let description = [{
+    One anchor with the pointwise work before and after it. The body's block
+    arguments are the inputs, in order; their types, and those of the results,
+    are storage types. `name` lists the values the kernel defines, as a
+    schedule names it; `schedule` holds its knobs once they are resolved.
+
+    (C1) block arguments have the types of the inputs.
+    (C2) the yielded values have the types of the results.
+  }];
+  let arguments = (ins Mom_AnchorAttr:$anchor, StrAttr:$name, Variadic<AnyType>:$inputs,
+                       OptionalAttr<DictionaryAttr>:$schedule);
+  let results = (outs Variadic<AnyType>:$outputs);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $anchor $name `(` $inputs `)` (`schedule` $schedule^)? attr-dict
+    `:` functional-type($inputs, $outputs) $body
+  }];
+  let hasVerifier = 1;
+}
+
+def Mom_YieldOp : Op<Mom_Dialect, "yield", [Pure, Terminator, HasParent<"::mom::KernelOp">]> {
+  let summary = "the results of a kernel";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+  let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];
+}
+
+def Mom_LaunchOp : Op<Mom_Dialect, "launch",
+    [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "runs an emitted kernel";
+  let description = [{
+    `callee` is the emitted function; its buffers are the inputs, then the
+    results, which the launch table places in the arena. A result without a
+    user is workspace.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$callee, Mom_GridAttr:$grid, Variadic<AnyType>:$inputs);
+  let results = (outs Variadic<AnyType>:$outputs);
+  let assemblyFormat = [{
+    $callee $grid `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)
+  }];
+}
+
+#endif // MOM_STRUCTURE_OPS
