@@ -1,0 +1,126 @@
+// mom-add-update: AdamW as ops of the dialect, over flat parameter vectors.
+//
+// Every device then runs the same formula through its own pointwise emitter,
+// and the interpreter is the optimizer's oracle too.
+#include "dialect/Mom.h"
+#include "dialect/ParameterLayout.h"
+#include "momrt/table.h"
+
+namespace mom {
+#define GEN_PASS_DECL_ADDUPDATEPASS
+#define GEN_PASS_DEF_ADDUPDATEPASS
+#include "compiler/Autodiff/Passes.h.inc"
+} // namespace mom
+
+using namespace mlir;
+using namespace mom;
+
+namespace {
+/// Arithmetic on static vectors; scalars are vectors [1].
+struct Arithmetic {
+  OpBuilder &b;
+  Location loc;
+
+  Value add(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
+  Value sub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
+  Value mul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
+  Value div(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
+  Value sqrt(Value x) { return math::SqrtOp::create(b, loc, x); }
+  Value affine(Value x, double scale, double offset) {
+    return AffineOp::create(b, loc, x.getType(), x, b.getF64FloatAttr(scale), b.getF64FloatAttr(offset));
+  }
+  Value like(Value scalar, Value x) {
+    return BroadcastOp::create(b, loc, x.getType(), scalar, x, Value());
+  }
+  Value scale(Value scalar, Value x) { return mul(like(scalar, x), x); }
+  Value sum(Value x) {
+    return ReduceOp::create(b, loc, RankedTensorType::get({1}, b.getF32Type()), Reduction::sum, x);
+  }
+};
+
+class AddUpdatePass : public mom::impl::AddUpdatePassBase<AddUpdatePass> {
+public:
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto name = module->getAttrOfType<FlatSymbolRefAttr>(attr::kModel);
+    if (!name || !module->hasAttr(attr::kTrain))
+      return;
+    auto model = module.lookupSymbol<func::FuncOp>(name.getValue());
+    OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+    layout = ParameterLayout(model);
+    build(b, model);
+  }
+
+private:
+  DictionaryAttr state(OpBuilder &b, StringRef space, int64_t offset) {
+    return b.getDictionaryAttr({b.getNamedAttr(attr::kState, b.getStringAttr(space)),
+                                b.getNamedAttr("mom.offset", b.getI64IntegerAttr(offset))});
+  }
+
+  Value argument(func::FuncOp func, OpBuilder &b, StringRef space, int64_t offset, int64_t size) {
+    unsigned index = func.getNumArguments();
+    auto type = RankedTensorType::get({size}, b.getF32Type());
+    (void)func.insertArgument(index, type, state(b, space, offset),
+                              NameLoc::get(b.getStringAttr(space), func.getLoc()));
+    return func.getArgument(index);
+  }
+
+  void build(OpBuilder &b, func::FuncOp model) {
+    auto func = func::FuncOp::create(b, model.getLoc(), (model.getSymName() + ".update").str(),
+                                     b.getFunctionType({}, {}));
+    func->setAttr(attr::kEntry, b.getStringAttr("update"));
+    Block *block = func.addEntryBlock();
+    OpBuilder body = OpBuilder::atBlockEnd(block);
+    Arithmetic a{body, NameLoc::get(b.getStringAttr("adamw"), model.getLoc())};
+    auto hyper = [&](momrt_hyper which) { return argument(func, b, "hyper", which, 1); };
+    Value rate = hyper(MOMRT_HYPER_RATE), beta1 = hyper(MOMRT_HYPER_BETA1),
+          beta2 = hyper(MOMRT_HYPER_BETA2), eps = hyper(MOMRT_HYPER_EPS),
+          bias1 = hyper(MOMRT_HYPER_BIAS1), bias2 = hyper(MOMRT_HYPER_BIAS2),
+          clip = hyper(MOMRT_HYPER_CLIP);
+
+    SmallVector<Value> gradients;
+    Value squares;
+    for (const ParameterRange &range : layout.ranges) {
+      gradients.push_back(argument(func, b, "gradients", range.offset, range.size));
+      Value sum = a.sum(a.mul(gradients.back(), gradients.back()));
+      squares = squares ? a.add(squares, sum) : sum;
+    }
+    SmallVector<Value> results;
+    SmallVector<Attribute> attributes;
+    auto result = [&](Value value, DictionaryAttr attribute) {
+      results.push_back(value);
+      attributes.push_back(attribute);
+    };
+    if (squares) {
+      // scale = min(1, clip / norm); the offset keeps a zero gradient finite.
+      Value norm = a.sqrt(squares);
+      Value one = a.affine(norm, 0, 1);
+      Value factor = arith::MinimumFOp::create(body, a.loc, one, a.div(clip, a.affine(norm, 1, 1e-12)));
+      for (auto [range, gradient] : llvm::zip_equal(layout.ranges, gradients)) {
+        Value w = argument(func, b, "parameters", range.offset, range.size);
+        Value m = argument(func, b, "moment1", range.offset, range.size);
+        Value v = argument(func, b, "moment2", range.offset, range.size);
+        Value g = a.scale(factor, gradient);
+        // m' = m + (1 - beta1) (g - m), v' likewise: exact where g = m
+        Value m2 = a.add(m, a.scale(a.affine(beta1, -1, 1), a.sub(g, m)));
+        Value v2 = a.add(v, a.scale(a.affine(beta2, -1, 1), a.sub(a.mul(g, g), v)));
+        Value root = a.add(a.sqrt(a.scale(bias2, v2)), a.like(eps, v2));
+        Value change = a.div(a.scale(bias1, m2), root);
+        if (range.decay != 0)
+          change = a.add(change, a.affine(w, range.decay, 0));
+        result(a.sub(w, a.scale(rate, change)), state(b, "parameters", range.offset));
+        result(m2, state(b, "moment1", range.offset));
+        result(v2, state(b, "moment2", range.offset));
+      }
+      result(norm, b.getDictionaryAttr(b.getNamedAttr(attr::kOutput, b.getStringAttr("grad_norm"))));
+    }
+    func::ReturnOp::create(body, func.getLoc(), results);
+    func.setFunctionType(b.getFunctionType(func.getArgumentTypes(), TypeRange(ValueRange(results))));
+    func.setResAttrsAttr(b.getArrayAttr(attributes));
+  }
+
+  ParameterLayout layout;
+};
+} // namespace

@@ -1,0 +1,247 @@
+// mom-partition: cuts joint functions into forward and backward.
+//
+// The cut follows the uses: what the forward results need is forward, the rest
+// is backward, and a forward value that backward reads is either saved or, when
+// only pointwise work lies between it and saved values, computed again.
+#include "dialect/Mom.h"
+
+namespace mom {
+#define GEN_PASS_DECL_PARTITIONPASS
+#define GEN_PASS_DEF_PARTITIONPASS
+#include "compiler/Autodiff/Passes.h.inc"
+} // namespace mom
+
+using namespace mlir;
+using namespace mom;
+
+/// Work that costs less than storing and loading its result.
+static bool isCheap(Operation *op) {
+  if (isa<ModalityRouteOp, arith::ConstantOp, SplitOp, BroadcastOp, PresentOp, OneHotOp>(op))
+    return true;
+  return op->hasTrait<OpTrait::Elementwise>();
+}
+
+namespace {
+struct Halves {
+  func::FuncOp forward, backward;
+  SmallVector<Type> saved; // of one round
+};
+
+/// One joint function on its way to two.
+class Cut {
+public:
+  Cut(func::FuncOp joint, bool recompute) : joint(joint), recompute(recompute) {
+    carried = joint->getAttrOfType<IntegerAttr>("mom.carried").getInt();
+    inputs = joint.getNumArguments() - carried;
+    auto returned = joint.getBody().front().getTerminator()->getOperands();
+    for (Value result : returned.take_front(carried))
+      markForward(result);
+    for (Value gradient : returned.drop_front(carried))
+      markBackward(gradient);
+  }
+
+  Halves build(SymbolTable &symbols) {
+    Halves halves;
+    std::string name = joint.getSymName().drop_back(StringRef(".joint").size()).str();
+    for (Value value : saved)
+      halves.saved.push_back(value.getType());
+    halves.forward = buildForward(name + ".forward", symbols);
+    halves.backward = buildBackward(name + ".backward", symbols);
+    return halves;
+  }
+
+private:
+  void markForward(Value value) {
+    Operation *op = value.getDefiningOp();
+    if (op && forward.insert(op))
+      for (Value operand : op->getOperands())
+        markForward(operand);
+  }
+
+  /// `value` is read by backward.
+  void markBackward(Value value) {
+    if (!seen.insert(value).second)
+      return;
+    Operation *op = value.getDefiningOp();
+    if (!op) {
+      auto argument = cast<BlockArgument>(value);
+      // The batch, the parameters and the gradients are arguments of backward
+      // too; a carried value is not, and must be saved.
+      if (argument.getArgNumber() < carried)
+        saved.insert(value);
+      return;
+    }
+    if (forward.contains(op) && !(recompute ? canRecompute(op) : isa<ModalityRouteOp>(op))) {
+      saved.insert(value);
+      return;
+    }
+    backward.insert(op);
+    for (Value operand : dependencies(op))
+      markBackward(operand);
+  }
+
+  /// Recomputing must not force more values to be saved than it spares: a chain
+  /// is followed only while each op reads one row value.
+  static bool canRecompute(Operation *op) {
+    return isCheap(op) && llvm::count_if(dependencies(op), [](Value v) { return isRows(v.getType()); }) <= 1;
+  }
+
+  /// The operands whose values an op reads. A broadcast reads the shape of
+  /// `like` only; `fill` finds it another value of that shape.
+  static SmallVector<Value> dependencies(Operation *op) {
+    if (auto broadcast = dyn_cast<BroadcastOp>(op); broadcast && isRows(broadcast.getY().getType()))
+      return broadcast.getRoute() ? SmallVector<Value>{broadcast.getX(), broadcast.getRoute()}
+                                  : SmallVector<Value>{broadcast.getX()};
+    return SmallVector<Value>(op->getOperands());
+  }
+
+  func::FuncOp declare(StringRef name, TypeRange arguments, SymbolTable &symbols) {
+    OpBuilder b(joint.getContext());
+    auto func = func::FuncOp::create(b, joint.getLoc(), name, b.getFunctionType(arguments, {}));
+    func.setPrivate();
+    symbols.insert(func);
+    func.addEntryBlock();
+    return func;
+  }
+
+  void fill(func::FuncOp func, const SetVector<Operation *> &ops, IRMapping &map,
+            ArrayRef<Value> returned) {
+    OpBuilder b = OpBuilder::atBlockEnd(&func.getBody().front());
+    for (Operation &op : joint.getBody().front().without_terminator()) {
+      if (!ops.contains(&op))
+        continue;
+      if (auto broadcast = dyn_cast<BroadcastOp>(op); broadcast && !map.contains(broadcast.getLike()))
+        map.map(broadcast.getLike(), likeRows(func, broadcast));
+      b.clone(op, map);
+    }
+    SmallVector<Value> results =
+        llvm::map_to_vector(returned, [&](Value v) { return map.lookup(v); });
+    func::ReturnOp::create(b, joint.getLoc(), results);
+    func.setFunctionType(b.getFunctionType(func.getArgumentTypes(), TypeRange(ValueRange(results))));
+  }
+
+  /// An argument of `func` with the rows that `broadcast` spreads over.
+  static Value likeRows(func::FuncOp func, BroadcastOp broadcast) {
+    for (Value argument : func.getArguments())
+      if (rowsOf(argument) == rowsOf(broadcast.getY()) && getElementTypeOrSelf(argument).isF32())
+        return argument;
+    llvm_unreachable("backward has a gradient of each row space that it computes in");
+  }
+
+  func::FuncOp buildForward(StringRef name, SymbolTable &symbols) {
+    auto arguments = joint.getArguments().take_front(inputs);
+    func::FuncOp func = declare(name, TypeRange(ValueRange(arguments)), symbols);
+    IRMapping map;
+    mapArguments(arguments, func.getArguments(), map);
+    for (unsigned i = 0; i < inputs; ++i)
+      func.setArgAttrs(i, joint.getArgAttrDict(i));
+    auto results = joint.getBody().front().getTerminator()->getOperands().take_front(carried);
+    SmallVector<Value> returned(results);
+    llvm::append_range(returned, saved);
+    fill(func, forward, map, returned);
+    return func;
+  }
+
+  func::FuncOp buildBackward(StringRef name, SymbolTable &symbols) {
+    // (gradients of carried results, batch and parameters, saved values)
+    SmallVector<BlockArgument> arguments(joint.getArguments().drop_front(inputs));
+    llvm::append_range(arguments, joint.getArguments().slice(carried, inputs - carried));
+    SmallVector<Type> types;
+    for (Value argument : arguments)
+      types.push_back(argument.getType());
+    for (Value value : saved)
+      types.push_back(value.getType());
+    func::FuncOp func = declare(name, types, symbols);
+    IRMapping map;
+    mapArguments(arguments, func.getArguments().take_front(arguments.size()), map);
+    for (auto [value, argument] :
+         llvm::zip_equal(saved, func.getArguments().drop_front(arguments.size()))) {
+      map.map(value, argument);
+      argument.setLoc(value.getLoc());
+    }
+    auto results = joint.getBody().front().getTerminator()->getOperands().drop_front(carried);
+    fill(func, backward, map, SmallVector<Value>(results));
+    return func;
+  }
+
+  static void mapArguments(ArrayRef<BlockArgument> from, Block::BlockArgListType to, IRMapping &map) {
+    for (auto [source, target] : llvm::zip_equal(from, to)) {
+      map.map(source, target);
+      target.setLoc(source.getLoc());
+    }
+  }
+
+  func::FuncOp joint;
+  bool recompute;
+  unsigned carried, inputs;
+  SetVector<Operation *> forward, backward;
+  SetVector<Value> saved;
+  DenseSet<Value> seen;
+};
+
+class PartitionPass : public mom::impl::PartitionPassBase<PartitionPass> {
+public:
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    SymbolTable symbols(module);
+    // An inner layer's tape must be explicit values before the outer function
+    // can save them, so callees come first.
+    SmallVector<func::FuncOp> joints;
+    for (auto func : module.getOps<func::FuncOp>())
+      if (func->hasAttr(attr::kJoint))
+        visit(func, symbols, joints);
+    for (func::FuncOp joint : joints) {
+      replaceCalls(joint);
+      halves[joint.getSymNameAttr()] = Cut(joint, recompute).build(symbols);
+    }
+    for (auto func : module.getOps<func::FuncOp>())
+      replaceCalls(func);
+    for (func::FuncOp joint : joints)
+      symbols.erase(joint);
+  }
+
+private:
+  void visit(func::FuncOp joint, SymbolTable &symbols, SmallVectorImpl<func::FuncOp> &order) {
+    if (llvm::is_contained(order, joint))
+      return;
+    joint.walk([&](ForwardOp op) { visit(symbols.lookup<func::FuncOp>(op.getCallee()), symbols, order); });
+    order.push_back(joint);
+  }
+
+  void replaceCalls(func::FuncOp func) {
+    for (auto op : llvm::to_vector(func.getOps<ForwardOp>()))
+      replaceCall(op);
+  }
+
+  void replaceCall(ForwardOp op) {
+    auto found = halves.find(op.getCalleeAttr().getAttr());
+    assert(found != halves.end() && "callees are cut first");
+    Halves &half = found->second;
+    OpBuilder b(op);
+    SmallVector<Type> types(op.getOutputs().getTypes()), stacks;
+    for (Type type : half.saved)
+      stacks.push_back(StackType::get(op.getContext(), op.getCount(), type));
+    llvm::append_range(types, stacks);
+    auto forward =
+        RepeatOp::create(b, op.getLoc(), types, half.forward.getSymName(), op.getCount(),
+                         op.getCarried(), op.getShared(), op.getEach(), /*reverse=*/false);
+    for (Operation *user : llvm::make_early_inc_range(op.getTape().getUsers())) {
+      auto old = cast<BackwardOp>(user);
+      b.setInsertionPoint(old);
+      SmallVector<Value> each(old.getEach());
+      llvm::append_range(each, forward.getStackedResults());
+      auto backward = RepeatOp::create(b, old.getLoc(), old.getOutputs().getTypes(),
+                                       half.backward.getSymName(), old.getCount(),
+                                       old.getGradients(), old.getShared(), each, /*reverse=*/true);
+      old.replaceAllUsesWith(backward.getOutputs());
+      old.erase();
+    }
+    op.getOutputs().replaceAllUsesWith(forward.getCarriedResults());
+    op.erase();
+  }
+
+  DenseMap<StringAttr, Halves> halves;
+};
+} // namespace

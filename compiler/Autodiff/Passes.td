@@ -1,0 +1,50 @@
+// Passes that differentiate a program and cut the result in two.
+#ifndef MOM_AUTODIFF_PASSES
+#define MOM_AUTODIFF_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def DifferentiatePass : Pass<"mom-differentiate", "::mlir::ModuleOp"> {
+  let summary = "every layer has a joint function, and the model a gradient function";
+  let description = [{
+    For a layer `@f(carried..., batch, params...) -> carried'...` makes
+    `@f.joint(carried..., batch, params..., dcarried'...) -> (carried'...,
+    dcarried..., dparams...)`: forward and backward in one function, so that
+    what to save is a later choice. For the model `@m` makes `@m.gradient`,
+    which returns the model's results and the gradient of the minimised loss
+    for each parameter. A `mom.repeat` becomes a `mom.forward` and, against it,
+    a `mom.backward`.
+
+    Scans in joint functions keep checkpoints every `checkpoint` tokens. A
+    layer marked `mom.export` becomes the entries `@f` and `@f.vjp`.
+  }];
+  let options = [Option<"checkpoint", "checkpoint", "int64_t", "16",
+                        "tokens between two saved states of a scan">,
+                 Option<"training", "training", "bool", "true",
+                        "make the model's gradient function">];
+}
+
+def AddUpdatePass : Pass<"mom-add-update", "::mlir::ModuleOp"> {
+  let summary = "a trained model has an update function";
+  let description = [{
+    Adds `@m.update`: AdamW with decoupled decay and clipping by the global norm
+    of the gradient, over the parameters as flat vectors, one for each value of
+    `mom.decay`. Its results replace its arguments in place; the step's scalars
+    (rate, bias corrections ...) are arguments of one element.
+  }];
+}
+
+def PartitionPass : Pass<"mom-partition", "::mlir::ModuleOp"> {
+  let summary = "no joint function is left: forward saves what backward reads";
+  let description = [{
+    Cuts each joint function into `@f.forward`, which also returns the values to
+    save, and `@f.backward`, which takes them. A value that backward reads is
+    computed again from saved ones where that takes pointwise work only
+    (`recompute`), and is saved otherwise. `mom.forward` and `mom.backward`
+    become `mom.repeat`; tapes become stacks.
+  }];
+  let options = [Option<"recompute", "recompute", "bool", "true",
+                        "compute pointwise values again instead of saving them">];
+}
+
+#endif

@@ -1,0 +1,44 @@
+// Elementary functions in f32 arithmetic.
+//
+// Each works on scalars and vectors alike, has no branch and no table. Errors are
+// the largest seen over the floats of a range, against double precision.
+#pragma once
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Value.h"
+
+namespace mom {
+
+struct Approximations {
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+
+  /// 1.0 ulp; 0 below -104, infinity above 88.73, denormal results kept.
+  mlir::Value exp(mlir::Value x);
+  mlir::Value exp2(mlir::Value x);
+  mlir::Value expm1(mlir::Value x);
+  /// 1 ulp; minus infinity at 0, not a number below.
+  mlir::Value log(mlir::Value x);
+  mlir::Value log1p(mlir::Value x);
+  mlir::Value tanh(mlir::Value x);
+  mlir::Value sigmoid(mlir::Value x);
+  mlir::Value silu(mlir::Value x);
+  mlir::Value softplus(mlir::Value x);
+
+  mlir::Value constant(double value, mlir::Value like);
+  mlir::Value affine(mlir::Value x, double scale, double offset);
+
+private:
+  mlir::Value integer(int32_t value, mlir::Value like);
+  mlir::Value asInteger(mlir::Value x);
+  mlir::Value asFloat(mlir::Value bits, mlir::Value like);
+  mlir::Value fma(mlir::Value x, mlir::Value y, mlir::Value z);
+  mlir::Value polynomial(mlir::Value x, llvm::ArrayRef<double> fromHighest);
+  mlir::Value power(mlir::Value n, mlir::Value like);
+  mlir::Value times2(mlir::Value x, mlir::Value n);
+  std::pair<mlir::Value, mlir::Value> nearest(mlir::Value x, mlir::Value scale);
+  mlir::Value expm1Small(mlir::Value r);
+  mlir::Value logNormal(mlir::Value x, mlir::Value extraExponent);
+};
+
+} // namespace mom

@@ -1,0 +1,300 @@
+// The emitted function of a kernel: phases, pointers and the kernel's launches.
+// Arithmetic, memory and loops stand in Builders.cpp.
+#include "compiler/Emit/Emitter.h"
+
+#include "compiler/Schedule/Knobs.h"
+#include "momrt/table.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mom;
+
+KernelBuilder::KernelBuilder(KernelOp kernel, StringRef symbol)
+    : kernel(kernel), loc(kernel.getLoc()), b(kernel.getContext()), symbol(symbol) {
+  outputs.resize(kernel.getNumResults());
+}
+
+void KernelBuilder::begin() {
+  begin(llvm::to_vector(llvm::seq<unsigned>(0, kernel.getNumResults())));
+}
+
+void KernelBuilder::begin(ArrayRef<unsigned> written, StringRef suffix) {
+  auto ptr = LLVM::LLVMPointerType::get(b.getContext());
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                          {ptr, b.getI64Type(), ptr});
+  std::string name = symbol;
+  if (!suffix.empty())
+    name += "." + suffix.str();
+  // Two kernels of a function may define values of one name.
+  auto module = kernel->getParentOfType<ModuleOp>();
+  std::string unique = name;
+  for (unsigned i = 1; SymbolTable::lookupSymbolIn(module, unique); ++i)
+    unique = name + "." + std::to_string(i);
+  auto enclosing = kernel->getParentOfType<func::FuncOp>();
+  b.setInsertionPoint(enclosing);
+  function = LLVM::LLVMFuncOp::create(b, loc, unique, type);
+  functions.push_back(function);
+  Block *entry = function.addEntryBlock(b);
+  for (BlockArgument argument : entry->getArguments())
+    argument.setLoc(loc);
+  b.setInsertionPointToStart(entry);
+
+  phaseOutputs = llvm::to_vector(written);
+  phaseInputs = llvm::to_vector(kernel.getInputs());
+  newWorkspaces.clear();
+  argumentSlots.clear();
+  pointers.clear();
+  bound.clear();
+  outputSlots.assign(outputs.size(), -1);
+  workspaceSlots.assign(workspaces.size(), -1);
+  scratchBytes = 0;
+  slots = 2; // counts, status
+  for (BlockArgument argument : kernel.getBody().getArguments()) {
+    argumentSlots[argument] = slots;
+    slots += isa<BatchType>(argument.getType()) ? 5 : isa<RouteType>(argument.getType()) ? 3 : 1;
+  }
+  auto place = [&](Value value, int &slot) {
+    if (!value)
+      return;
+    phaseInputs.push_back(value);
+    slot = slots++;
+  };
+  for (auto [value, slot] : llvm::zip_equal(outputs, outputSlots))
+    place(value, slot);
+  for (auto [value, slot] : llvm::zip_equal(workspaces, workspaceSlots))
+    place(value, slot);
+  for (unsigned i : phaseOutputs)
+    outputSlots[i] = slots++;
+}
+
+unsigned KernelBuilder::workspace(RankedTensorType type) {
+  unsigned id = workspaces.size();
+  workspaces.push_back(Value());
+  workspaceTypes.push_back(type);
+  workspaceSlots.push_back(slots++);
+  newWorkspaces.push_back(id);
+  return id;
+}
+
+void KernelBuilder::finish(GridAttr grid) {
+  LLVM::ReturnOp::create(b, loc, ValueRange());
+  function->setAttr("mom.scratch", b.getI64IntegerAttr(scratchBytes));
+  SmallVector<Type> types;
+  for (unsigned i : phaseOutputs)
+    types.push_back(kernel.getResult(i).getType());
+  for (unsigned id : newWorkspaces)
+    types.push_back(workspaceTypes[id]);
+  b.setInsertionPoint(kernel);
+  auto launch = LaunchOp::create(b, loc, types, FlatSymbolRefAttr::get(function.getSymNameAttr()),
+                                 grid, phaseInputs);
+  launches.push_back(launch);
+  unsigned next = 0;
+  for (unsigned i : phaseOutputs)
+    outputs[i] = launch.getResult(next++);
+  for (unsigned id : newWorkspaces)
+    workspaces[id] = launch.getResult(next++);
+}
+
+void KernelBuilder::replaceKernel() {
+  kernel.replaceAllUsesWith(outputs);
+  kernel.erase();
+}
+
+void KernelBuilder::abandon() {
+  for (LaunchOp launch : llvm::reverse(launches))
+    launch.erase();
+  for (LLVM::LLVMFuncOp f : functions)
+    f.erase();
+}
+
+GridAttr KernelBuilder::rowGrid(RowSpace space, int64_t tile, int64_t extra, int64_t factor) {
+  return GridAttr::get(b.getContext(), b.getStringAttr(stringifyRowSpace(space)), tile, extra, factor);
+}
+
+GridAttr KernelBuilder::fixedGrid(int64_t blocks) {
+  return GridAttr::get(b.getContext(), StringAttr(), 1, 0, blocks);
+}
+
+int64_t KernelBuilder::knob(StringRef name) {
+  return kernel.getScheduleAttr().getAs<IntegerAttr>(name).getInt();
+}
+
+/// The pointer of a slot, loaded once at the function's start.
+Value KernelBuilder::pointer(unsigned slot) {
+  Value &value = pointers[slot];
+  if (value)
+    return value;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&function.getBody().front());
+  auto ptr = LLVM::LLVMPointerType::get(b.getContext());
+  Value at = LLVM::GEPOp::create(b, loc, ptr, ptr, function.getArgument(0),
+                                 ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(slot)});
+  return pointers[slot] = LLVM::LoadOp::create(b, loc, ptr, at);
+}
+
+Value KernelBuilder::pointer(Value source, Field field) {
+  if (auto route = source.getDefiningOp<ModalityRouteOp>())
+    source = route.getBatch();
+  unsigned slot = argumentSlots.lookup(source);
+  assert(slot && "batch or route is not an input of the kernel");
+  return pointer(slot + field - (isa<RouteType>(source.getType()) ? Offsets : Segments));
+}
+
+Value KernelBuilder::status() { return pointer(1); }
+
+Value KernelBuilder::count(RowSpace space) {
+  unsigned which = space == RowSpace::stream     ? MOMRT_COUNT_STREAM
+                   : space == RowSpace::document ? MOMRT_COUNT_DOCUMENT
+                                                 : MOMRT_COUNT_TOKEN;
+  return loadScalar(pointer(0u), b.getI64Type(), index(which));
+}
+
+Value KernelBuilder::segmentCount() {
+  return loadScalar(pointer(0u), b.getI64Type(), index(MOMRT_COUNT_SEGMENT));
+}
+
+Value KernelBuilder::count(Type type) {
+  RowsAttr rows = rowsOf(type);
+  if (!rows)
+    return index(cast<RankedTensorType>(type).getDimSize(0));
+  if (rows.getSpace() != RowSpace::chunk)
+    return count(rows.getSpace());
+  return add(div(count(RowSpace::token), rows.getChunk()), segmentCount());
+}
+
+View KernelBuilder::tensorView(Type type, Value base) {
+  auto tensor = cast<RankedTensorType>(type);
+  int64_t channels = tensor.getRank() ? tensor.getShape().back() : 1;
+  return View{base, channels, channels, tensor.getElementType(), {}, {}};
+}
+
+View KernelBuilder::view(Value value) {
+  if (auto it = bound.find(value); it != bound.end())
+    return it->second;
+  if (isa<BlockArgument>(value))
+    return isa<RankedTensorType>(value.getType())
+               ? tensorView(value.getType(), pointer(argumentSlots.lookup(value)))
+               : View();
+  if (auto extend = value.getDefiningOp<arith::ExtFOp>())
+    return view(extend.getIn());
+  auto split = value.getDefiningOp<SplitOp>();
+  if (!split)
+    return {};
+  View whole = view(split.getX());
+  if (!whole)
+    return {};
+  int64_t column = 0;
+  for (Value part : split.getParts().take_front(cast<OpResult>(value).getResultNumber()))
+    column += channelsOf(part);
+  whole.base = address(whole.base, whole.element, index(column));
+  whole.channels = channelsOf(value);
+  return whole;
+}
+
+bool KernelBuilder::inMemory(Value value) {
+  if (bound.contains(value))
+    return true;
+  if (isa<BlockArgument>(value))
+    return isa<RankedTensorType>(value.getType());
+  if (auto extend = value.getDefiningOp<arith::ExtFOp>())
+    return inMemory(extend.getIn());
+  auto split = value.getDefiningOp<SplitOp>();
+  return split && inMemory(split.getX());
+}
+
+View KernelBuilder::output(unsigned i) {
+  assert(outputSlots[i] >= 0 && "output is not of this phase");
+  return tensorView(kernel.getResult(i).getType(), pointer(outputSlots[i]));
+}
+
+View KernelBuilder::workspaceView(unsigned id) {
+  assert(workspaceSlots[id] >= 0 && "workspace is not of this phase");
+  return tensorView(workspaceTypes[id], pointer(workspaceSlots[id]));
+}
+
+Value KernelBuilder::yielded(unsigned i) {
+  return kernel.getBody().front().getTerminator()->getOperand(i);
+}
+
+Value KernelBuilder::scratch(int64_t bytes) {
+  Value base = function.getArgument(2);
+  Value at = address(base, b.getI8Type(), index(scratchBytes));
+  scratchBytes += llvm::alignTo(bytes, 64);
+  return at;
+}
+
+View KernelBuilder::scratchView(int64_t rows, int64_t channels) {
+  return View{scratch(rows * channels * 4), channels, channels, b.getF32Type(), {}, {}};
+}
+
+Segment KernelBuilder::segment(Value batch, Value i) {
+  Value base = pointer(batch, Segments), first = mul(i, 4);
+  auto field = [&](int64_t f) { return loadScalar(base, b.getI64Type(), add(first, f)); };
+  return Segment{field(0), field(1), field(2), field(3)};
+}
+
+Value KernelBuilder::segmentOf(Value batch, Value position) {
+  Value base = pointer(batch, Segments);
+  Value segments = segmentCount();
+  SmallVector<Type> types(2, b.getI64Type());
+  auto search = scf::WhileOp::create(
+      b, loc, types, ValueRange{index(0), segments},
+      [&](OpBuilder &nested, Location, ValueRange range) {
+        OpBuilder::InsertionGuard guard(b);
+        b.restoreInsertionPoint(nested.saveInsertionPoint());
+        scf::ConditionOp::create(b, loc, less(index(1), sub(range[1], range[0])), range);
+      },
+      [&](OpBuilder &nested, Location, ValueRange range) {
+        OpBuilder::InsertionGuard guard(b);
+        b.restoreInsertionPoint(nested.saveInsertionPoint());
+        Value middle = div(add(range[0], range[1]), 2);
+        Value start = loadScalar(base, b.getI64Type(), mul(middle, 4));
+        Value before = less(position, start);
+        scf::YieldOp::create(b, loc, ValueRange{select(before, range[0], middle),
+                                                select(before, middle, range[1])});
+      });
+  return search.getResult(0);
+}
+
+Value KernelBuilder::modalityAt(Value batch, Value position) {
+  return loadScalar(pointer(batch, Modality), b.getI32Type(), position);
+}
+
+Value KernelBuilder::rowAt(Value source, Value position) {
+  Value row = loadScalar(pointer(source, RowOf), b.getI32Type(), position);
+  return arith::ExtSIOp::create(b, loc, b.getI64Type(), row);
+}
+
+Value KernelBuilder::positionAt(Value source, Value row) {
+  Value position = loadScalar(pointer(source, PositionOf), b.getI32Type(), row);
+  return arith::ExtSIOp::create(b, loc, b.getI64Type(), position);
+}
+
+Value KernelBuilder::offset(Value source, Value group) {
+  return loadScalar(pointer(source, Offsets), b.getI64Type(), group);
+}
+
+Value KernelBuilder::groupOf(Value route, Value row) {
+  Value group = index(0);
+  for (int64_t g = 1, groups = cast<RouteType>(route.getType()).getGroups(); g < groups; ++g) {
+    Value before = less(row, offset(route, index(g)));
+    group = select(before, group, index(g));
+  }
+  return group;
+}
+
+Value KernelBuilder::rowAt(Value source, RowsAttr rows, Value position) {
+  return rows.getRoute() ? rowAt(source, position) : position;
+}
+
+Value KernelBuilder::orderSource(RowsAttr rows) {
+  for (BlockArgument argument : kernel.getBody().getArguments()) {
+    auto route = dyn_cast<RouteType>(argument.getType());
+    if (isa<BatchType>(argument.getType()) || (route && route.getName() == rows.getRoute()))
+      return argument;
+  }
+  return {};
+}

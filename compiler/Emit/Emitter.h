@@ -1,0 +1,205 @@
+// What the emitters of all anchors share: the emitted function, its pointers,
+// loops, loads and stores.
+//
+// A kernel becomes one or more *phases*, each an llvm.func and one launch. An
+// emitter calls `begin`, builds the body with `b` and the helpers below, and
+// calls `finish` with the grid. A phase after the first may read the outputs
+// and the workspaces of earlier ones; blocks of one phase never see each
+// other's writes.
+//
+// Integers are i64, floats in registers are f32 whatever the storage type: loads
+// extend and stores truncate. `lanes` values side by side along the channels
+// are a vector, one alone is a scalar. All rows are dense [rows, channels].
+#pragma once
+
+#include "dialect/Mom.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+namespace mom {
+
+/// Where a tensor, or a range of its channels, lies.
+struct View {
+  mlir::Value base;      ///< !llvm.ptr to the first element of row 0
+  int64_t stride = 0;    ///< elements from a row to the next; 0: one row for all
+  int64_t channels = 0;  ///< elements of a row that belong to the view
+  mlir::Type element;    ///< storage type
+  mlir::Value row;       ///< replaces the caller's row where it is set (a gathered row)
+  mlir::Value valid;     ///< i1: whether that row exists; 0 is read where it does not
+
+  explicit operator bool() const { return static_cast<bool>(base); }
+};
+
+/// Where a value is wanted: `lanes` channels from `column` on of one row.
+struct At {
+  mlir::Value row;       ///< null: 0 (static tensors are flat then)
+  mlir::Value column;    ///< null: 0
+  int64_t lanes = 1;
+  mlir::Value mask;      ///< vector<lanes x i1>, or null: all lanes
+};
+
+/// A record of the segment table.
+struct Segment {
+  mlir::Value start, length, initial, final;
+};
+
+class KernelBuilder {
+public:
+  using Body = llvm::function_ref<void(mlir::Value)>;
+  using CarriedBody =
+      llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)>;
+  using ColumnBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(At, mlir::ValueRange)>;
+
+  KernelBuilder(KernelOp kernel, llvm::StringRef symbol);
+
+  KernelOp kernel;
+  mlir::Location loc;
+  mlir::OpBuilder b; ///< inserts into the current phase
+
+  /// Phases. `begin()` writes all outputs of the kernel; with a list, those
+  /// only. A phase after the first appends `suffix` to the symbol.
+  void begin();
+  void begin(llvm::ArrayRef<unsigned> outputs, llvm::StringRef suffix = "");
+  void finish(GridAttr grid);
+  /// A tensor, written by this phase and readable by later ones; its id.
+  unsigned workspace(mlir::RankedTensorType type);
+  /// Replaces the kernel by its launches; once, after the last phase.
+  void replaceKernel();
+  /// Erases what was emitted, after an error.
+  void abandon();
+
+  /// `#mom.grid`: blocks = (ceil(rows / tile) + extra) * factor of the rows'
+  /// space, or factor blocks.
+  GridAttr rowGrid(RowSpace space, int64_t tile, int64_t extra, int64_t factor);
+  GridAttr fixedGrid(int64_t blocks);
+
+  /// The schedule; a missing knob is refused before an emitter runs.
+  int64_t knob(llvm::StringRef name);
+  mlir::InFlightDiagnostic error() { return kernel.emitOpError(); }
+
+  // Scalars.
+  mlir::Value index(int64_t value);
+  mlir::Value f32(double value);
+  mlir::Value add(mlir::Value x, mlir::Value y);
+  mlir::Value add(mlir::Value x, int64_t y) { return add(x, index(y)); }
+  mlir::Value sub(mlir::Value x, mlir::Value y);
+  mlir::Value mul(mlir::Value x, mlir::Value y);
+  mlir::Value mul(mlir::Value x, int64_t y) { return mul(x, index(y)); }
+  mlir::Value div(mlir::Value x, int64_t y); ///< of a value >= 0
+  mlir::Value rem(mlir::Value x, int64_t y); ///< of a value >= 0
+  mlir::Value ceilDiv(mlir::Value x, int64_t y) { return div(add(x, y - 1), y); }
+  mlir::Value min(mlir::Value x, mlir::Value y);
+  mlir::Value max(mlir::Value x, mlir::Value y);
+  mlir::Value less(mlir::Value x, mlir::Value y);
+  mlir::Value equal(mlir::Value x, mlir::Value y);
+  mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y);
+
+  // Vectors; `lanes` 1 gives scalars everywhere.
+  static mlir::Type lanesOf(mlir::Type element, int64_t lanes);
+  mlir::Value splat(mlir::Value scalar, int64_t lanes);
+  mlir::Value zeros(int64_t lanes) { return splat(f32(0), lanes); }
+  /// Lanes [0, active) are set.
+  mlir::Value maskOf(mlir::Value active, int64_t lanes);
+  /// x * y + z, with one rounding where the processor has such an instruction.
+  mlir::Value fma(mlir::Value x, mlir::Value y, mlir::Value z);
+  /// Sum or maximum of all lanes, in a fixed tree.
+  mlir::Value combineLanes(Reduction kind, mlir::Value vector);
+
+  // What the phase is given.
+  mlir::Value block() { return function.getArgument(1); }
+  mlir::Value status();
+  /// True count of a space, or of the rows of a tensor.
+  mlir::Value count(RowSpace space);
+  mlir::Value count(mlir::Type rows);
+  mlir::Value segmentCount();
+  /// The view of a body value that lies in memory: a block argument, a range
+  /// (mom.split) or a widening (arith.extf) of one, or a value bound below.
+  /// A false view where it must be computed.
+  View view(mlir::Value bodyValue);
+  /// Whether `view` has an answer; emits nothing.
+  bool inMemory(mlir::Value bodyValue);
+  View output(unsigned index);
+  View workspaceView(unsigned id);
+  /// From now on the body value lies there (a scratch row, say).
+  void bind(mlir::Value bodyValue, View view) { bound[bodyValue] = view; }
+  void unbind(mlir::Value bodyValue) { bound.erase(bodyValue); }
+  /// What the body yields as result `index`.
+  mlir::Value yielded(unsigned index);
+  /// Bytes of the worker's own memory, 64-byte aligned, one after the other.
+  mlir::Value scratch(int64_t bytes);
+  View scratchView(int64_t rows, int64_t channels); ///< of f32
+
+  // Batch and route; `source` is a block argument of one of the two types, or
+  // a mom.modality_route of one.
+  Segment segment(mlir::Value batch, mlir::Value index);
+  /// Index of the segment that holds a position (binary search by start).
+  mlir::Value segmentOf(mlir::Value batch, mlir::Value position);
+  mlir::Value modalityAt(mlir::Value batch, mlir::Value position);
+  mlir::Value rowAt(mlir::Value source, mlir::Value position);
+  mlir::Value positionAt(mlir::Value source, mlir::Value row);
+  mlir::Value offset(mlir::Value source, mlir::Value group);
+  mlir::Value groupOf(mlir::Value route, mlir::Value row);
+  /// Row of a position in the order of `rows` (the position itself where they
+  /// lie by position).
+  mlir::Value rowAt(mlir::Value source, RowsAttr rows, mlir::Value position);
+  /// A batch or route among the kernel's inputs that knows the order `rows`
+  /// lie in, or null.
+  mlir::Value orderSource(RowsAttr rows);
+
+  // Memory.
+  mlir::Value address(mlir::Value base, mlir::Type element, mlir::Value index);
+  /// Address of (row, column) of a view.
+  mlir::Value address(const View &view, At at);
+  /// f32 (or i32, i64, i1) lanes; masked-off ones are 0.
+  mlir::Value load(const View &view, At at);
+  void store(mlir::Value value, const View &view, At at);
+  mlir::Value loadScalar(mlir::Value base, mlir::Type element, mlir::Value index);
+  /// Records the first error of a launch: code (momrt_error), row and value.
+  void report(int32_t code, mlir::Value row, mlir::Value value);
+
+  // Loops. `hi` may lie below `lo`.
+  void loop(mlir::Value lo, mlir::Value hi, int64_t step, Body body);
+  llvm::SmallVector<mlir::Value> loop(mlir::Value lo, mlir::Value hi, int64_t step,
+                                      mlir::ValueRange init, CarriedBody body);
+  /// Columns [lo, hi) in vectors of `lanes`, the last one masked; `body` is
+  /// emitted twice unless the size is known to divide. The At has no row.
+  llvm::SmallVector<mlir::Value> columns(mlir::Value lo, mlir::Value hi, int64_t lanes,
+                                         mlir::ValueRange init, ColumnBody body);
+  llvm::SmallVector<mlir::Value> columns(int64_t size, int64_t lanes, mlir::ValueRange init,
+                                         ColumnBody body);
+  void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
+
+  /// The function of the current phase.
+  mlir::LLVM::LLVMFuncOp function;
+
+private:
+  enum Field { Segments, Modality, Offsets, RowOf, PositionOf, FieldCount };
+  mlir::Value pointer(unsigned slot);
+  mlir::Value pointer(mlir::Value source, Field field);
+  View tensorView(mlir::Type type, mlir::Value base);
+
+  std::string symbol;
+
+  llvm::SmallVector<mlir::LLVM::LLVMFuncOp> functions; ///< of all phases
+  llvm::SmallVector<LaunchOp> launches;
+  llvm::SmallVector<mlir::Value> outputs;        ///< launch results, once written
+  llvm::SmallVector<mlir::Value> workspaces;     ///< likewise
+  llvm::SmallVector<mlir::RankedTensorType> workspaceTypes;
+
+  // Of the current phase.
+  llvm::SmallVector<unsigned> phaseOutputs;
+  llvm::SmallVector<mlir::Value> phaseInputs;    ///< of the launch
+  llvm::DenseMap<mlir::Value, unsigned> argumentSlots;
+  llvm::SmallVector<int> outputSlots, workspaceSlots; ///< -1: not of this phase
+  llvm::SmallVector<unsigned> newWorkspaces;
+  unsigned slots = 0;
+  int64_t scratchBytes = 0;
+  llvm::DenseMap<unsigned, mlir::Value> pointers;
+  llvm::DenseMap<mlir::Value, View> bound;
+};
+
+} // namespace mom

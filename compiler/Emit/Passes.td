@@ -1,0 +1,33 @@
+// Passes that turn kernels into functions of scf, arith, math, vector and llvm.
+#ifndef MOM_EMIT_PASSES
+#define MOM_EMIT_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def EmitCpuPass : Pass<"mom-emit-cpu", "::mlir::ModuleOp"> {
+  let summary = "every kernel is an llvm.func of vector code and a mom.launch";
+  let description = [{
+    Each `mom.kernel` becomes one or more functions
+    `llvm.func @<function>.<name>(buffers, block, scratch)` with the attribute
+    `mom.scratch`, the bytes that each worker lends them, and as many
+    `mom.launch` ops. Needs resolved schedules. Kernels without a user are
+    erased.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
+def ExpandPointwisePass : Pass<"mom-expand-pointwise", "::mlir::ModuleOp"> {
+  let summary = "emitted functions compute with arith and math.fma only";
+  let description = [{
+    Inside emitted functions, writes mom.sigmoid, mom.silu, mom.softplus and
+    mom.affine out in arith and math, and exp, log, tanh and their relatives as
+    polynomials for f32 vectors and scalars (`Approximations.cpp` gives each
+    one's error). Functions of math that it does not know stay.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+#endif

@@ -1,0 +1,197 @@
+// CPU form of map kernels.
+//
+// Over rows: a block is `tile_rows` rows, each computed by the loops of a
+// RowPlan; a body that treats all elements alike runs over the tile as one run of
+// elements. Over static tensors: a block is `chunk` elements; with reductions, one
+// block computes everything in a fixed order.
+#include "compiler/Emit/map/MapCpu.h"
+
+#include "compiler/Emit/Pointwise.h"
+#include "compiler/Emit/map/RowPlan.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace mom;
+
+/// Whether `v` needs nothing but the same element of whole inputs and scalars
+/// that all rows share.
+static bool isElementwise(Value v, int64_t channels, DenseSet<Value> &seen) {
+  if (!seen.insert(v).second)
+    return true;
+  if (isa<BlockArgument>(v))
+    return isRows(v.getType()) ? channelsOf(v) == channels : true;
+  Operation *op = v.getDefiningOp();
+  if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
+    Value x = broadcast.getX();
+    return isStatic(x.getType()) && !broadcast.getRoute() && channelsOf(x) == 1 && channels > 0;
+  }
+  if (!op->hasTrait<OpTrait::Elementwise>() && !isa<arith::ConstantOp, PresentOp>(op))
+    return false;
+  return llvm::all_of(op->getOperands(),
+                      [&](Value operand) { return isElementwise(operand, channels, seen); });
+}
+
+static void emitElementwiseRows(KernelOp kernel, KernelBuilder &k, int64_t channels, Value lo, Value hi) {
+  int64_t lanes = k.knob("lanes");
+  k.columns(k.mul(lo, channels), k.mul(hi, channels), lanes, {}, [&](At at, ValueRange) {
+    PointwiseEmitter e(k, at);
+    SmallVector<Value> values;
+    for (unsigned i = 0; i < kernel.getNumResults(); ++i)
+      values.push_back(e.value(k.yielded(i)));
+    for (auto [i, value] : llvm::enumerate(values))
+      k.store(value, k.output(i), at);
+    return SmallVector<Value>();
+  });
+}
+
+static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
+  RowsAttr rows = rowsOf(kernel.getResult(0));
+  for (Value result : kernel.getOutputs())
+    if (!rowsOf(result) || rowsOf(result).getSpace() != rows.getSpace())
+      return k.error() << "expected results of one row space, but got " << kernel.getResult(0).getType()
+                       << " and " << result.getType();
+  if (rows.getSpace() == RowSpace::chunk || rows.getSpace() == RowSpace::copy)
+    return k.error() << "a map kernel has no grid over " << stringifyRowSpace(rows.getSpace()) << " rows";
+
+  SmallVector<LabelCheck> checks = decomposeRowOps(kernel);
+  k.begin();
+  int64_t tile = k.knob("tile_rows"), channels = channelsOf(kernel.getResult(0));
+  Value lo = k.mul(k.block(), tile);
+  Value hi = k.min(k.add(lo, tile), k.count(rows.getSpace()));
+  GridAttr grid = k.rowGrid(rows.getSpace(), tile, 0, 1);
+
+  DenseSet<Value> seen;
+  bool elementwise = checks.empty();
+  for (unsigned i = 0; i < kernel.getNumResults(); ++i)
+    elementwise &= channelsOf(kernel.getResult(i)) == channels &&
+                   isElementwise(k.yielded(i), channels, seen);
+  if (elementwise) {
+    for (unsigned i = 0; i < kernel.getNumResults(); ++i)
+      if (failed(checkPointwise(k, k.yielded(i))))
+        return failure();
+    emitElementwiseRows(kernel, k, channels, lo, hi);
+    k.finish(grid);
+    return success();
+  }
+
+  RowPlan plan(k, /*flat=*/false);
+  for (unsigned i = 0; i < kernel.getNumResults(); ++i)
+    if (failed(plan.addOutput(i)))
+      return failure();
+  plan.addChecks(checks);
+  plan.finalize();
+  plan.emitInvariants();
+  k.loop(lo, hi, 1, [&](Value row) { plan.emitRow(row); });
+  k.finish(grid);
+  return success();
+}
+
+namespace {
+/// Results of one static shape, computed together.
+struct StaticGroup {
+  ArrayRef<int64_t> shape;
+  SmallVector<unsigned> outputs;
+  bool byRow = false;            ///< repeats a vector over rows
+  int64_t size = 0, blocks = 0;  ///< elements; blocks of them
+};
+} // namespace
+
+/// Whether a vector is repeated over the rows of a static tensor.
+static bool repeatsVector(Value v, DenseSet<Value> &seen) {
+  Operation *op = v.getDefiningOp();
+  if (!op || !seen.insert(v).second)
+    return false;
+  if (auto broadcast = dyn_cast<BroadcastOp>(op))
+    return cast<RankedTensorType>(broadcast.getX().getType()).getNumElements() > 1 &&
+           broadcast.getX().getType() != broadcast.getType();
+  return llvm::any_of(op->getOperands(), [&](Value operand) { return repeatsVector(operand, seen); });
+}
+
+static void emitStaticGroup(KernelBuilder &k, const StaticGroup &group, Value block) {
+  int64_t lanes = k.knob("lanes"), chunk = k.knob("chunk");
+  auto compute = [&](At at) {
+    PointwiseEmitter e(k, at);
+    SmallVector<Value> values;
+    for (unsigned i : group.outputs)
+      values.push_back(e.value(k.yielded(i)));
+    // A result may take the place of an input: all loads come first.
+    for (auto [i, value] : llvm::zip_equal(group.outputs, values))
+      k.store(value, k.output(i), at);
+  };
+  if (group.byRow) {
+    int64_t channels = group.shape.back(), step = std::max<int64_t>(1, chunk / channels);
+    Value lo = k.mul(block, step), hi = k.min(k.add(lo, step), k.index(group.size / channels));
+    k.loop(lo, hi, 1, [&](Value row) {
+      k.columns(channels, lanes, {}, [&](At at, ValueRange) {
+        at.row = row;
+        compute(at);
+        return SmallVector<Value>();
+      });
+    });
+    return;
+  }
+  Value lo = k.mul(block, chunk), hi = k.min(k.add(lo, chunk), k.index(group.size));
+  k.columns(lo, hi, group.size == 1 ? 1 : lanes, {}, [&](At at, ValueRange) {
+    compute(at);
+    return SmallVector<Value>();
+  });
+}
+
+static LogicalResult emitStaticPointwise(KernelOp kernel, KernelBuilder &k) {
+  int64_t chunk = k.knob("chunk"), total = 0, elements = 0;
+  k.begin();
+  SmallVector<StaticGroup> groups;
+  for (unsigned i = 0; i < kernel.getNumResults(); ++i) {
+    auto type = cast<RankedTensorType>(kernel.getResult(i).getType());
+    if (failed(checkPointwise(k, k.yielded(i))))
+      return failure();
+    auto group = llvm::find_if(groups, [&](StaticGroup &g) { return g.shape == type.getShape(); });
+    if (group == groups.end())
+      group = groups.insert(groups.end(), StaticGroup{type.getShape(), {}, false, type.getNumElements(), 0});
+    group->outputs.push_back(i);
+    DenseSet<Value> seen;
+    group->byRow |= repeatsVector(k.yielded(i), seen);
+    int64_t channels = type.getRank() ? type.getShape().back() : 1;
+    group->blocks = group->byRow ? llvm::divideCeil(group->size / channels, std::max<int64_t>(1, chunk / channels))
+                                 : llvm::divideCeil(group->size, chunk);
+  }
+  for (StaticGroup &group : groups)
+    elements += group.size;
+  bool single = elements <= chunk;
+  for (StaticGroup &group : groups) {
+    if (single) {
+      for (int64_t block = 0; block < group.blocks; ++block)
+        emitStaticGroup(k, group, k.index(block));
+      continue;
+    }
+    Value block = k.sub(k.block(), k.index(total));
+    Value inside = arith::AndIOp::create(k.b, k.loc, k.less(k.index(-1), block),
+                                         k.less(block, k.index(group.blocks)));
+    k.ifThen(inside, [&] { emitStaticGroup(k, group, block); });
+    total += group.blocks;
+  }
+  k.finish(k.fixedGrid(single ? 1 : total));
+  return success();
+}
+
+static LogicalResult emitStatic(KernelOp kernel, KernelBuilder &k) {
+  bool reduces = !kernel.getBody().getOps<ReduceOp>().empty();
+  if (!reduces)
+    return emitStaticPointwise(kernel, k);
+  k.begin();
+  RowPlan plan(k, /*flat=*/true);
+  for (unsigned i = 0; i < kernel.getNumResults(); ++i)
+    if (failed(plan.addOutput(i)))
+      return failure();
+  plan.finalize();
+  plan.emitRow(Value());
+  k.finish(k.fixedGrid(1));
+  return success();
+}
+
+LogicalResult mom::emitMapCpu(KernelOp kernel, KernelBuilder &k) {
+  if (llvm::all_of(kernel.getResultTypes(), isStatic))
+    return emitStatic(kernel, k);
+  return emitRows(kernel, k);
+}

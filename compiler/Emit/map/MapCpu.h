@@ -1,0 +1,11 @@
+// CPU form of map kernels.
+#pragma once
+
+#include "compiler/Emit/Emitter.h"
+
+namespace mom {
+
+/// Emits all phases of the kernel, or reports why it cannot.
+mlir::LogicalResult emitMapCpu(KernelOp kernel, KernelBuilder &k);
+
+} // namespace mom

@@ -1,0 +1,341 @@
+// The loops that compute one row.
+#include "compiler/Emit/map/RowPlan.h"
+
+#include "momrt/table.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace mom;
+
+/// f32 sums of more elements than this are added up in f64 every so often.
+static constexpr int64_t kLongSum = 4096;
+
+int64_t RowPlan::width(Value v) {
+  return flat ? cast<RankedTensorType>(v.getType()).getNumElements() : channelsOf(v);
+}
+
+bool RowPlan::isScalar(Value v) { return width(v) == 1; }
+
+/// Operands that a value depends on at the same row.
+static SmallVector<Value> inputsOf(Operation *op) {
+  if (auto broadcast = dyn_cast<BroadcastOp>(op)) // `like` gives its shape only
+    return {broadcast.getX()};
+  if (auto embedding = dyn_cast<EmbeddingOp>(op))
+    return {embedding.getIds()};
+  SmallVector<Value> inputs;
+  for (Value operand : op->getOperands())
+    if (isa<RankedTensorType>(operand.getType()))
+      inputs.push_back(operand);
+  return inputs;
+}
+
+/// In memory whatever the plan: block arguments and ranges of them.
+static bool isInput(Value v) {
+  if (auto extend = v.getDefiningOp<arith::ExtFOp>())
+    return isInput(extend.getIn());
+  if (auto split = v.getDefiningOp<SplitOp>())
+    return isInput(split.getX());
+  return isa<BlockArgument>(v);
+}
+
+int64_t RowPlan::level(Value v) {
+  if (isInput(v))
+    return 0;
+  if (auto it = levels.find(v); it != levels.end())
+    return it->second;
+  Operation *op = v.getDefiningOp();
+  int64_t result = 0;
+  for (Value input : inputsOf(op))
+    result = std::max(result, level(input));
+  if (isa<ReduceOp, ConcatOp, SplitOp>(op))
+    ++result;
+  return levels[v] = result;
+}
+
+/// From now on the plan stores `v` to a scratch row in the loop of its level.
+void RowPlan::keepRow(Value v) {
+  if (!isScalar(v) && !kept.count(v))
+    kept[v] = k.scratchView(1, width(v));
+}
+
+/// Finds the loops that `v` needs.
+LogicalResult RowPlan::visit(Value v) {
+  if (!isa<RankedTensorType>(v.getType()) || isInput(v) || !visited.insert(v).second)
+    return success();
+  Operation *op = v.getDefiningOp();
+  if (auto reduce = dyn_cast<ReduceOp>(op)) {
+    if (!flat && isStatic(v.getType()))
+      return k.error() << "a map over rows cannot reduce a static tensor";
+    reductions.push_back(reduce);
+    return visit(reduce.getX());
+  }
+  if (auto concat = dyn_cast<ConcatOp>(op)) {
+    View whole = k.scratchView(1, width(v));
+    whole.stride = 0;
+    assembled[v] = whole;
+    for (Value part : concat.getParts()) {
+      if (failed(visit(part)))
+        return failure();
+      View to = whole;
+      to.channels = width(part);
+      stores.push_back({part, to});
+      whole.base = k.address(whole.base, whole.element, k.index(width(part)));
+    }
+    return success();
+  }
+  if (auto split = dyn_cast<SplitOp>(op)) {
+    if (!split.getX().getDefiningOp<ConcatOp>())
+      keepRow(split.getX());
+    return visit(split.getX());
+  }
+  bool pointwise = op->hasTrait<OpTrait::Elementwise>() ||
+                   isa<arith::ConstantOp, BroadcastOp, PresentOp, OneHotOp, EmbeddingOp,
+                       CrossEntropyGradOp, NextOp, ModalityOp, ReorderOp>(op);
+  // Rows that are gathered by an index must exist before the kernel runs.
+  bool otherRows = isa<NextOp, ReorderOp>(op);
+  if (!pointwise || (otherRows && level(op->getOperand(0)) > 0) ||
+      (isa<EmbeddingOp>(op) && !isInput(cast<EmbeddingOp>(op).getTable()))) {
+    auto diag = k.error() << "a map kernel cannot compute " << op->getName();
+    diag.attachNote(op->getLoc()) << "here";
+    return diag;
+  }
+  if (flat && isa<BroadcastOp>(op) && !isScalar(op->getOperand(0)) &&
+      width(op->getOperand(0)) != width(v))
+    return k.error() << "a map kernel with reductions cannot repeat a static vector";
+  for (Value input : inputsOf(op))
+    if (failed(visit(input)))
+      return failure();
+  return success();
+}
+
+LogicalResult RowPlan::addOutput(unsigned index) {
+  Value v = k.yielded(index);
+  View to = k.output(index);
+  if (auto truncate = v.getDefiningOp<arith::TruncFOp>())
+    if (truncate.getIn().getDefiningOp<ConcatOp>())
+      v = truncate.getIn(); // its parts are rounded by their stores
+  auto concat = v.getDefiningOp<ConcatOp>();
+  if (!concat || !v.hasOneUse()) {
+    stores.push_back({v, to});
+    return visit(v);
+  }
+  for (Value part : concat.getParts()) {
+    if (failed(visit(part)))
+      return failure();
+    View range = to;
+    range.channels = width(part);
+    stores.push_back({part, range});
+    to.base = k.address(to.base, to.element, k.index(width(part)));
+  }
+  return success();
+}
+
+/// Marks what the loop of `atLevel` computes for `v`. What an earlier loop
+/// computes too is kept there, except for copies of scalars.
+void RowPlan::markEvaluated(Value v, int64_t atLevel) {
+  if (isInput(v) || isScalar(v))
+    return;
+  Operation *op = v.getDefiningOp();
+  if (isa<ConcatOp, SplitOp, arith::ConstantOp, BroadcastOp>(op) ||
+      (kept.count(v) && level(v) < atLevel))
+    return;
+  auto [it, first] = evaluated.try_emplace(v, atLevel);
+  if (!first) {
+    if (it->second < atLevel)
+      keepRow(v);
+    return;
+  }
+  for (Value input : inputsOf(op))
+    markEvaluated(input, atLevel);
+}
+
+void RowPlan::finalize() {
+  SmallVector<std::pair<int64_t, Value>> roots;
+  for (const Store &store : stores)
+    roots.push_back({level(store.value), store.value});
+  for (ReduceOp reduce : reductions)
+    roots.push_back({level(reduce.getX()), reduce.getX()});
+  for (auto &[value, view] : kept)
+    roots.push_back({level(value), value});
+  int64_t last = 0;
+  for (auto [atLevel, value] : roots)
+    last = std::max(last, atLevel);
+  for (int64_t next = 0; next <= last; ++next)
+    for (auto [atLevel, value] : roots)
+      if (atLevel == next)
+        markEvaluated(value, atLevel);
+  // A kept value is stored by the first loop that computes it.
+  for (auto &[value, view] : kept) {
+    view.stride = 0;
+    if (auto it = evaluated.find(value); it != evaluated.end())
+      levels[value] = it->second;
+  }
+  for (const Store &store : stores)
+    needInvariants(store.value);
+}
+
+void RowPlan::needInvariants(Value v) {
+  if (isInput(v) || !walked.insert(v).second)
+    return;
+  if (auto broadcast = v.getDefiningOp<BroadcastOp>()) {
+    Value x = broadcast.getX();
+    if (isStatic(x.getType()) && !broadcast.getRoute() && channelsOf(x) == 1 && level(x) == 0)
+      invariants.push_back(x);
+  }
+  for (Value input : inputsOf(v.getDefiningOp()))
+    needInvariants(input);
+}
+
+/// Computes, before a loop, the scalars that its values read.
+void RowPlan::needScalars(Value v, PointwiseEmitter &row) {
+  if (k.inMemory(v))
+    return;
+  if (isScalar(v)) {
+    row.scalar(v);
+    return;
+  }
+  for (Value input : inputsOf(v.getDefiningOp()))
+    if (isScalar(input))
+      row.scalar(input);
+    else
+      needScalars(input, row);
+}
+
+/// The neutral element of a reduction.
+static double neutral(Reduction kind) {
+  return kind == Reduction::max ? -std::numeric_limits<double>::infinity() : 0.0;
+}
+
+static Value combine(KernelBuilder &k, Reduction kind, Value x, Value y) {
+  if (kind == Reduction::max)
+    return arith::MaximumFOp::create(k.b, k.loc, x, y);
+  return arith::AddFOp::create(k.b, k.loc, x, y);
+}
+
+void RowPlan::emitLoop(int64_t atLevel, int64_t size, Value rowIndex, PointwiseEmitter &row) {
+  auto here = [&](Value v) { return width(v) == size && level(v) == atLevel; };
+  SmallVector<Store> written;
+  for (const Store &store : stores)
+    if (here(store.value))
+      written.push_back(store);
+  for (auto &[value, view] : kept)
+    if (here(value))
+      written.push_back({value, view});
+  SmallVector<ReduceOp> summed;
+  for (ReduceOp reduce : reductions)
+    if (here(reduce.getX()))
+      summed.push_back(reduce);
+  if (written.empty() && summed.empty())
+    return;
+
+  for (const Store &store : written)
+    needScalars(store.value, row);
+  for (ReduceOp reduce : summed)
+    needScalars(reduce.getX(), row);
+  if (size == 1) {
+    for (const Store &store : written)
+      k.store(row.scalar(store.value), store.to, At{rowIndex, Value(), 1, Value()});
+    for (ReduceOp reduce : summed)
+      row.bindScalar(reduce.getY(), row.scalar(reduce.getX()));
+    return;
+  }
+
+  int64_t lanes = k.knob("lanes");
+  OpBuilder &b = k.b;
+  auto body = [&](At at, ValueRange sums) {
+    at.row = rowIndex;
+    PointwiseEmitter e(k, at);
+    e.shareScalars(row);
+    SmallVector<Value> next;
+    for (auto [reduce, sum] : llvm::zip_equal(summed, sums)) {
+      Value x = e.value(reduce.getX());
+      if (at.mask)
+        x = arith::SelectOp::create(b, k.loc, at.mask, x, k.splat(k.f32(neutral(reduce.getKind())), lanes));
+      next.push_back(combine(k, reduce.getKind(), sum, x));
+    }
+    for (const Store &store : written)
+      k.store(e.value(store.value), store.to, at);
+    return next;
+  };
+  SmallVector<Value> empty;
+  for (ReduceOp reduce : summed)
+    empty.push_back(k.splat(k.f32(neutral(reduce.getKind())), lanes));
+  SmallVector<Value> sums;
+  if (summed.empty() || size <= 2 * kLongSum) {
+    sums = k.columns(size, lanes, empty, body);
+    for (auto [reduce, sum] : llvm::zip_equal(summed, sums))
+      sum = k.combineLanes(reduce.getKind(), sum);
+  } else {
+    // Partial sums of f32 lanes enter a total in f64, in the order they lie.
+    SmallVector<Value> totals;
+    for (ReduceOp reduce : summed)
+      totals.push_back(arith::ConstantOp::create(b, k.loc, b.getF64FloatAttr(neutral(reduce.getKind()))));
+    totals = k.loop(k.index(0), k.index(size), kLongSum, totals, [&](Value lo, ValueRange carried) {
+      Value hi = k.min(k.add(lo, kLongSum), k.index(size));
+      SmallVector<Value> partial = k.columns(lo, hi, lanes, empty, body), next;
+      for (auto [reduce, sum, total] : llvm::zip_equal(summed, partial, carried)) {
+        Value scalar = k.combineLanes(reduce.getKind(), sum);
+        Value wide = arith::ExtFOp::create(b, k.loc, b.getF64Type(), scalar);
+        next.push_back(combine(k, reduce.getKind(), total, wide));
+      }
+      return next;
+    });
+    for (Value total : totals)
+      sums.push_back(arith::TruncFOp::create(b, k.loc, b.getF32Type(), total));
+  }
+  for (auto [reduce, sum] : llvm::zip_equal(summed, sums))
+    row.bindScalar(reduce.getY(), sum);
+}
+
+void RowPlan::emitInvariants() {
+  PointwiseEmitter e(k, At{Value(), Value(), 1, Value()});
+  for (Value &v : invariants)
+    e.scalar(v);
+  shared = std::make_unique<PointwiseEmitter>(std::move(e));
+}
+
+void RowPlan::emitRow(Value rowIndex) {
+  PointwiseEmitter row(k, At{rowIndex, Value(), 1, Value()});
+  if (shared)
+    row.shareScalars(*shared);
+  for (const LabelCheck &check : checks) {
+    if (isStatic(check.label.getType()) || level(check.label) > 0)
+      continue;
+    OpBuilder &b = k.b;
+    Value label = arith::ExtSIOp::create(b, k.loc, b.getI64Type(), row.scalar(check.label));
+    auto outside = check.mayBeAbsent ? arith::CmpIPredicate::sge : arith::CmpIPredicate::uge;
+    Value bad = arith::CmpIOp::create(b, k.loc, outside, label, k.index(check.limit));
+    k.ifThen(bad, [&] { k.report(MOMRT_ERROR_INDEX, rowIndex, label); });
+  }
+  SmallVector<int64_t> widths;
+  auto note = [&](Value v) {
+    if (!llvm::is_contained(widths, width(v)))
+      widths.push_back(width(v));
+  };
+  int64_t last = 0;
+  for (const Store &store : stores) {
+    note(store.value);
+    last = std::max(last, level(store.value));
+  }
+  for (ReduceOp reduce : reductions) {
+    note(reduce.getX());
+    last = std::max(last, level(reduce.getX()));
+  }
+  for (auto &[value, view] : kept)
+    note(value);
+  for (int64_t atLevel = 0; atLevel <= last; ++atLevel) {
+    for (int64_t size : widths)
+      emitLoop(atLevel, size, rowIndex, row);
+    // Later loops read what these left in scratch rows.
+    for (auto &[value, view] : kept)
+      if (level(value) == atLevel)
+        k.bind(value, view);
+    for (auto &[value, view] : assembled)
+      if (level(value) == atLevel + 1)
+        k.bind(value, view);
+  }
+}

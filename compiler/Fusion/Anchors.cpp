@@ -1,0 +1,160 @@
+// Which ops may share a kernel.
+#include "compiler/Fusion/Anchors.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+using namespace mom;
+
+bool mom::isKernelWork(Operation *op) {
+  return !isa<ModalityRouteOp, arith::ConstantOp, SplitOp, RepeatOp, ForwardOp, BackwardOp, KernelOp,
+              LaunchOp, func::ReturnOp>(op);
+}
+
+bool mom::isPointwise(Operation *op) {
+  return isa<BroadcastOp>(op) || op->hasTrait<OpTrait::Elementwise>();
+}
+
+static Anchor anchorOf(Operation *op) {
+  if (isa<LinearOp, LinearWgradOp>(op))
+    return Anchor::product;
+  if (isa<ScanOp, ScanGradOp>(op))
+    return Anchor::scan;
+  if (isa<Conv1dOp, Conv1dGradOp>(op))
+    return Anchor::conv;
+  if (isa<ReduceRowsOp, EmbeddingGradOp>(op))
+    return Anchor::reduce_rows;
+  return Anchor::map;
+}
+
+/// A value seen through the views that a kernel repeats.
+static Operation *producer(Value value) {
+  Operation *op = value.getDefiningOp();
+  while (auto split = dyn_cast_or_null<SplitOp>(op))
+    op = split.getX().getDefiningOp();
+  return op;
+}
+
+namespace {
+struct Members {
+  ArrayRef<Operation *> ops;
+  bool contains(Operation *op) const { return op && llvm::is_contained(ops, op); }
+  bool makes(Value value) const { return value && contains(producer(value)); }
+};
+} // namespace
+
+static bool isMapOfRows(const Members &members) {
+  RowsAttr rows;
+  for (Operation *op : members.ops) {
+    for (Value result : op->getResults()) {
+      RowsAttr got = rowsOf(result);
+      if (!got || (rows && got != rows))
+        return false;
+      rows = got;
+    }
+    if (isa<NextOp, ReorderOp>(op) && members.makes(op->getOperand(0)))
+      return false;
+  }
+  return true;
+}
+
+/// Static ops are flattened into one loop, so all have one shape; a reduction
+/// ends it. An operand [1] may be spread over it if it comes from outside.
+static bool isMapOfStatic(const Members &members) {
+  ArrayRef<int64_t> shape;
+  for (Operation *op : members.ops) {
+    auto reduce = dyn_cast<ReduceOp>(op);
+    Value value = reduce ? reduce.getX() : op->getResult(0);
+    if (op->getNumResults() != 1 || !isStatic(value.getType()))
+      return false;
+    auto type = cast<RankedTensorType>(value.getType());
+    if (!shape.empty() && type.getShape() != shape)
+      return false;
+    shape = type.getShape();
+    for (Value operand : op->getOperands())
+      if (members.contains(operand.getDefiningOp()) &&
+          (isa<ReduceOp>(operand.getDefiningOp()) || cast<RankedTensorType>(operand.getType()).getShape() != shape))
+        return false;
+  }
+  return true;
+}
+
+/// Pointwise work on rows like `like`: the same rows and channels throughout.
+static bool isPointwiseLike(Operation *op, Value like) {
+  if (!isPointwise(op) || op->getNumResults() != 1)
+    return false;
+  Value result = op->getResult(0);
+  if (rowsOf(result) != rowsOf(like) || channelsOf(result) != channelsOf(like))
+    return false;
+  return isa<BroadcastOp>(op) || llvm::all_of(op->getOperands(), [&](Value v) {
+           return rowsOf(v) == rowsOf(like) && channelsOf(v) == channelsOf(like);
+         });
+}
+
+static bool othersArePointwiseLike(const Members &members, Operation *anchor, Value like) {
+  return llvm::all_of(members.ops,
+                      [&](Operation *op) { return op == anchor || isPointwiseLike(op, like); });
+}
+
+static bool isReduceRows(const Members &members) {
+  Value like;
+  Value route;
+  for (Operation *op : members.ops) {
+    if (isa<EmbeddingGradOp>(op))
+      return members.ops.size() == 1;
+    if (auto reduce = dyn_cast<ReduceRowsOp>(op)) {
+      if (like && (channelsOf(like) != channelsOf(reduce.getX()) ||
+                   rowsOf(like) != rowsOf(reduce.getX()) || route != reduce.getRoute()))
+        return false;
+      like = reduce.getX();
+      route = reduce.getRoute();
+    }
+  }
+  for (Operation *op : members.ops) {
+    if (isa<ReduceRowsOp>(op))
+      continue;
+    if (!isPointwiseLike(op, like))
+      return false;
+    for (Operation *user : op->getUsers()) // rows stay inside
+      if (!members.contains(user))
+        return false;
+  }
+  return true;
+}
+
+std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
+  Members members{ops};
+  SmallVector<Operation *> anchors;
+  for (Operation *op : ops)
+    if (anchorOf(op) != Anchor::map)
+      anchors.push_back(op);
+  auto when = [](bool legal, Anchor anchor) { return legal ? std::optional(anchor) : std::nullopt; };
+  if (anchors.empty())
+    return when(isMapOfStatic(members) || isMapOfRows(members), Anchor::map);
+  Operation *op = anchors.front();
+  if (anchorOf(op) == Anchor::reduce_rows)
+    return when(llvm::all_of(anchors, [](Operation *a) { return anchorOf(a) == Anchor::reduce_rows; }) &&
+                    isReduceRows(members),
+                Anchor::reduce_rows);
+  if (anchors.size() > 1)
+    return std::nullopt;
+  auto nothingFeeds = [&](ValueRange values) {
+    return llvm::none_of(values, [&](Value v) { return members.makes(v); });
+  };
+  if (isa<LinearWgradOp>(op))
+    return when(ops.size() == 1, Anchor::product);
+  if (auto linear = dyn_cast<LinearOp>(op))
+    return when(othersArePointwiseLike(members, op, linear.getY()) && nothingFeeds(op->getOperands()),
+                Anchor::product);
+  if (isa<Conv1dOp, Conv1dGradOp>(op))
+    return when(othersArePointwiseLike(members, op, op->getResult(0)) && nothingFeeds(op->getOperands()),
+                Anchor::conv);
+  if (auto scan = dyn_cast<ScanOp>(op))
+    return when(othersArePointwiseLike(members, op, scan.getY()) &&
+                    nothingFeeds({scan.getA(), scan.getB(), scan.getC()}),
+                Anchor::scan);
+  auto grad = cast<ScanGradOp>(op);
+  return when(othersArePointwiseLike(members, op, grad.getDu()) &&
+                  nothingFeeds({grad.getA(), grad.getB(), grad.getC()}),
+              Anchor::scan);
+}

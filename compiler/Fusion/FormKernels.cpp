@@ -1,0 +1,369 @@
+// mom-form-kernels: gathers the ops of a function into kernels.
+//
+// Bytes that cross kernel boundaries are what fusion saves, so they are the
+// cost: merges and moves are taken greedily while they lower it, and only where
+// Anchors.cpp knows an emitter for the result. Functions have some hundred ops,
+// so trying all pairs costs milliseconds.
+#include "compiler/Fusion/Anchors.h"
+#include "dialect/Mom.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace mom {
+#define GEN_PASS_DECL_FORMKERNELSPASS
+#define GEN_PASS_DEF_FORMKERNELSPASS
+#include "compiler/Fusion/Passes.h.inc"
+} // namespace mom
+
+using namespace mlir;
+using namespace mom;
+
+/// Rows are counted as this many, so that costs of rows and of parameters can
+/// be compared.
+static constexpr int64_t kTypicalRows = 4096;
+/// A launch costs about as much as moving this many bytes.
+static constexpr int64_t kLaunchBytes = 64 * 1024;
+
+static int64_t bytesOf(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type)
+    return 0;
+  return 4 * (isRows(type) ? kTypicalRows * channelsOf(type) : type.getNumElements());
+}
+
+/// What `value` is a view of, or itself.
+static Value sourceOf(Value value) {
+  while (auto split = value.getDefiningOp<SplitOp>())
+    value = split.getX();
+  return value;
+}
+
+namespace {
+/// The ops of one function, each with the number of the kernel it is in.
+class Clusters {
+public:
+  explicit Clusters(func::FuncOp func) {
+    for (Operation &op : func.getBody().front()) {
+      if (!isKernelWork(&op) && !isa<RepeatOp>(op))
+        continue;
+      index[&op] = ops.size();
+      cluster.push_back(ops.size()); // a repetition stays alone, but orders the others
+      ops.push_back(&op);
+    }
+  }
+
+  void fuse() {
+    while (mergeBest())
+      ;
+    while (moveBest() || mergeBest())
+      ;
+  }
+
+  /// Kernels in an order that respects their dependences.
+  SmallVector<SmallVector<Operation *>> inOrder() const {
+    SmallVector<SmallVector<Operation *>> result;
+    SmallVector<unsigned> order = *sorted(cluster);
+    for (unsigned c : order)
+      result.push_back(members(c, cluster));
+    return result;
+  }
+
+private:
+  using Assignment = SmallVector<unsigned>; // op -> cluster
+  using Candidate = std::pair<Assignment, SmallVector<unsigned, 2>>; // and the clusters it changes
+
+  SmallVector<Operation *> members(unsigned c, const Assignment &assignment) const {
+    SmallVector<Operation *> result;
+    for (auto [op, mine] : llvm::zip_equal(ops, assignment))
+      if (mine == c)
+        result.push_back(op);
+    return result;
+  }
+
+  /// The number of the op that makes `value`, if it is one of `ops`.
+  std::optional<unsigned> maker(Value value) const {
+    Operation *op = sourceOf(value).getDefiningOp();
+    auto found = index.find(op);
+    return found == index.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  /// Cluster numbers in dependence order; none if they depend in a circle.
+  std::optional<SmallVector<unsigned>> sorted(const Assignment &assignment) const {
+    SmallVector<DenseSet<unsigned>> before(ops.size());
+    SmallVector<unsigned> names;
+    for (unsigned c : assignment)
+      if (!llvm::is_contained(names, c))
+        names.push_back(c);
+    for (auto [op, c] : llvm::zip_equal(ops, assignment))
+      for (Value operand : op->getOperands())
+        if (auto from = maker(operand); from && assignment[*from] != c)
+          before[c].insert(assignment[*from]);
+    SmallVector<unsigned> result;
+    DenseSet<unsigned> done;
+    while (result.size() < names.size()) {
+      // The first that is ready: keeps the order of the text where it can.
+      auto ready = llvm::find_if(names, [&](unsigned c) {
+        return !done.contains(c) &&
+               llvm::all_of(before[c], [&](unsigned b) { return done.contains(b); });
+      });
+      if (ready == names.end())
+        return std::nullopt;
+      done.insert(*ready);
+      result.push_back(*ready);
+    }
+    return result;
+  }
+
+  /// Bytes that cross boundaries, plus the launches.
+  int64_t cost(const Assignment &assignment) const {
+    int64_t bytes = 0;
+    DenseSet<unsigned> kernels(assignment.begin(), assignment.end());
+    DenseSet<std::pair<Value, unsigned>> loads;
+    DenseSet<Value> stores;
+    for (auto [op, c] : llvm::zip_equal(ops, assignment)) {
+      for (OpOperand &operand : op->getOpOperands()) {
+        if (auto broadcast = dyn_cast<BroadcastOp>(op); broadcast && operand.getOperandNumber() == 1)
+          continue; // `like` is read for its shape
+        Value value = operand.get();
+        auto from = maker(value);
+        if (from && assignment[*from] == c)
+          continue;
+        if (loads.insert({value, c}).second)
+          bytes += bytesOf(value);
+        if (from && stores.insert(sourceOf(value)).second)
+          bytes += bytesOf(sourceOf(value));
+      }
+      for (Value result : op->getResults())
+        if (escapes(result) && stores.insert(result).second)
+          bytes += bytesOf(result);
+    }
+    return bytes + kLaunchBytes * kernels.size();
+  }
+
+  /// Whether a value is read by something that is not kernel work.
+  bool escapes(Value value) const {
+    return llvm::any_of(value.getUsers(), [&](Operation *user) {
+      if (auto split = dyn_cast<SplitOp>(user))
+        return llvm::any_of(split.getParts(), [&](Value part) { return escapes(part); });
+      return !index.contains(user);
+    });
+  }
+
+  bool isLegal(unsigned c, const Assignment &assignment) const {
+    SmallVector<Operation *> inside = members(c, assignment);
+    if (inside.empty() || inside.size() == 1)
+      return true;
+    if (llvm::any_of(inside, [](Operation *op) { return isa<RepeatOp>(op); }))
+      return false;
+    return kernelAnchor(inside).has_value();
+  }
+
+  /// Takes the candidate that lowers the cost most.
+  bool take(ArrayRef<Candidate> candidates) {
+    int64_t best = cost(cluster);
+    const Assignment *chosen = nullptr;
+    for (const Candidate &candidate : candidates) {
+      const Assignment &assignment = candidate.first;
+      if (!llvm::all_of(candidate.second, [&](unsigned c) { return isLegal(c, assignment); }))
+        continue;
+      int64_t now = cost(assignment);
+      if (now < best && sorted(assignment)) {
+        best = now;
+        chosen = &assignment;
+      }
+    }
+    if (!chosen)
+      return false;
+    Assignment copy = *chosen;
+    cluster = copy;
+    return true;
+  }
+
+  /// Pairs of clusters joined by a value, or reading the same one.
+  SetVector<std::pair<unsigned, unsigned>> neighbours() const {
+    SetVector<std::pair<unsigned, unsigned>> pairs;
+    DenseMap<Value, SmallVector<unsigned>> readers;
+    auto add = [&](unsigned a, unsigned b) {
+      if (a != b)
+        pairs.insert({std::min(a, b), std::max(a, b)});
+    };
+    for (auto [op, c] : llvm::zip_equal(ops, cluster))
+      for (Value operand : op->getOperands()) {
+        if (auto from = maker(operand))
+          add(cluster[*from], c);
+        if (!isa<RankedTensorType>(operand.getType()))
+          continue;
+        for (unsigned other : readers[sourceOf(operand)])
+          add(other, c);
+        readers[sourceOf(operand)].push_back(c);
+      }
+    return pairs;
+  }
+
+  bool mergeBest() {
+    SmallVector<Candidate> candidates;
+    for (auto [a, b] : neighbours()) {
+      Assignment merged = cluster;
+      for (unsigned &c : merged)
+        if (c == b)
+          c = a;
+      candidates.push_back({std::move(merged), {a}});
+    }
+    return take(candidates);
+  }
+
+  bool moveBest() {
+    SmallVector<Candidate> candidates;
+    for (unsigned i = 0; i < ops.size(); ++i) {
+      if (!isPointwise(ops[i]))
+        continue;
+      SetVector<unsigned> targets;
+      for (Value operand : ops[i]->getOperands())
+        if (auto from = maker(operand))
+          targets.insert(cluster[*from]);
+      for (Operation *user : ops[i]->getUsers())
+        if (auto found = index.find(user); found != index.end())
+          targets.insert(cluster[found->second]);
+      targets.remove(cluster[i]);
+      for (unsigned target : targets) {
+        Assignment moved = cluster;
+        moved[i] = target;
+        candidates.push_back({std::move(moved), {target, cluster[i]}});
+      }
+    }
+    return take(candidates);
+  }
+
+  SmallVector<Operation *> ops;
+  DenseMap<Operation *, unsigned> index;
+  Assignment cluster;
+};
+
+class FormKernelsPass : public mom::impl::FormKernelsPassBase<FormKernelsPass> {
+public:
+  using Base::Base;
+
+  void runOnOperation() override {
+    for (auto func : getOperation().getOps<func::FuncOp>()) {
+      if (!func.getOps<KernelOp>().empty())
+        continue; // formed already, by hand perhaps
+      followUsers(func);
+      Clusters clusters(func);
+      if (fuse)
+        clusters.fuse();
+      SmallVector<Operation *> dead;
+      for (ArrayRef<Operation *> ops : clusters.inOrder())
+        outline(ops, func, dead);
+      for (Operation *op : llvm::reverse(dead))
+        op->erase();
+      eraseViews(func);
+    }
+  }
+
+private:
+  /// A broadcast stands before its first user and takes its shape from what
+  /// that user reads beside it, so that `like` ties no kernels together.
+  static void followUsers(func::FuncOp func) {
+    for (auto op : llvm::to_vector(func.getOps<BroadcastOp>())) {
+      if (!isRows(op.getY().getType()) || op.getY().use_empty())
+        continue;
+      Operation *first = *op->user_begin();
+      for (Operation *user : op->getUsers())
+        if (user->isBeforeInBlock(first))
+          first = user;
+      for (Value sibling : first->getOperands())
+        if (sibling != op.getY() && rowsOf(sibling) == rowsOf(op.getY()) &&
+            !sibling.getDefiningOp<BroadcastOp>()) {
+          op->moveBefore(first);
+          op.getLikeMutable().assign(sibling);
+          break;
+        }
+    }
+  }
+
+  /// Moves `ops` into one mom.kernel at the end of the function's body.
+  void outline(ArrayRef<Operation *> ops, func::FuncOp func, SmallVectorImpl<Operation *> &dead) {
+    Operation *terminator = func.getBody().front().getTerminator();
+    OpBuilder b(terminator);
+    if (isa<RepeatOp>(ops.front())) {
+      ops.front()->moveBefore(terminator);
+      return;
+    }
+    DenseSet<Operation *> inside(ops.begin(), ops.end());
+    SetVector<Value> inputs, outputs;
+    for (Operation *op : ops) {
+      for (Value operand : op->getOperands())
+        if (Value source = sourceOf(operand); !source.getDefiningOp<arith::ConstantOp>() &&
+                                              !inside.contains(source.getDefiningOp()))
+          inputs.insert(source);
+      for (Value result : op->getResults())
+        if (usedOutside(result, inside))
+          outputs.insert(result);
+    }
+    dead.append(ops.begin(), ops.end());
+    if (outputs.empty())
+      return;
+    std::optional<Anchor> anchor = kernelAnchor(ops);
+    assert(anchor && "a single op always has an anchor");
+    auto kernel = KernelOp::create(b, ops.back()->getLoc(), TypeRange(outputs.getArrayRef()), *anchor,
+                                   nameOf(outputs.getArrayRef()), inputs.getArrayRef(), DictionaryAttr());
+    fill(kernel, ops, inputs.getArrayRef(), outputs.getArrayRef());
+    for (auto [output, result] : llvm::zip_equal(outputs, kernel.getOutputs()))
+      Value(output).replaceUsesWithIf(result, [&](OpOperand &use) { return !inside.contains(use.getOwner()); });
+  }
+
+  /// Views that follow the kernel read its result, so they are users too.
+  static bool usedOutside(Value value, const DenseSet<Operation *> &inside) {
+    return llvm::any_of(value.getUsers(), [&](Operation *user) {
+      if (auto split = dyn_cast<SplitOp>(user))
+        return llvm::any_of(split.getParts(), [&](Value part) { return usedOutside(part, inside); });
+      return !inside.contains(user);
+    });
+  }
+
+  static void fill(KernelOp kernel, ArrayRef<Operation *> ops, ArrayRef<Value> inputs,
+                   ArrayRef<Value> outputs) {
+    Block *body = &kernel.getBody().emplaceBlock();
+    IRMapping map;
+    for (Value input : inputs)
+      map.map(input, body->addArgument(input.getType(), input.getLoc()));
+    OpBuilder b = OpBuilder::atBlockEnd(body);
+    std::function<void(Value)> view = [&](Value value) {
+      if (map.contains(value))
+        return;
+      Operation *op = value.getDefiningOp();
+      if (auto split = dyn_cast<SplitOp>(op))
+        view(split.getX());
+      b.clone(*op, map);
+    };
+    for (Operation *op : ops) {
+      for (Value operand : op->getOperands())
+        view(operand);
+      b.clone(*op, map);
+    }
+    YieldOp::create(b, kernel.getLoc(),
+                    llvm::map_to_vector(outputs, [&](Value v) { return map.lookup(v); }));
+  }
+
+  /// The values a kernel defines, as the model's text names them.
+  static std::string nameOf(ArrayRef<Value> outputs) {
+    SetVector<StringRef> names;
+    for (Value value : outputs) {
+      if (auto loc = value.getLoc()->findInstanceOf<NameLoc>())
+        names.insert(loc.getName().getValue());
+      else
+        names.insert(value.getDefiningOp()->getName().stripDialect());
+    }
+    return llvm::join(names, ", ");
+  }
+
+  static void eraseViews(func::FuncOp func) {
+    SmallVector<SplitOp> splits(func.getOps<SplitOp>());
+    for (SplitOp split : llvm::reverse(splits))
+      if (split->use_empty())
+        split->erase();
+  }
+};
+} // namespace

@@ -1,0 +1,28 @@
+// Passes that gather ops into kernels and choose what kernels store.
+#ifndef MOM_FUSION_PASSES
+#define MOM_FUSION_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def FormKernelsPass : Pass<"mom-form-kernels", "::mlir::ModuleOp"> {
+  let summary = "all work is inside mom.kernel ops";
+  let description = [{
+    Begins with one kernel an op and merges kernels, and moves single ops
+    between them, as long as that lowers the bytes that cross kernel boundaries
+    and `Anchors.cpp` finds each kernel legal for an emitter. Views
+    (`mom.split`) and constants are repeated in each kernel that reads them.
+  }];
+  let options = [Option<"fuse", "fuse", "bool", "true", "merge kernels; else one an op">];
+}
+
+def AssignStoragePass : Pass<"mom-assign-storage", "::mlir::ModuleOp"> {
+  let summary = "values between kernels have a storage type";
+  let description = [{
+    Rows that one kernel writes and others of the same function read are stored
+    as `type`; kernels convert at their boundary and compute in f32. Rows of one
+    channel (norms, losses) and carried states stay f32.
+  }];
+  let options = [Option<"type", "type", "std::string", "\"f32\"", "f32, bf16 or f16">];
+}
+
+#endif

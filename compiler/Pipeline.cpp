@@ -1,0 +1,88 @@
+// The story of a compilation. Pass order is decided here and nowhere else.
+#include "compiler/Pipeline.h"
+
+#include "compiler/Passes.h"
+
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace mom;
+
+static constexpr StageInfo kStages[] = {
+    {Stage::Ast, "ast", "canonical model text"},
+    {Stage::Mom, "mom", "the model in the dialect"},
+    {Stage::Grad, "grad", "with joint functions, a gradient and an update"},
+    {Stage::Ordered, "ordered", "every row tensor has an order"},
+    {Stage::Split, "split", "joint functions cut into forward and backward"},
+    {Stage::Fused, "fused", "all work is in kernels"},
+    {Stage::Stored, "stored", "kernel boundaries have storage types"},
+    {Stage::Scheduled, "scheduled", "kernels have their knobs"},
+    {Stage::Lowered, "lowered", "kernels are functions, and launches name them"},
+    {Stage::Asm, "asm", "machine code, as text"},
+    {Stage::Table, "table", "the launch table, as text"},
+};
+
+ArrayRef<StageInfo> mom::stages() { return kStages; }
+
+std::optional<Stage> mom::stageNamed(StringRef name) {
+  for (const StageInfo &info : kStages)
+    if (info.name == name)
+      return info.stage;
+  return std::nullopt;
+}
+
+StringRef mom::nameOf(Stage stage) { return kStages[static_cast<unsigned>(stage)].name; }
+
+/// Simplifications that hold at any stage.
+static void addCleanup(OpPassManager &passes) {
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+}
+
+void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &options) {
+  switch (stage) {
+  case Stage::Ast:
+  case Stage::Mom:
+  case Stage::Asm:
+  case Stage::Table:
+    return; // made by the frontend and the target, not by passes
+  case Stage::Grad:
+    // Before anything that looks at rows: derivatives are written once, for
+    // rows by position, and everything after treats them as any other op.
+    passes.addPass(createDifferentiatePass({options.checkpoint, options.training}));
+    if (options.training)
+      passes.addPass(createAddUpdatePass());
+    addCleanup(passes);
+    return;
+  case Stage::Ordered:
+    // While forward and backward are one function, both get the same order
+    // without a word between them.
+    passes.addPass(createAssignOrderPass({options.order}));
+    passes.addPass(createVerifyOrderPass());
+    addCleanup(passes);
+    return;
+  case Stage::Split:
+    // After ordering, so that what is saved is saved in the order it is read.
+    passes.addPass(createPartitionPass({options.recompute}));
+    passes.addPass(createSymbolDCEPass()); // layers that only joint functions used
+    addCleanup(passes);
+    passes.addPass(createVerifyOrderPass());
+    return;
+  case Stage::Fused:
+    // Last before storage: what crosses kernels is what costs.
+    passes.addPass(createFormKernelsPass({options.fuse}));
+    passes.addPass(createVerifyOrderPass());
+    return;
+  case Stage::Stored:
+    passes.addPass(createAssignStoragePass({options.storage}));
+    passes.addPass(createVerifyOrderPass());
+    return;
+  case Stage::Scheduled:
+    passes.addPass(createResolveSchedulePass({"cpu", options.cpu}));
+    return;
+  case Stage::Lowered:
+    passes.addPass(createEmitCpuPass());
+    passes.addPass(createExpandPointwisePass());
+    return;
+  }
+}

@@ -1,0 +1,49 @@
+// The story of a compilation: its stages, by the names the command line uses.
+#pragma once
+
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <optional>
+#include <string>
+
+namespace mom {
+
+/// Each stage is an artefact that can be printed, edited and continued from.
+enum class Stage {
+  Ast,       ///< canonical model text
+  Mom,       ///< the model in the dialect
+  Grad,      ///< with joint functions, a gradient and an update
+  Ordered,   ///< every row tensor has an order
+  Split,     ///< joint functions cut into forward and backward
+  Fused,     ///< all work is in kernels
+  Stored,    ///< kernel boundaries have storage types
+  Scheduled, ///< kernels have their knobs
+  Lowered,   ///< kernels are functions of scf, vector and llvm; launches name them
+  Asm,       ///< machine code, as text
+  Table,     ///< the launch table, as text
+};
+
+struct StageInfo {
+  Stage stage;
+  llvm::StringLiteral name, sentence;
+};
+/// All stages, in order.
+llvm::ArrayRef<StageInfo> stages();
+std::optional<Stage> stageNamed(llvm::StringRef name);
+llvm::StringRef nameOf(Stage stage);
+
+struct PipelineOptions {
+  std::string order = "auto";    ///< of token rows: auto, modality, position
+  std::string storage = "f32";   ///< of rows between kernels: f32, bf16, f16
+  std::string cpu = "native";    ///< for which to generate code
+  int64_t checkpoint = 16;       ///< tokens between two saved states of a scan
+  bool recompute = true;         ///< pointwise values in backward
+  bool fuse = true;              ///< ops into kernels
+  bool training = true;          ///< make the gradient and update functions
+};
+
+/// Adds the passes that make `stage` (Grad .. Lowered) from the one before it.
+void addStage(Stage stage, mlir::OpPassManager &passes, const PipelineOptions &options);
+
+} // namespace mom

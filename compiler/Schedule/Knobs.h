@@ -1,0 +1,26 @@
+// The knob table (Knobs.def) as data.
+#pragma once
+
+#include "dialect/Mom.h"
+
+namespace mom {
+
+struct Knob {
+  llvm::StringRef name;
+  Anchor anchor;
+  llvm::StringRef target;            ///< family: "cpu"
+  int64_t least, greatest;
+  int64_t (*defaultFor)(int64_t width);
+  llvm::StringRef sentence;
+};
+
+llvm::ArrayRef<Knob> allKnobs();
+/// f32 lanes of the host's vectors.
+int64_t hostVectorWidth();
+/// f32 lanes of a named CPU ("native", "x86-64-v3", ...).
+int64_t vectorWidthOf(llvm::StringRef cpu);
+
+/// Reports the knobs of its anchor and target that the kernel's schedule lacks.
+mlir::LogicalResult verifySchedule(KernelOp kernel, llvm::StringRef target);
+
+} // namespace mom

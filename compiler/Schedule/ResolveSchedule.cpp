@@ -1,0 +1,94 @@
+// mom-resolve-schedule: the knob table, and kernels with all their knobs.
+#include "compiler/Schedule/Knobs.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/TargetParser/Host.h"
+
+namespace mom {
+#define GEN_PASS_DECL_RESOLVESCHEDULEPASS
+#define GEN_PASS_DEF_RESOLVESCHEDULEPASS
+#include "compiler/Schedule/Passes.h.inc"
+} // namespace mom
+
+using namespace mlir;
+using namespace mom;
+
+ArrayRef<Knob> mom::allKnobs() {
+  static const Knob knobs[] = {
+#define MOM_KNOB(name, anchor, target, least, greatest, value, sentence)                           \
+  {#name, Anchor::anchor, #target, least, greatest, [](int64_t width) -> int64_t { return value; },  \
+   sentence},
+#include "compiler/Schedule/Knobs.def"
+  };
+  return knobs;
+}
+
+int64_t mom::hostVectorWidth() {
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  return features.lookup("avx512f") ? 16 : features.lookup("avx2") ? 8 : 4;
+}
+
+int64_t mom::vectorWidthOf(StringRef cpu) {
+  if (cpu == "native")
+    return hostVectorWidth();
+  return cpu == "x86-64-v4" ? 16 : cpu == "x86-64-v3" ? 8 : 4;
+}
+
+LogicalResult mom::verifySchedule(KernelOp kernel, StringRef target) {
+  for (const Knob &knob : allKnobs()) {
+    if (knob.anchor != kernel.getAnchor() || knob.target != target)
+      continue;
+    DictionaryAttr schedule = kernel.getScheduleAttr();
+    if (!schedule || !schedule.getAs<IntegerAttr>(knob.name))
+      return kernel.emitOpError() << "expected knob '" << knob.name << "' (" << knob.sentence
+                                  << ") in its schedule: mom-resolve-schedule adds it";
+  }
+  return success();
+}
+
+namespace {
+class ResolveSchedulePass : public mom::impl::ResolveSchedulePassBase<ResolveSchedulePass> {
+public:
+  using Base::Base;
+
+  void runOnOperation() override {
+    int64_t width = vectorWidthOf(cpu);
+    WalkResult result = getOperation().walk([&](KernelOp kernel) {
+      return failed(resolve(kernel, width)) ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
+
+private:
+  LogicalResult resolve(KernelOp kernel, int64_t width) {
+    NamedAttrList schedule(kernel.getScheduleAttr());
+    Builder b(kernel.getContext());
+    llvm::SmallPtrSet<StringAttr, 16> names;
+    for (const Knob &knob : allKnobs()) {
+      if (knob.anchor != kernel.getAnchor() || knob.target != target)
+        continue;
+      names.insert(b.getStringAttr(knob.name));
+      Attribute given = schedule.get(knob.name);
+      if (!given) {
+        schedule.set(knob.name, b.getI64IntegerAttr(knob.defaultFor(width)));
+        continue;
+      }
+      auto value = dyn_cast<IntegerAttr>(given);
+      if (!value || value.getInt() < knob.least || value.getInt() > knob.greatest)
+        return kernel.emitOpError() << "expected knob '" << knob.name << "' from " << knob.least
+                                    << " to " << knob.greatest << ", but got " << given;
+    }
+    for (NamedAttribute attribute : schedule)
+      if (!names.contains(attribute.getName()))
+        return kernel.emitOpError() << "a " << stringifyAnchor(kernel.getAnchor())
+                                    << " kernel has no knob " << attribute.getName() << " on " << target;
+    kernel.setScheduleAttr(schedule.getDictionary(kernel.getContext()));
+    return success();
+  }
+};
+} // namespace

@@ -1,0 +1,121 @@
+// Lowering of emitted functions to the LLVM dialect, LLVM IR and objects.
+#include "compiler/Target/Cpu.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace mlir;
+using namespace mom;
+
+FailureOr<OwningOpRef<ModuleOp>> mom::lowerToLlvmDialect(ModuleOp emitted) {
+  OwningOpRef<ModuleOp> module = ModuleOp::create(emitted.getLoc());
+  OpBuilder b = OpBuilder::atBlockEnd(module->getBody());
+  for (auto function : emitted.getOps<LLVM::LLVMFuncOp>())
+    b.clone(*function);
+
+  PassManager pm(emitted.getContext());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createSCFToControlFlowPass());
+  // bf16 in integer steps: not every processor converts it, and the library
+  // function that LLVM would call rounds one element at a time.
+  arith::ArithExpandOpsPassOptions expand;
+  expand.includeBf16 = true;
+  pm.addPass(arith::createArithExpandOpsPass(expand));
+  ConvertMathToLLVMPassOptions math;
+  math.approximateLog1p = false; // log(1 + x) is 0 for small x
+  pm.addPass(createConvertMathToLLVMPass(math));
+  pm.addPass(createConvertMathToLibmPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  if (failed(pm.run(*module)))
+    return failure();
+  return module;
+}
+
+FailureOr<std::unique_ptr<llvm::Module>> mom::translateToLlvm(ModuleOp emitted,
+                                                              llvm::LLVMContext &context) {
+  FailureOr<OwningOpRef<ModuleOp>> lowered = lowerToLlvmDialect(emitted);
+  if (failed(lowered))
+    return failure();
+  DialectRegistry registry;
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  emitted.getContext()->appendDialectRegistry(registry);
+  std::unique_ptr<llvm::Module> module = translateModuleToLLVMIR(**lowered, context, "momc");
+  if (!module)
+    return failure();
+  return module;
+}
+
+static std::unique_ptr<llvm::TargetMachine>
+targetMachine(StringRef cpu, function_ref<InFlightDiagnostic()> emitError) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  llvm::Triple triple(llvm::sys::getDefaultTargetTriple());
+  std::string message;
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, message);
+  if (!target) {
+    emitError() << "no code generator for " << triple.str() << ": " << message;
+    return nullptr;
+  }
+  std::string features;
+  if (cpu == "native") {
+    cpu = llvm::sys::getHostCPUName();
+    for (const auto &feature : llvm::sys::getHostCPUFeatures())
+      features += ((features.empty() ? "" : ",") + StringRef(feature.second ? "+" : "-") + feature.first()).str();
+  }
+  std::unique_ptr<llvm::MCSubtargetInfo> info(target->createMCSubtargetInfo(triple, "", ""));
+  if (!info->isCPUStringValid(cpu)) {
+    emitError() << "expected 'native' or a processor of " << triple.str() << ", but got '" << cpu << "'";
+    return nullptr;
+  }
+  return std::unique_ptr<llvm::TargetMachine>(
+      target->createTargetMachine(triple, cpu, features, llvm::TargetOptions(), llvm::Reloc::PIC_,
+                                  std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+}
+
+LogicalResult mom::compileObject(llvm::Module &module, StringRef cpu, SmallVectorImpl<char> &out,
+                                 bool assembly, function_ref<InFlightDiagnostic()> emitError) {
+  std::unique_ptr<llvm::TargetMachine> machine = targetMachine(cpu, emitError);
+  if (!machine)
+    return failure();
+  module.setTargetTriple(machine->getTargetTriple());
+  module.setDataLayout(machine->createDataLayout());
+
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager graph;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(machine.get());
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graph);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graph, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
+
+  llvm::raw_svector_ostream stream(out);
+  llvm::legacy::PassManager codegen;
+  auto kind = assembly ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
+  if (machine->addPassesToEmitFile(codegen, stream, nullptr, kind))
+    return emitError() << "the code generator of " << cpu << " writes no object files";
+  codegen.run(module);
+  return success();
+}

@@ -1,0 +1,46 @@
+// From emitted functions to machine code of the CPU.
+#pragma once
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Support/LLVM.h"
+#include "llvm/IR/Module.h"
+#include <memory>
+
+namespace llvm::orc {
+class LLJIT;
+}
+
+namespace mom {
+
+/// The emitted functions (llvm.func with bodies) of a module as LLVM IR. Works on
+/// a copy; whatever else the module holds stays behind.
+mlir::FailureOr<std::unique_ptr<llvm::Module>> translateToLlvm(mlir::ModuleOp emitted,
+                                                               llvm::LLVMContext &context);
+
+/// The same functions lowered to the LLVM dialect, for reading.
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> lowerToLlvmDialect(mlir::ModuleOp emitted);
+
+/// Optimises `module` and appends its object file, or its assembly text, to
+/// `out`. `cpu` is "native" or a name that clang's -march takes ("x86-64-v3").
+mlir::LogicalResult compileObject(llvm::Module &module, llvm::StringRef cpu,
+                                  llvm::SmallVectorImpl<char> &out, bool assembly,
+                                  llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
+
+/// Object files loaded into this process.
+class Jit {
+public:
+  static mlir::FailureOr<std::unique_ptr<Jit>>
+  create(llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
+  ~Jit();
+
+  mlir::LogicalResult load(llvm::ArrayRef<char> object,
+                           llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
+  /// Address of a symbol, or null.
+  void *lookup(llvm::StringRef symbol);
+
+private:
+  explicit Jit(std::unique_ptr<llvm::orc::LLJIT> jit);
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+};
+
+} // namespace mom

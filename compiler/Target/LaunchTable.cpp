@@ -1,0 +1,549 @@
+// From emitted functions to the launch table.
+//
+// Layers are inlined here, and only here: a mom.repeat becomes a repetition of
+// its callee's launches, with pointers that move by a stride each round. Values
+// never move: what one round hands to the next alternates between two places,
+// or, where backward wants every round's value, lies in a stack of rounds + 1.
+#include "compiler/Target/LaunchTable.h"
+
+#include "compiler/Target/ArenaPlan.h"
+#include "compiler/Target/TableWriter.h"
+#include "dialect/ParameterLayout.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace mom;
+
+namespace {
+/// Where a value lies. In a stack, `stride` leads from one element to the next.
+struct Place {
+  momrt_arg arg = {};
+  std::optional<unsigned> buffer; ///< of the arena plan; else arg names the space
+  momrt_slot stride = {};
+
+  static Place in(momrt_space space, int64_t offset = 0, uint32_t index = 0) {
+    Place place;
+    place.arg.space = space;
+    place.arg.index = index;
+    place.arg.offset = offset;
+    return place;
+  }
+  /// The element of a stack that belongs to a round.
+  Place element(int64_t phase, int64_t modulus) const {
+    Place place = *this;
+    place.arg.stride = stride;
+    place.arg.phase = phase;
+    place.arg.modulus = modulus;
+    return place;
+  }
+};
+
+using Places = DenseMap<Value, Place>;
+
+class TableBuilder {
+public:
+  TableBuilder(ModuleOp module) : module(module), symbols(module) {}
+
+  FailureOr<LaunchTable> build(StringRef digest) {
+    if (auto name = module->getAttrOfType<FlatSymbolRefAttr>(attr::kModel))
+      model = symbols.lookup<func::FuncOp>(name.getValue());
+    writer.header.name = writer.text(model ? model.getSymName() : "program");
+    writer.header.digest = writer.text(digest);
+    addKernels();
+    addParameters();
+    addModuleAttributes();
+    for (auto func : module.getOps<func::FuncOp>())
+      if (auto name = func->getAttrOfType<StringAttr>(attr::kEntry))
+        if (failed(addEntry(func, name.getValue())))
+          return failure();
+    resolveBuffers();
+    writer.slots.assign(plan.slots().begin(), plan.slots().end());
+    table.bytes = writer.finish();
+    return std::move(table);
+  }
+
+private:
+  void addKernels() {
+    for (auto func : module.getOps<LLVM::LLVMFuncOp>()) {
+      if (func.isExternal() || func.getLinkage() != LLVM::Linkage::External)
+        continue;
+      kernelIndex[func.getSymNameAttr()] = writer.kernels.size();
+      momrt_kernel kernel = {};
+      kernel.name = writer.text(func.getSymName());
+      if (auto scratch = func->getAttrOfType<IntegerAttr>("mom.scratch"))
+        kernel.scratch = scratch.getInt();
+      writer.kernels.push_back(kernel);
+      table.kernels.push_back(func.getSymName().str());
+    }
+  }
+
+  void addParameters() {
+    if (!model)
+      return;
+    layout = ParameterLayout(model);
+    writer.header.parameter_elements = layout.elements;
+    for (const Parameter &parameter : layout.parameters) {
+      momrt_parameter record = {};
+      record.name = writer.text(parameter.name);
+      record.offset = parameter.offset;
+      record.size = parameter.size;
+      record.repeat = parameter.repeat;
+      record.indexed = parameter.indexed;
+      record.decay = parameter.decay;
+      record.rank = parameter.type.getRank();
+      llvm::copy(parameter.type.getShape(), record.shape);
+      if (auto init = model.getArgAttrOfType<InitAttr>(parameter.argument, attr::kInit)) {
+        record.init = static_cast<uint32_t>(init.getKind()); // the enums agree, by test
+        record.a = init.getA().getValueAsDouble();
+        record.b = init.getB().getValueAsDouble();
+      }
+      writer.parameters.push_back(record);
+      parameterOffset[parameter.name] = parameter.offset;
+    }
+  }
+
+  void addModuleAttributes() {
+    if (auto all = module->getAttrOfType<DictionaryAttr>(attr::kModalities); all && !all.empty())
+      for (Attribute name : cast<ArrayAttr>(all.begin()->getValue()))
+        writer.modalities.push_back(writer.text(cast<StringAttr>(name).getValue()));
+    if (auto settings = module->getAttrOfType<DictionaryAttr>(attr::kSettings))
+      for (NamedAttribute setting : settings)
+        writer.settings.push_back({writer.text(setting.getName().getValue()), number(setting.getValue())});
+    auto train = module->getAttrOfType<DictionaryAttr>(attr::kTrain);
+    if (!train)
+      return;
+    auto get = [&](StringRef name, double otherwise) {
+      Attribute value = train.get(name);
+      return value ? number(value) : otherwise;
+    };
+    writer.header.batch_streams = get("streams", 1);
+    writer.header.batch_length = get("length", 512);
+    writer.header.clip = get("clip", 0);
+    writer.header.eps = get("eps", 1e-8);
+    writer.header.beta1 = 0.9, writer.header.beta2 = 0.999;
+    if (auto betas = train.getAs<ArrayAttr>("betas"); betas && betas.size() == 2)
+      writer.header.beta1 = number(betas[0]), writer.header.beta2 = number(betas[1]);
+    if (auto rates = train.getAs<ArrayAttr>("rates"))
+      for (auto rate : rates.getAsRange<DictionaryAttr>())
+        writer.rates.push_back(rateOf(rate));
+  }
+
+  static double number(Attribute value) {
+    if (auto boolean = dyn_cast<BoolAttr>(value))
+      return boolean.getValue();
+    if (auto integer = dyn_cast<IntegerAttr>(value))
+      return integer.getInt();
+    if (auto real = dyn_cast<FloatAttr>(value))
+      return real.getValueAsDouble();
+    return 0;
+  }
+
+  static momrt_rate rateOf(DictionaryAttr rate) {
+    momrt_rate record = {};
+    record.kind = llvm::StringSwitch<uint32_t>(rate.getAs<StringAttr>("kind").getValue())
+                      .Case("warmup", MOMRT_RATE_WARMUP)
+                      .Case("cosine", MOMRT_RATE_COSINE)
+                      .Default(MOMRT_RATE_CONSTANT);
+    auto get = [&](StringRef name) { return rate.get(name) ? number(rate.get(name)) : 0.0; };
+    record.steps = get("steps");
+    record.from = get("from");
+    record.to = get("to");
+    return record;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Entries
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult addEntry(func::FuncOp func, StringRef name) {
+    momrt_entry entry = {};
+    entry.name = writer.text(name);
+    entry.ops.offset = writer.ops.size();
+    entry.inputs.offset = writer.inputs.size();
+    Places places;
+    for (BlockArgument argument : func.getArguments())
+      placeArgument(func, argument, places);
+    entry.inputs.count = writer.inputs.size() - entry.inputs.offset;
+
+    wanted.clear();
+    Operation *terminator = func.getBody().front().getTerminator();
+    for (auto [i, value] : llvm::enumerate(terminator->getOperands()))
+      if (std::optional<Place> place = resultPlace(func, i))
+        wanted.try_emplace(value, *place);
+    if (failed(addBody(func, places)))
+      return failure();
+    entry.ops.count = writer.ops.size() - entry.ops.offset;
+
+    entry.outputs.offset = writer.outputs.size();
+    for (auto [i, value] : llvm::enumerate(terminator->getOperands()))
+      if (failed(addOutput(func, i, value, places)))
+        return failure();
+    entry.outputs.count = writer.outputs.size() - entry.outputs.offset;
+    writer.entries.push_back(entry);
+    plan.assignEntry();
+    return success();
+  }
+
+  void placeArgument(func::FuncOp func, BlockArgument argument, Places &places) {
+    unsigned index = argument.getArgNumber();
+    if (isa<BatchType>(argument.getType()))
+      return;
+    Place place;
+    if (auto name = func.getArgAttrOfType<StringAttr>(index, attr::kParam)) {
+      place = Place::in(MOMRT_SPACE_PARAMETERS, 4 * parameterOffset.lookup(name.getValue()));
+    } else if (auto state = func.getArgAttrOfType<StringAttr>(index, attr::kState)) {
+      place = statePlace(state.getValue(), func.getArgAttrOfType<IntegerAttr>(index, "mom.offset").getInt());
+    } else {
+      place = Place::in(MOMRT_SPACE_INPUT, 0, writer.inputs.size());
+      writer.inputs.push_back(inputOf(func, argument));
+    }
+    if (auto stack = dyn_cast<StackType>(argument.getType()))
+      place.stride = sizeOf(stack.getElement());
+    places[argument] = place;
+  }
+
+  static Place statePlace(StringRef space, int64_t offset) {
+    auto which = llvm::StringSwitch<momrt_space>(space)
+                     .Case("hyper", MOMRT_SPACE_HYPER)
+                     .Case("gradients", MOMRT_SPACE_GRADIENTS)
+                     .Case("moment1", MOMRT_SPACE_MOMENT1)
+                     .Case("moment2", MOMRT_SPACE_MOMENT2)
+                     .Default(MOMRT_SPACE_PARAMETERS);
+    return Place::in(which, 4 * offset);
+  }
+
+  momrt_input inputOf(func::FuncOp func, BlockArgument argument) {
+    unsigned index = argument.getArgNumber();
+    auto type = cast<RankedTensorType>(argument.getType());
+    momrt_input input = {};
+    auto name = func.getArgAttrOfType<StringAttr>(index, attr::kInput);
+    input.name = writer.text(name ? name.str() : "arg" + std::to_string(index));
+    input.type = typeOf(type);
+    input.count = countOf(type);
+    input.channels = isRows(type) ? channelsOf(type) : type.getNumElements();
+    if (auto limit = func.getArgAttrOfType<IntegerAttr>(index, attr::kLimit))
+      input.limit = limit.getInt();
+    return input;
+  }
+
+  static uint32_t typeOf(RankedTensorType type) {
+    Type element = type.getElementType();
+    if (element.isInteger(32))
+      return MOMRT_I32;
+    return element.isBF16() ? MOMRT_BF16 : element.isF16() ? MOMRT_F16 : MOMRT_F32;
+  }
+
+  /// Where a result of an entry must be written, if not anywhere.
+  std::optional<Place> resultPlace(func::FuncOp func, unsigned index) {
+    Value value = func.getBody().front().getTerminator()->getOperand(index);
+    std::optional<Place> place;
+    if (auto name = func.getResultAttrOfType<StringAttr>(index, attr::kGradient))
+      place = Place::in(MOMRT_SPACE_GRADIENTS, 4 * parameterOffset.lookup(name.getValue()));
+    else if (auto state = func.getResultAttrOfType<StringAttr>(index, attr::kState))
+      place = statePlace(state.getValue(), func.getResultAttrOfType<IntegerAttr>(index, "mom.offset").getInt());
+    if (auto stack = dyn_cast<StackType>(value.getType()); stack && place)
+      place->stride = sizeOf(stack.getElement());
+    return place;
+  }
+
+  LogicalResult addOutput(func::FuncOp func, unsigned index, Value value, Places &places) {
+    auto found = places.find(value);
+    if (found == places.end())
+      return func.emitError() << "result " << index << " has no place: no launch makes it";
+    Place place = found->second;
+    if (std::optional<Place> must = resultPlace(func, index)) {
+      if (place.buffer || place.arg.space != must->arg.space || place.arg.offset != must->arg.offset)
+        return func.emitError() << "result " << index << " cannot be written in place";
+      return success(); // the runtime knows gradients and parameters by name
+    }
+    momrt_output output = {};
+    std::string name = "result" + std::to_string(index);
+    output.kind = isRows(value.getType()) ? MOMRT_OUTPUT_ROWS : MOMRT_OUTPUT_TENSOR;
+    for (auto [key, kind] : {std::pair(attr::kLoss, MOMRT_OUTPUT_LOSS), {attr::kSum, MOMRT_OUTPUT_SUM},
+                             {attr::kCount, MOMRT_OUTPUT_COUNT}})
+      if (auto attribute = func.getResultAttrOfType<StringAttr>(index, key)) {
+        name = attribute.str();
+        output.kind = kind;
+      }
+    if (auto attribute = func.getResultAttrOfType<StringAttr>(index, attr::kOutput))
+      name = attribute.str();
+    auto type = cast<RankedTensorType>(value.getType());
+    output.name = writer.text(name);
+    output.type = typeOf(type);
+    output.count = countOf(type);
+    output.channels = isRows(type) ? channelsOf(type) : type.getNumElements();
+    output.where = place.arg;
+    if (place.buffer) {
+      plan.keep(*place.buffer);
+      outputBuffers.push_back({writer.outputs.size(), *place.buffer});
+    }
+    writer.outputs.push_back(output);
+    return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Bodies
+  //===--------------------------------------------------------------------===//
+
+  int64_t now() const { return writer.ops.size(); }
+
+  void read(const Place &place) {
+    if (place.buffer)
+      plan.readAt(*place.buffer, now());
+  }
+
+  /// A place for a result: where it is wanted, or a new buffer.
+  Place placeResult(Value value) {
+    auto found = wanted.find(value);
+    if (found != wanted.end()) {
+      read(found->second);
+      return found->second;
+    }
+    Place place = Place::in(MOMRT_SPACE_ARENA);
+    if (auto stack = dyn_cast<StackType>(value.getType())) {
+      place.stride = sizeOf(stack.getElement());
+      place.buffer = plan.add(scaled(place.stride, stack.getCount()), now());
+    } else {
+      place.buffer = plan.add(sizeOf(value.getType()), now());
+    }
+    return place;
+  }
+
+  LogicalResult addBody(func::FuncOp func, Places &places) {
+    // What enters a repetition must already lie where its first round reads.
+    for (auto repeat : func.getOps<RepeatOp>())
+      if (failed(prepareCarried(repeat, places)))
+        return failure();
+    for (Operation &op : func.getBody().front().without_terminator()) {
+      LogicalResult result =
+          TypeSwitch<Operation *, LogicalResult>(&op)
+              .Case([&](LaunchOp launch) { return addLaunch(launch, places); })
+              .Case([&](RepeatOp repeat) { return addRepeat(repeat, places); })
+              .Case([&](ModalityRouteOp) { return success(); })
+              .Case([&](arith::ConstantOp) { return success(); })
+              .Default([](Operation *op) { return op->emitOpError("is not a launch"); });
+      if (failed(result))
+        return failure();
+    }
+    return success();
+  }
+
+  /// The places that a repetition's carried values go through.
+  struct Carry {
+    Place stack;      ///< stride: from one round's value to the next
+    int64_t modulus;  ///< 2, or rounds + 1 where all are kept
+  };
+
+  LogicalResult prepareCarried(RepeatOp repeat, Places &places) {
+    auto callee = symbols.lookup<func::FuncOp>(repeat.getCallee());
+    Operation *returned = callee.getBody().front().getTerminator();
+    SmallVector<Carry> &list = carries[repeat];
+    for (auto [i, operand] : llvm::enumerate(repeat.getCarried())) {
+      BlockArgument argument = callee.getArgument(i);
+      Value next = returned->getOperand(i);
+      auto kept = returned->getOperands().drop_front(repeat.getCarried().size());
+      bool keeps = llvm::is_contained(kept, argument) || llvm::is_contained(kept, next);
+      if (keeps && repeat.getReverse())
+        return repeat.emitOpError("cannot keep the carried values of a reversed repetition");
+      Carry carry{Place::in(MOMRT_SPACE_ARENA), keeps ? static_cast<int64_t>(repeat.getCount()) + 1 : 2};
+      carry.stack.stride = sizeOf(operand.getType());
+      carry.stack.buffer = plan.add(scaled(carry.stack.stride, carry.modulus), now());
+      if (!operand.getDefiningOp<LaunchOp>() || !wanted.try_emplace(operand, carry.stack).second)
+        return repeat.emitOpError() << "carried value " << i
+                                    << " must be made by a launch and enter one repetition only";
+      list.push_back(carry);
+    }
+    return success();
+  }
+
+  LogicalResult addRepeat(RepeatOp repeat, Places &places) {
+    if (insideRepeat)
+      return repeat.emitOpError("a repetition inside a repeated layer is not supported");
+    auto callee = symbols.lookup<func::FuncOp>(repeat.getCallee());
+    int64_t rounds = repeat.getCount();
+    momrt_op begin = {};
+    begin.kind = MOMRT_OP_REPEAT;
+    begin.rounds = rounds;
+    begin.reverse = repeat.getReverse();
+    begin.source = source(repeat);
+    writer.ops.push_back(begin);
+
+    // Rounds that run backwards have executed rounds - 1 - round before them;
+    // with a modulus of 2 that is round + rounds - 1.
+    int64_t phase = repeat.getReverse() ? rounds - 1 : 0;
+    Places inner;
+    auto argument = callee.getArguments().begin();
+    SmallVector<Carry> &list = carries[repeat];
+    for (Carry &carry : list)
+      inner[*argument++] = carry.stack.element(phase, carry.modulus);
+    for (Value shared : repeat.getShared()) {
+      Value value = *argument++;
+      if (isa<BatchType>(value.getType()))
+        continue;
+      Place place = places.lookup(shared);
+      if (place.arg.modulus) // its place is told by a round, which is not this one's
+        return repeat.emitOpError("cannot share the carried result of another repetition");
+      inner[value] = place;
+    }
+    for (Value stack : repeat.getEach()) {
+      Place place = places.lookup(stack);
+      // A stack of carried values begins at its own phase and is one longer.
+      inner[*argument++] = place.element(place.arg.phase, place.arg.modulus ? place.arg.modulus : rounds);
+    }
+    placeReturned(repeat, callee, list, phase, places, inner);
+
+    insideRepeat = true;
+    LogicalResult result = addBody(callee, inner);
+    insideRepeat = false;
+    if (failed(result))
+      return failure();
+    momrt_op end = {};
+    end.kind = MOMRT_OP_END;
+    writer.ops.push_back(end);
+    // Everything that the rounds read or keep lives until the last one ends,
+    // and what they keep is there from the first one on.
+    for (BlockArgument argument : callee.getArguments())
+      readUntil(inner.lookup(argument), now());
+    for (Carry &carry : list)
+      readUntil(carry.stack, now());
+    for (Value stacked : repeat.getStackedResults())
+      readUntil(places.lookup(stacked), now());
+    return success();
+  }
+
+  void readUntil(const Place &place, int64_t time) {
+    if (place.buffer)
+      plan.readAt(*place.buffer, time);
+  }
+
+  /// Places for what a round returns, and for the repetition's results.
+  void placeReturned(RepeatOp repeat, func::FuncOp callee, ArrayRef<Carry> list, int64_t phase,
+                     Places &places, Places &inner) {
+    Operation *returned = callee.getBody().front().getTerminator();
+    int64_t rounds = repeat.getCount();
+    for (auto [i, carry] : llvm::enumerate(list)) {
+      wanted[returned->getOperand(i)] = carry.stack.element(phase + 1, carry.modulus);
+      Place last = carry.stack;
+      last.arg.stride = carry.stack.stride;
+      last.arg.phase = rounds % carry.modulus; // no round outside: (0 + phase) mod modulus
+      last.arg.modulus = carry.modulus;
+      places[repeat.getCarriedResults()[i]] = last;
+    }
+    for (auto [i, result] : llvm::enumerate(repeat.getStackedResults())) {
+      Value value = returned->getOperand(list.size() + i);
+      Place stack;
+      if (std::optional<Place> alias = carriedAlias(value, callee, returned, list)) {
+        stack = *alias;
+      } else {
+        stack = placeResult(result);
+        wanted[value] = stack.element(0, rounds);
+      }
+      places[result] = stack;
+    }
+  }
+
+  /// A kept value that is a carried one: the same memory, seen as a stack.
+  static std::optional<Place> carriedAlias(Value value, func::FuncOp callee, Operation *returned,
+                                           ArrayRef<Carry> list) {
+    for (auto [i, carry] : llvm::enumerate(list)) {
+      bool before = value == callee.getArgument(i), after = value == returned->getOperand(i);
+      if (!before && !after)
+        continue;
+      Place stack = carry.stack;
+      stack.arg.phase = before ? 0 : 1;
+      stack.arg.modulus = carry.modulus;
+      return stack;
+    }
+    return std::nullopt;
+  }
+
+  LogicalResult addLaunch(LaunchOp launch, Places &places) {
+    momrt_op op = {};
+    op.kind = MOMRT_OP_LAUNCH;
+    op.kernel = kernelIndex.lookup(launch.getCalleeAttr().getAttr());
+    op.source = source(launch);
+    GridAttr grid = launch.getGrid();
+    op.grid_count = MOMRT_COUNT_ONE;
+    if (grid.getSpace())
+      op.grid_count = llvm::StringSwitch<uint32_t>(grid.getSpace().getValue())
+                          .Case("token", MOMRT_COUNT_TOKEN)
+                          .Case("stream", MOMRT_COUNT_STREAM)
+                          .Case("document", MOMRT_COUNT_DOCUMENT)
+                          .Case("segment", MOMRT_COUNT_SEGMENT)
+                          .Default(MOMRT_COUNT_ONE);
+    op.grid_tile = grid.getTile();
+    op.grid_extra = grid.getExtra();
+    op.grid_factor = grid.getFactor();
+    op.args = writer.args.size();
+    addArg(Place::in(MOMRT_SPACE_COUNTS));
+    addArg(Place::in(MOMRT_SPACE_STATUS));
+    for (Value input : launch.getInputs()) {
+      if (isa<BatchType>(input.getType())) {
+        addArg(Place::in(MOMRT_SPACE_SEGMENTS));
+        addArg(Place::in(MOMRT_SPACE_MODALITY));
+      }
+      if (isa<BatchType, RouteType>(input.getType())) {
+        addArg(Place::in(MOMRT_SPACE_ROUTE_OFFSETS));
+        addArg(Place::in(MOMRT_SPACE_ROUTE_ROW));
+        addArg(Place::in(MOMRT_SPACE_ROUTE_POSITION));
+        continue;
+      }
+      auto found = places.find(input);
+      if (found == places.end())
+        return launch.emitOpError() << "reads a value without a place: " << input;
+      addArg(found->second);
+    }
+    for (Value output : launch.getOutputs()) {
+      Place place = placeResult(output);
+      places[output] = place;
+      addArg(place);
+    }
+    op.arg_count = writer.args.size() - op.args;
+    writer.ops.push_back(op);
+    return success();
+  }
+
+  void addArg(const Place &place) {
+    read(place);
+    if (place.buffer)
+      argBuffers.push_back({writer.args.size(), *place.buffer});
+    writer.args.push_back(place.arg);
+  }
+
+  /// Slots are known once all entries are planned.
+  void resolveBuffers() {
+    for (auto [arg, buffer] : argBuffers)
+      writer.args[arg].index = plan.slotOf(buffer);
+    for (auto [output, buffer] : outputBuffers)
+      writer.outputs[output].where.index = plan.slotOf(buffer);
+  }
+
+  uint64_t source(Operation *op) {
+    auto loc = op->getLoc()->findInstanceOf<FileLineColLoc>();
+    if (!loc)
+      return writer.text("");
+    return writer.text((loc.getFilename().getValue() + ":" + Twine(loc.getLine()) + ":" +
+                        Twine(loc.getColumn())).str());
+  }
+
+  ModuleOp module;
+  SymbolTable symbols;
+  func::FuncOp model;
+  TableWriter writer;
+  LaunchTable table;
+  ParameterLayout layout;
+  ArenaPlan plan;
+  llvm::StringMap<int64_t> parameterOffset; // elements
+  DenseMap<StringAttr, uint32_t> kernelIndex;
+  Places wanted; // results that must lie at a given place
+  DenseMap<Operation *, SmallVector<Carry>> carries;
+  SmallVector<std::pair<size_t, unsigned>> argBuffers, outputBuffers;
+  bool insideRepeat = false;
+};
+} // namespace
+
+FailureOr<LaunchTable> mom::buildLaunchTable(ModuleOp module, StringRef digest) {
+  return TableBuilder(module).build(digest);
+}

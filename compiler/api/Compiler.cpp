@@ -1,0 +1,167 @@
+// Model text or IR to a running program.
+#include "compiler/api/Compiler.h"
+
+#include "compiler/Target/Program.h"
+#include "dialect/Mom.h"
+#include "frontend/Frontend.h"
+#include "runtime/PrintTable.h"
+
+#include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SHA256.h"
+
+using namespace mlir;
+using namespace mom;
+
+Compiler::Compiler(MLIRContext &context, llvm::SourceMgr &sources, CompileOptions options)
+    : context(context), sources(sources), options(std::move(options)) {
+  DialectRegistry registry;
+  registerDialects(registry);
+  context.appendDialectRegistry(registry);
+}
+
+StringRef mom::modelName(ModuleOp module) {
+  auto name = module->getAttrOfType<FlatSymbolRefAttr>(attr::kModel);
+  return name ? name.getValue() : "program";
+}
+
+InFlightDiagnostic Compiler::error() {
+  StringRef name = sources.getMemoryBuffer(sources.getMainFileID())->getBufferIdentifier();
+  return emitError(FileLineColLoc::get(&context, name, 1, 1));
+}
+
+LogicalResult Compiler::load() {
+  StringRef name = sources.getMemoryBuffer(sources.getMainFileID())->getBufferIdentifier();
+  if (options.startFrom || name.ends_with(".mlir")) {
+    stage = options.startFrom.value_or(Stage::Mom);
+    if (stage == Stage::Ast || stage >= Stage::Asm)
+      return error() << "cannot start from stage " << nameOf(stage) << ": it is not IR";
+    ir = parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
+    return success(static_cast<bool>(ir));
+  }
+  std::unique_ptr<frontend::ast::Module> ast = frontend::parse(sources, &context);
+  if (!ast || failed(frontend::check(*ast, {options.settings}, &context)))
+    return failure();
+  llvm::raw_string_ostream os(text);
+  frontend::printAst(*ast, os);
+  if (failed(dump(Stage::Ast)))
+    return failure();
+  ir = frontend::generate(*ast, &context);
+  if (!ir || failed(verify(*ir)))
+    return failure();
+  return dump(Stage::Mom);
+}
+
+LogicalResult Compiler::runTo(Stage until) {
+  until = std::min(until, Stage::Lowered);
+  while (stage < until) {
+    stage = static_cast<Stage>(static_cast<unsigned>(stage) + 1);
+    PassManager passes(&context);
+    if (options.configure)
+      options.configure(passes);
+    addStage(stage, passes, options.pipeline);
+    if (failed(passes.run(*ir)) || failed(dump(stage)))
+      return failure();
+  }
+  return success();
+}
+
+LogicalResult Compiler::emit(Stage wanted, llvm::raw_ostream &os) {
+  if (wanted == Stage::Ast) {
+    if (text.empty())
+      return error() << "the input is IR: it has no stage ast";
+    os << text;
+    return success();
+  }
+  if (wanted < stage)
+    return error() << "stage " << nameOf(wanted) << " comes before the input's, " << nameOf(stage);
+  if (failed(runTo(wanted)))
+    return failure();
+  if (wanted == Stage::Table)
+    return printTable(os);
+  if (wanted == Stage::Asm) {
+    SmallVector<char> bytes;
+    if (failed(object(bytes, /*assembly=*/true)))
+      return failure();
+    os << StringRef(bytes.data(), bytes.size());
+    return success();
+  }
+  OpPrintingFlags flags;
+  flags.printNameLocAsPrefix();
+  ir->print(os, flags);
+  os << "\n";
+  return success();
+}
+
+LogicalResult Compiler::dump(Stage dumped) {
+  if (options.dumpDirectory.empty())
+    return success();
+  if (std::error_code code = llvm::sys::fs::create_directories(options.dumpDirectory))
+    return error() << "cannot create " << options.dumpDirectory << ": " << code.message();
+  SmallString<128> path(options.dumpDirectory);
+  llvm::sys::path::append(path, llvm::formatv("{0:02}-{1}.{2}", static_cast<unsigned>(dumped),
+                                              nameOf(dumped), dumped == Stage::Ast ? "mom" : "mlir").str());
+  std::string written;
+  llvm::raw_string_ostream os(written);
+  if (failed(emit(dumped, os)))
+    return failure();
+  llvm::Error problem = llvm::writeToOutput(path, [&](llvm::raw_ostream &file) {
+    file << written;
+    return llvm::Error::success();
+  });
+  if (problem)
+    return error() << "cannot write " << path << ": " << llvm::toString(std::move(problem));
+  return success();
+}
+
+std::string Compiler::digest() {
+  // What the checkpoint belongs to is the model, not how it is compiled; the
+  // settings are in the text's place where the input is IR.
+  std::string material = text;
+  if (material.empty())
+    llvm::raw_string_ostream(material) << (*ir)->getAttrDictionary();
+  for (const auto &key : llvm::to_vector(options.settings.keys()))
+    material += (" " + key + "=" + options.settings[key]).str();
+  auto hash = llvm::SHA256::hash(llvm::arrayRefFromStringRef(material));
+  return llvm::toHex(hash, /*LowerCase=*/true).substr(0, 32);
+}
+
+LogicalResult Compiler::printTable(llvm::raw_ostream &os) {
+  FailureOr<LaunchTable> table = buildLaunchTable(*ir, digest());
+  if (failed(table))
+    return failure();
+  os << momrt::printTable(*reinterpret_cast<const momrt_table *>(table->bytes.data()));
+  return success();
+}
+
+LogicalResult Compiler::object(SmallVectorImpl<char> &bytes, bool assembly) {
+  if (failed(runTo(Stage::Lowered)))
+    return failure();
+  FailureOr<LaunchTable> table = buildLaunchTable(*ir, digest());
+  if (failed(table))
+    return failure();
+  llvm::LLVMContext llvmContext;
+  FailureOr<std::unique_ptr<llvm::Module>> code = translateToLlvm(*ir, llvmContext);
+  if (failed(code))
+    return failure();
+  addProgram(**code, *table, programSymbol(modelName(*ir)));
+  return compileObject(**code, options.pipeline.cpu, bytes, assembly, [&] { return error(); });
+}
+
+FailureOr<Program> Compiler::jit() {
+  SmallVector<char> bytes;
+  if (failed(object(bytes)))
+    return failure();
+  auto report = [&] { return error(); };
+  FailureOr<std::unique_ptr<Jit>> jit = Jit::create(report);
+  if (failed(jit) || failed((*jit)->load(bytes, report)))
+    return failure();
+  std::string symbol = programSymbol(modelName(*ir));
+  auto *program = static_cast<const momrt_program *>((*jit)->lookup(symbol));
+  if (!program)
+    return error() << "the compiled program has no symbol " << symbol;
+  return Program{std::move(*jit), program};
+}

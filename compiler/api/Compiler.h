@@ -1,0 +1,68 @@
+// Model text or IR to a running program: the library behind momc and behind
+// host programs that compile just in time.
+#pragma once
+
+#include "compiler/Pipeline.h"
+#include "compiler/Target/Cpu.h"
+#include "momrt/table.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/SourceMgr.h"
+
+namespace mom {
+
+struct CompileOptions {
+  PipelineOptions pipeline;
+  llvm::StringMap<std::string> settings; ///< values for the model's settings, as text
+  std::optional<Stage> startFrom;        ///< the input is IR of this stage; else by file name
+  std::string dumpDirectory;             ///< every stage is written here, if not empty
+  std::function<void(mlir::PassManager &)> configure; ///< command-line options of passes
+};
+
+/// A program loaded into this process. The table and kernels live as long as it.
+struct Program {
+  std::unique_ptr<Jit> jit;
+  const momrt_program *program = nullptr;
+};
+
+/// One compilation. Diagnostics go to the context's handlers.
+class Compiler {
+public:
+  Compiler(mlir::MLIRContext &context, llvm::SourceMgr &sources, CompileOptions options);
+
+  /// Reads and checks the main buffer: model text (.mom) or IR (.mlir).
+  mlir::LogicalResult load();
+  /// Runs the passes up to `stage`, at most Lowered.
+  mlir::LogicalResult runTo(Stage stage);
+  /// Prints the artefact of `stage`, which is at or past the input's.
+  mlir::LogicalResult emit(Stage stage, llvm::raw_ostream &os);
+  /// Object file of the whole program, with its one symbol.
+  mlir::LogicalResult object(llvm::SmallVectorImpl<char> &bytes, bool assembly = false);
+  /// Compiles and loads.
+  mlir::FailureOr<Program> jit();
+
+  mlir::ModuleOp module() { return *ir; }
+  Stage current() const { return stage; }
+  /// Hash of the program's text and settings, as hexadecimal.
+  std::string digest();
+
+private:
+  mlir::LogicalResult dump(Stage stage);
+  mlir::LogicalResult printTable(llvm::raw_ostream &os);
+  mlir::InFlightDiagnostic error();
+
+  mlir::MLIRContext &context;
+  llvm::SourceMgr &sources;
+  CompileOptions options;
+  mlir::OwningOpRef<mlir::ModuleOp> ir;
+  Stage stage = Stage::Mom;
+  std::string text; ///< canonical model text, if the input was that
+};
+
+/// Name of the model of a module, or "program".
+llvm::StringRef modelName(mlir::ModuleOp module);
+
+} // namespace mom

@@ -1,0 +1,158 @@
+// Gradients of a program against finite differences.
+#include "compiler/tools/mom-compare/Gradients.h"
+
+#include "compiler/tools/mom-compare/Inputs.h"
+#include "dialect/reference/Differences.h"
+
+#include "mlir/IR/SymbolTable.h"
+
+using namespace mlir;
+using namespace mom;
+using namespace mom::compare;
+using Values = SmallVector<reference::Value>;
+
+static bool isFloat(Type type) {
+  if (auto stack = dyn_cast<StackType>(type))
+    return isFloat(stack.getElement());
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && isa<FloatType>(tensor.getElementType());
+}
+
+static FailureOr<func::FuncOp> findJoint(func::FuncOp forward, StringRef name) {
+  std::string base = forward.getSymName().str();
+  SmallVector<std::string> names{base + ".joint", base + ".gradient"};
+  if (!name.empty())
+    names = {name.str()};
+  for (const std::string &candidate : names)
+    if (auto func = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
+            forward, StringAttr::get(forward.getContext(), candidate)))
+      return func;
+  return forward.emitError() << "expected a function with its gradients, named "
+                             << llvm::join(names, " or ");
+}
+
+/// The argument that each gradient result of `joint` belongs to.
+static FailureOr<SmallVector<unsigned>> ownersOf(func::FuncOp forward, func::FuncOp joint) {
+  unsigned results = forward.getNumResults(), gradients = joint.getNumResults() - results;
+  SmallVector<unsigned> floats, owners;
+  for (auto [i, type] : llvm::enumerate(forward.getArgumentTypes()))
+    if (isFloat(type))
+      floats.push_back(i);
+  if (gradients == floats.size())
+    return floats;
+  for (unsigned r = results; r < joint.getNumResults(); ++r)
+    for (unsigned i : floats) {
+      Attribute name = joint.getResultAttr(r, attr::kGradient);
+      if (name && name == forward.getArgAttr(i, attr::kParam))
+        owners.push_back(i);
+    }
+  if (owners.size() == gradients)
+    return owners;
+  return joint.emitError() << "expected " << floats.size()
+                           << " gradients, one a float argument, or gradients that name their "
+                              "parameters, but got "
+                           << gradients;
+}
+
+/// Gradients of the results: random where the joint function takes them; else 1
+/// for the loss. They are the weights of the scalar that is differentiated.
+static FailureOr<Values> seedsFor(func::FuncOp forward, func::FuncOp joint, ArrayRef<reference::Value> results,
+                                  std::mt19937_64 &random) {
+  unsigned taken = joint.getNumArguments() - forward.getNumArguments();
+  Values seeds(results.size());
+  unsigned given = 0;
+  for (unsigned r = 0; r < results.size(); ++r) {
+    bool loss = !!forward.getResultAttr(r, attr::kLoss);
+    if (taken ? !isFloat(forward.getResultTypes()[r]) : !loss || given)
+      continue; // the first loss is the one that is minimised
+    if (taken)
+      seeds[r] = randomLike(results[r], random);
+    else
+      seeds[r] = reference::Tensor::zeros(results[r].tensor()->shape, 1.0);
+    ++given;
+  }
+  if (given != std::max(taken, 1u))
+    return joint.emitError() << "expected gradients of " << given << " float results, but takes "
+                             << taken;
+  return seeds;
+}
+
+/// At most `limit` different elements of `size`.
+static SmallVector<int64_t> choose(int64_t size, int64_t limit, std::mt19937_64 &random) {
+  auto all = llvm::to_vector(llvm::seq<int64_t>(0, size));
+  if (size <= limit)
+    return all;
+  for (int64_t i = 0; i < limit; ++i)
+    std::swap(all[i], all[i + random() % uint64_t(size - i)]);
+  all.truncate(limit);
+  llvm::sort(all);
+  return all;
+}
+
+static std::string nameOf(func::FuncOp forward, unsigned argument) {
+  if (auto name = forward.getArgAttrOfType<StringAttr>(argument, attr::kParam))
+    return name.str();
+  if (auto loc = forward.getArgument(argument).getLoc()->findInstanceOf<NameLoc>())
+    return loc.getName().str();
+  return "argument " + std::to_string(argument);
+}
+
+FailureOr<bool> compare::checkGradients(func::FuncOp forward, MutableArrayRef<reference::Value> arguments,
+                                        const GradientOptions &options, const Execution &execute,
+                                        std::mt19937_64 &random, raw_ostream &os) {
+  FailureOr<func::FuncOp> joint = findJoint(forward, options.joint);
+  if (failed(joint))
+    return failure();
+  unsigned results = forward.getNumResults();
+  if (joint->getNumArguments() < forward.getNumArguments() || joint->getNumResults() < results)
+    return joint->emitError() << "expected at least the arguments and results of '"
+                              << forward.getSymName() << "'";
+  FailureOr<SmallVector<unsigned>> owners = ownersOf(forward, *joint);
+  FailureOr<Values> plain = reference::interpret(forward, arguments);
+  if (failed(owners) || failed(plain))
+    return failure();
+  FailureOr<Values> seeds = seedsFor(forward, *joint, *plain, random);
+  if (failed(seeds))
+    return failure();
+
+  Values jointArguments(arguments);
+  if (joint->getNumArguments() > forward.getNumArguments())
+    llvm::copy_if(*seeds, std::back_inserter(jointArguments),
+                  [](const reference::Value &seed) { return seed.tensor() || seed.stack(); });
+  FailureOr<Values> computed = execute(*joint, jointArguments);
+  if (failed(computed))
+    return failure();
+  bool good = compareResults(ArrayRef(*computed).take_front(results), *plain, options.tolerance, os);
+
+  auto scalar = [&](ArrayRef<reference::Value> values) -> FailureOr<double> {
+    FailureOr<Values> outputs = reference::interpret(forward, values);
+    if (failed(outputs))
+      return failure();
+    return reference::weightedSum(*outputs, *seeds);
+  };
+  for (auto [g, owner] : llvm::enumerate(*owners)) {
+    const reference::Value &gradient = (*computed)[results + g];
+    const reference::Stack *stack = arguments[owner].stack();
+    int64_t rounds = stack ? stack->values.size() : 1;
+    Difference difference;
+    for (int64_t round = 0; round < rounds; ++round) {
+      reference::Place place{owner, round};
+      const reference::Value &part = stack ? gradient.stack()->values[round] : gradient;
+      int64_t limit = std::max<int64_t>(options.elements / rounds, 1);
+      SmallVector<int64_t> elements = choose(place.in(arguments).data.size(), limit, random);
+      if (elements.empty())
+        continue;
+      auto expected = reference::differences(scalar, arguments, place, elements);
+      if (failed(expected))
+        return failure();
+      for (auto [element, number] : llvm::zip_equal(elements, *expected))
+        difference.add(part.tensor()->data[element], number);
+    }
+    bool within = difference.within(options.tolerance);
+    os << "gradient of " << nameOf(forward, owner) << ": ";
+    difference.print(os);
+    os << (within ? "\n" : "  <-- differs\n");
+    good &= within;
+  }
+  return good;
+}

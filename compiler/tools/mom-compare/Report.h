@@ -1,0 +1,40 @@
+// How far two lists of values differ, and printing values.
+#pragma once
+
+#include "dialect/reference/Interpreter.h"
+
+#include "llvm/Support/raw_ostream.h"
+
+namespace mom::compare {
+
+/// A way of executing a function: the interpreter, or compiled code.
+using Execution = std::function<mlir::FailureOr<llvm::SmallVector<reference::Value>>(
+    mlir::func::FuncOp, llvm::ArrayRef<reference::Value>)>;
+
+/// How far `got` is from `expected`. Relative figures divide by the largest
+/// number, or the norm, of `expected`.
+class Difference {
+public:
+  void add(double got, double expected);
+  bool within(double tolerance) const;
+  void print(llvm::raw_ostream &os) const;
+
+private:
+  double largest = 0.0, largestError = 0.0, squares = 0.0, errorSquares = 0.0;
+  int64_t count = 0;
+  bool finite = true;
+};
+
+/// Adds all elements of two values of one shape; false where shapes differ.
+bool addAll(Difference &difference, const reference::Value &got, const reference::Value &expected);
+
+/// Compares the results of two executions; prints a line for each result, and
+/// returns whether all are within `tolerance`.
+bool compareResults(llvm::ArrayRef<reference::Value> got,
+                    llvm::ArrayRef<reference::Value> expected, double tolerance,
+                    llvm::raw_ostream &os);
+
+/// A tensor as its shape and rows of numbers, one row a line.
+void print(const reference::Value &value, llvm::raw_ostream &os);
+
+} // namespace mom::compare

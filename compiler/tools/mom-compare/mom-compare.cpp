@@ -1,0 +1,160 @@
+// mom-compare: runs a function on random inputs by the reference interpreter,
+// prints its results or compares its gradients with finite differences.
+#include "compiler/Passes.h"
+#include "compiler/tools/mom-compare/Gradients.h"
+#include "compiler/tools/mom-compare/Inputs.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Support/FileUtilities.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include "llvm/Support/WithColor.h"
+
+using namespace mlir;
+using namespace mom;
+using namespace mom::compare;
+namespace cl = llvm::cl;
+
+static cl::OptionCategory category("mom-compare options");
+static cl::opt<std::string> input(cl::Positional, cl::desc("<program.mlir>"), cl::init("-"),
+                                  cl::cat(category));
+static cl::list<std::string> functions("function", cl::desc("function to run; all public ones"),
+                                       cl::CommaSeparated, cl::cat(category));
+static cl::opt<std::string> pipeline("pass-pipeline", cl::desc("passes to run first"),
+                                     cl::cat(category));
+static cl::opt<int64_t> tokens("tokens", cl::desc("tokens of the batch"), cl::init(40),
+                               cl::cat(category));
+static cl::opt<int64_t> streams("streams", cl::desc("streams of the batch"), cl::init(2),
+                                cl::cat(category));
+static cl::opt<int64_t> segments("segments", cl::desc("segments of the batch"), cl::init(5),
+                                 cl::cat(category));
+static cl::opt<int64_t> documents("documents", cl::desc("documents of the batch; the segments"),
+                                  cl::init(0), cl::cat(category));
+static cl::list<unsigned> modalitiesEmpty("modalities-empty",
+                                          cl::desc("modalities without a token"),
+                                          cl::CommaSeparated, cl::cat(category));
+static cl::list<int64_t> lengths("lengths", cl::desc("lengths of segments, instead of random ones"),
+                                 cl::CommaSeparated, cl::cat(category));
+static cl::list<int> modality("modality", cl::desc("modality of each token, likewise"),
+                              cl::CommaSeparated, cl::cat(category));
+static cl::opt<uint64_t> seed("seed", cl::desc("of the random numbers"), cl::init(7),
+                              cl::cat(category));
+static cl::opt<bool> gradient("gradient", cl::desc("compare gradients with finite differences"),
+                              cl::cat(category));
+static cl::opt<std::string> joint("joint", cl::desc("the function with gradients; "
+                                                    "<function>.joint or <function>.gradient"),
+                                  cl::cat(category));
+static cl::opt<int64_t> elements("elements", cl::desc("elements to check in each argument"),
+                                 cl::init(200), cl::cat(category));
+static cl::opt<double> tolerance("tolerance", cl::desc("relative"), cl::init(1e-6),
+                                 cl::cat(category));
+
+/// Parses and runs the pass pipeline, if one is given.
+static LogicalResult runPasses(ModuleOp module) {
+  if (pipeline.empty())
+    return success();
+  FailureOr<OpPassManager> parsed = parsePassPipeline(pipeline);
+  if (failed(parsed))
+    return failure();
+  PassManager manager(module.getContext());
+  static_cast<OpPassManager &>(manager) = std::move(*parsed);
+  return manager.run(module);
+}
+
+static bool fails(llvm::Error error) {
+  if (!error)
+    return false;
+  llvm::WithColor::error(llvm::errs(), "mom-compare") << llvm::toString(std::move(error)) << "\n";
+  return true;
+}
+
+/// Runs and compares one function; failure after an error, false where a
+/// comparison fails.
+static FailureOr<bool> runFunction(func::FuncOp func, const Execution &execute) {
+  std::mt19937_64 random(seed);
+  BatchOptions options;
+  options.tokens = tokens;
+  options.streams = streams;
+  options.segments = segments;
+  options.documents = documents;
+  options.empty.assign(modalitiesEmpty.begin(), modalitiesEmpty.end());
+  options.lengths.assign(lengths.begin(), lengths.end());
+  options.modality.assign(modality.begin(), modality.end());
+  auto batch = randomBatch(options, countGroups(func), random);
+  if (fails(batch.takeError()))
+    return failure();
+  auto arguments = randomArguments(func, *batch, random);
+  if (failed(arguments))
+    return failure();
+
+  llvm::outs() << "@" << func.getSymName() << "\n";
+  if (gradient)
+    return checkGradients(func, *arguments, {joint, elements, tolerance}, execute, random,
+                          llvm::outs());
+  auto results = execute(func, *arguments);
+  if (failed(results))
+    return failure();
+  for (auto [i, value] : llvm::enumerate(*results)) {
+    llvm::outs() << "result " << i << ": ";
+    print(value, llvm::outs());
+  }
+  return true;
+}
+
+/// The functions that are named, or all that others may call.
+static FailureOr<SmallVector<func::FuncOp>> chosen(ModuleOp module) {
+  SmallVector<func::FuncOp> result;
+  for (const std::string &name : functions) {
+    auto func = module.lookupSymbol<func::FuncOp>(name);
+    if (!func)
+      return module.emitError() << "has no function '" << name << "'";
+    result.push_back(func);
+  }
+  if (functions.empty())
+    for (auto func : module.getOps<func::FuncOp>())
+      if (func.isPublic() && !func.getSymName().contains('.'))
+        result.push_back(func);
+  return result;
+}
+
+static int run() {
+  DialectRegistry registry;
+  registerDialects(registry);
+  MLIRContext context(registry);
+  std::string error;
+  auto buffer = openInputFile(input, &error);
+  if (!buffer) {
+    llvm::WithColor::error(llvm::errs(), "mom-compare") << error << "\n";
+    return 1;
+  }
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(buffer), SMLoc());
+  SourceMgrDiagnosticHandler handler(sources, &context);
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
+  if (!module || failed(runPasses(*module)))
+    return 1;
+  auto funcs = chosen(*module);
+  if (failed(funcs))
+    return 1;
+  bool good = true;
+  for (func::FuncOp func : *funcs) {
+    FailureOr<bool> result = runFunction(func, reference::interpret);
+    good &= succeeded(result) && *result;
+  }
+  return good ? 0 : 1;
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  mom::registerPasses();
+  registerTransformsPasses();
+  cl::HideUnrelatedOptions(category);
+  cl::ParseCommandLineOptions(argc, argv,
+                              "mom-compare: Mixture-of-Mamba functions against the reference\n");
+  return run();
+}

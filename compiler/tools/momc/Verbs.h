@@ -1,0 +1,53 @@
+// The verbs of momc and the options they share.
+#pragma once
+
+#include "compiler/api/Compiler.h"
+#include "runtime/Session.h"
+
+#include "llvm/Support/CommandLine.h"
+
+namespace mom::tool {
+
+// Groups of options; a verb takes those of its groups only.
+extern llvm::cl::OptionCategory compileOptions, runOptions, trainOptions, emitOptions, checkOptions;
+
+extern llvm::cl::opt<std::string> input;      ///< the model
+extern llvm::cl::opt<std::string> checkpoint; ///< of parameters: a file or a run's folder
+extern llvm::cl::opt<std::string> data;       ///< token files: a folder or a file
+extern llvm::cl::opt<uint64_t> seed;
+extern llvm::cl::opt<bool> verifyDiagnostics, splitInput;
+
+// One function a verb; each returns the exit status.
+int check();
+int emit();
+int train();
+int eval();
+int run();
+int interpret();
+
+/// What the command line says about compiling.
+CompileOptions compileOptionsFromCommandLine();
+momrt::SessionOptions sessionOptions();
+
+/// A model's text with everything that compiling it needs.
+class ModelFile {
+public:
+  /// Opens the input; after a message, `ok` is false.
+  ModelFile();
+  explicit operator bool() const { return static_cast<bool>(compiler); }
+  Compiler *operator->() { return compiler.get(); }
+
+private:
+  mlir::MLIRContext context;
+  llvm::SourceMgr sources;
+  std::unique_ptr<mlir::SourceMgrDiagnosticHandler> handler;
+  std::unique_ptr<Compiler> compiler;
+};
+
+/// Opens, compiles and loads the model.
+mlir::FailureOr<Program> compileModel(ModelFile &model);
+
+/// Prints "momc: error: TEXT" and returns 1.
+int fail(const llvm::Twine &text);
+
+} // namespace mom::tool

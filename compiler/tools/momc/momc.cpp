@@ -1,0 +1,173 @@
+// momc: compiles, trains and runs Mixture-of-Mamba models.
+#include "compiler/tools/momc/Verbs.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/FileUtilities.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/WithColor.h"
+
+using namespace mlir;
+using namespace mom;
+namespace cl = llvm::cl;
+
+namespace mom::tool {
+cl::OptionCategory compileOptions("Compiling"), runOptions("Running"), trainOptions("Training"),
+    emitOptions("Artefacts"), checkOptions("Checking");
+
+cl::opt<std::string> input(cl::Positional, cl::desc("MODEL"));
+cl::opt<std::string> checkpoint("checkpoint", cl::desc("parameters: a checkpoint or the folder of a run"),
+                                cl::value_desc("path"), cl::cat(runOptions));
+cl::opt<uint64_t> seed("seed", cl::desc("of initial parameters and of the order of data"), cl::init(1),
+                       cl::cat(runOptions));
+static cl::opt<int> threads("cpu-threads", cl::desc("of the CPU; 0: all cores"), cl::init(0), cl::cat(runOptions));
+
+static cl::list<std::string> settings("set", cl::desc("a value for a setting of the model"),
+                                      cl::value_desc("name=value"), cl::cat(compileOptions));
+static cl::opt<std::string> startFrom("start-from", cl::desc("the input is IR of this stage"),
+                                      cl::value_desc("stage"), cl::cat(compileOptions));
+static cl::opt<std::string> dumpStages("dump-stages", cl::desc("write every stage into a folder"),
+                                       cl::value_desc("folder"), cl::cat(compileOptions));
+static cl::opt<std::string> order("order", cl::desc("of token rows: auto, modality or position"),
+                                  cl::init("auto"), cl::cat(compileOptions));
+static cl::opt<std::string> storage("storage", cl::desc("of rows between kernels: f32, bf16 or f16"),
+                                    cl::init("f32"), cl::cat(compileOptions));
+static cl::opt<std::string> cpu("cpu", cl::desc("to generate code for: native, or as clang's -march"),
+                                cl::init("native"), cl::cat(compileOptions));
+static cl::opt<int64_t> scanCheckpoint("scan-checkpoint",
+                                       cl::desc("tokens between two saved states of a scan"),
+                                       cl::init(16), cl::cat(compileOptions));
+static cl::opt<bool> recompute("recompute", cl::desc("pointwise values again in backward"),
+                               cl::init(true), cl::cat(compileOptions));
+static cl::opt<bool> fuse("fuse", cl::desc("ops into kernels"), cl::init(true), cl::cat(compileOptions));
+
+int fail(const llvm::Twine &text) {
+  llvm::WithColor::error(llvm::errs(), "momc") << text << "\n";
+  return 1;
+}
+
+CompileOptions compileOptionsFromCommandLine() {
+  CompileOptions options;
+  for (const std::string &setting : settings) {
+    auto [name, value] = StringRef(setting).split('=');
+    options.settings[name] = value.str();
+  }
+  if (!startFrom.empty())
+    options.startFrom = stageNamed(startFrom);
+  options.dumpDirectory = dumpStages;
+  options.pipeline.order = order;
+  options.pipeline.storage = storage;
+  options.pipeline.cpu = cpu;
+  options.pipeline.checkpoint = scanCheckpoint;
+  options.pipeline.recompute = recompute;
+  options.pipeline.fuse = fuse;
+  options.configure = [](PassManager &passes) { (void)applyPassManagerCLOptions(passes); };
+  return options;
+}
+
+momrt::SessionOptions sessionOptions() {
+  momrt::SessionOptions options;
+  options.threads = threads;
+  return options;
+}
+
+ModelFile::ModelFile() {
+  std::string message;
+  std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(input, &message);
+  if (!buffer) {
+    fail(message);
+    return;
+  }
+  sources.AddNewSourceBuffer(std::move(buffer), SMLoc());
+  handler = std::make_unique<SourceMgrDiagnosticHandler>(sources, &context);
+  compiler = std::make_unique<Compiler>(context, sources, compileOptionsFromCommandLine());
+}
+
+FailureOr<Program> compileModel(ModelFile &model) {
+  if (!model || failed(model->load()))
+    return failure();
+  return model->jit();
+}
+
+namespace {
+struct Verb {
+  StringRef name, sentence;
+  int (*run)();
+  SmallVector<cl::OptionCategory *> groups;
+};
+} // namespace
+
+static ArrayRef<Verb> verbs() {
+  static const Verb all[] = {
+      {"check", "report what is wrong with a model", check, {&compileOptions, &checkOptions}},
+      {"emit", "print a stage of the compilation", emit, {&compileOptions, &emitOptions}},
+      {"train", "train a model on token files", train, {&compileOptions, &runOptions, &trainOptions}},
+      {"eval", "measure a checkpoint on held-out data", eval, {&compileOptions, &runOptions, &trainOptions}},
+      {"run", "run an entry on tensors from a file", run, {&compileOptions, &runOptions, &emitOptions}},
+      {"interpret", "the same by the double-precision reference interpreter", interpret,
+       {&compileOptions, &runOptions, &emitOptions}},
+  };
+  return all;
+}
+
+static int usage(llvm::raw_ostream &os, int status) {
+  os << "momc compiles, trains and runs Mixture-of-Mamba models\n\nusage: momc VERB MODEL [options]\n\n";
+  for (const Verb &verb : verbs())
+    os << llvm::formatv("  momc {0,-10} {1}\n", verb.name, verb.sentence);
+  os << "\n`momc VERB --help` lists a verb's options.\n";
+  return status;
+}
+
+/// An option that the verb has no use for is a mistake, not a no-op.
+static bool takesItsOptions(const Verb &verb) {
+  bool good = true;
+  for (auto &[name, option] : cl::getRegisteredOptions()) {
+    auto inGroup = [&](cl::OptionCategory *group) { return llvm::is_contained(verb.groups, group); };
+    bool ours = llvm::any_of(option->Categories, [](cl::OptionCategory *group) {
+      return llvm::is_contained({&compileOptions, &runOptions, &trainOptions, &emitOptions, &checkOptions},
+                                group);
+    });
+    if (ours && option->getNumOccurrences() && llvm::none_of(option->Categories, inGroup)) {
+      fail("`momc " + verb.name + "` has no option --" + name);
+      good = false;
+    }
+  }
+  return good;
+}
+
+static int main(int argc, char **argv) {
+  if (argc < 2 || StringRef(argv[1]) == "--help" || StringRef(argv[1]) == "help")
+    return usage(argc < 2 ? llvm::errs() : llvm::outs(), argc < 2 ? 1 : 0);
+  const Verb *verb = llvm::find_if(verbs(), [&](const Verb &v) { return v.name == argv[1]; });
+  if (verb == verbs().end()) {
+    fail("unknown verb '" + llvm::Twine(argv[1]) + "'");
+    return usage(llvm::errs(), 1);
+  }
+  SmallVector<const cl::OptionCategory *> shown(verb->groups.begin(), verb->groups.end());
+  cl::HideUnrelatedOptions(shown);
+  std::string program = (llvm::Twine("momc ") + verb->name).str();
+  SmallVector<const char *> arguments = {program.c_str()};
+  arguments.append(argv + 2, argv + argc);
+  cl::ParseCommandLineOptions(arguments.size(), arguments.data(), (verb->sentence + "\n").str());
+  if (input.empty())
+    return fail("expected a model: momc " + verb->name + " MODEL");
+  for (const std::string &setting : settings)
+    if (!StringRef(setting).contains('='))
+      return fail("expected --set name=value, but got --set " + setting);
+  if (!startFrom.empty() && !stageNamed(startFrom))
+    return fail("no stage is named '" + startFrom + "'");
+  if (!takesItsOptions(*verb))
+    return 1;
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  llvm::InitializeNativeTargetAsmParser();
+  return verb->run();
+}
+} // namespace mom::tool
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  registerPassManagerCLOptions();
+  return mom::tool::main(argc, argv);
+}

@@ -1,0 +1,90 @@
+// What the loops of the reference interpreter see: the values of one function
+// body, and one `evaluate` for each op. Internal to dialect/reference.
+#pragma once
+
+#include "dialect/reference/Interpreter.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+#include <deque>
+
+namespace mom::reference {
+
+/// The values of one body while it runs. Arguments are borrowed from the
+/// caller; results of ops are owned.
+class Frame {
+public:
+  /// `depth` counts nested calls.
+  explicit Frame(unsigned depth) : depth(depth) {}
+
+  void borrow(mlir::Value name, const Value &value) { values[name] = &value; }
+  void set(mlir::Value name, Value value) {
+    owned.push_back(std::move(value));
+    values[name] = &owned.back();
+  }
+  /// An absent optional result takes nothing.
+  void setIfAsked(mlir::Value name, Tensor tensor) {
+    if (name)
+      set(name, std::move(tensor));
+  }
+
+  bool has(mlir::Value name) const { return values.contains(name); }
+  const Value &get(mlir::Value name) const {
+    static const Value nothing;
+    const Value *value = values.lookup(name);
+    return value ? *value : nothing;
+  }
+  const Tensor &tensor(mlir::Value name) const { return *get(name).tensor(); }
+  const Batch &batch(mlir::Value name) const { return *get(name).batch(); }
+  /// Null where an optional operand is absent.
+  const Tensor *ifPresent(mlir::Value name) const { return name ? get(name).tensor() : nullptr; }
+  const Batch *routeIfPresent(mlir::Value name) const { return name ? get(name).batch() : nullptr; }
+
+  const unsigned depth;
+
+private:
+  llvm::DenseMap<mlir::Value, const Value *> values;
+  std::deque<Value> owned;
+};
+
+/// The row at which a token's position lies in a tensor of this order.
+inline int64_t rowAt(const Batch &batch, RowsAttr rows, int64_t position) {
+  return rows.getRoute() ? batch.row[position] : position;
+}
+
+/// The group of each row of a tensor [rows, ..] of this order; all 0 without a
+/// route.
+std::vector<int64_t> groupOfRows(const Batch *route, RowsAttr rows, int64_t count);
+
+// Rows.cpp
+void evaluate(ModalityOp op, Frame &frame);
+void evaluate(ReorderOp op, Frame &frame);
+void evaluate(NextOp op, Frame &frame);
+void evaluate(PresentOp op, Frame &frame);
+void evaluate(OneHotOp op, Frame &frame);
+void evaluate(BroadcastOp op, Frame &frame);
+void evaluate(ReduceOp op, Frame &frame);
+void evaluate(ReduceRowsOp op, Frame &frame);
+void evaluate(RmsNormOp op, Frame &frame);
+void evaluate(RmsNormGradOp op, Frame &frame);
+void evaluate(SplitOp op, Frame &frame);
+void evaluate(ConcatOp op, Frame &frame);
+void evaluate(EmbeddingOp op, Frame &frame);
+void evaluate(EmbeddingGradOp op, Frame &frame);
+// Products.cpp
+void evaluate(LinearOp op, Frame &frame);
+void evaluate(LinearWgradOp op, Frame &frame);
+// Sequence.cpp
+void evaluate(Conv1dOp op, Frame &frame);
+void evaluate(Conv1dGradOp op, Frame &frame);
+void evaluate(ScanOp op, Frame &frame);
+void evaluate(ScanGradOp op, Frame &frame);
+// Losses.cpp
+void evaluate(CrossEntropyOp op, Frame &frame);
+void evaluate(CrossEntropyGradOp op, Frame &frame);
+
+/// An op of arith or math, or a pointwise one of mom (Pointwise.cpp). Emits an
+/// error for any other.
+mlir::LogicalResult evaluatePointwise(mlir::Operation *op, Frame &frame);
+
+} // namespace mom::reference

@@ -1,0 +1,417 @@
+// Declarations, scopes and statements.
+#include "frontend/Sema.h"
+
+#include "frontend/Parameters.h"
+#include "frontend/SourceLocation.h"
+#include "frontend/Suggest.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace mom::frontend;
+using namespace mom::frontend::ast;
+using mlir::failure;
+using mlir::LogicalResult;
+using mlir::success;
+
+LogicalResult mom::frontend::check(ast::Module &module, const Options &options,
+                                   mlir::MLIRContext *context) {
+  return Sema(module, options, context).check();
+}
+
+//===----------------------------------------------------------------------===//
+// Messages and names
+//===----------------------------------------------------------------------===//
+
+mlir::Location Sema::at(StringRef slice) const { return locate(module.sources, slice, context); }
+
+mlir::InFlightDiagnostic Sema::error(StringRef slice) {
+  failed = true;
+  return mlir::emitError(at(slice));
+}
+
+/// At the most telling place of a node: an operator, a name, else its start.
+mlir::InFlightDiagnostic Sema::error(const Node *node) {
+  if (auto *binary = llvm::dyn_cast<BinaryExpr>(node))
+    return error(binary->op);
+  if (auto *decl = llvm::dyn_cast<Decl>(node))
+    return error(decl->name);
+  failed = true;
+  return mlir::emitError(locate(module.sources, node->range.Start, context));
+}
+
+mlir::InFlightDiagnostic Sema::warning(StringRef slice) { return mlir::emitWarning(at(slice)); }
+
+Type Sema::invalid(mlir::InFlightDiagnostic) { return Type(); }
+
+static bool isFunctionName(StringRef name) {
+  return llvm::StringSwitch<bool>(name)
+#define FUNCTION(name) .Case(#name, true)
+#include "frontend/Functions.def"
+      .Default(false);
+}
+
+/// Every name is bound once, in a layer and round it: what a name means is
+/// never a matter of where one looks.
+bool Sema::claim(StringRef name) {
+  if (isFunctionName(name)) {
+    error(name) << "'" << name << "' is a built-in function";
+    return false;
+  }
+  StringRef first;
+  if (Decl *decl = lookup(name))
+    first = decl->name;
+  else if (auto found = measures.find(name); found != measures.end())
+    first = found->second;
+  if (first.empty())
+    return true;
+  error(name).append("'", name, "' is bound twice").attachNote(at(first)) << "first bound here";
+  return false;
+}
+
+void Sema::bind(Decl &decl) {
+  bool isGlobal = llvm::isa<ConstantDecl, ModalityDecl, FunctionDecl>(decl);
+  bool claimed = claim(decl.name);
+  if (!isGlobal)
+    locals[decl.name] = &decl; // after a message, what follows means the new one
+  else if (claimed)
+    globals[decl.name] = &decl;
+}
+
+Decl *Sema::lookup(StringRef name) const {
+  if (Decl *decl = locals.lookup(name))
+    return decl;
+  return globals.lookup(name);
+}
+
+llvm::SmallVector<StringRef> Sema::namesIf(llvm::function_ref<bool(const Decl *)> accept) const {
+  llvm::SmallVector<StringRef> names;
+  for (auto *scope : {&locals, &globals})
+    for (auto &[name, decl] : *scope)
+      if (accept(decl))
+        names.push_back(name);
+  return names;
+}
+
+//===----------------------------------------------------------------------===//
+// Declarations
+//===----------------------------------------------------------------------===//
+
+LogicalResult Sema::check() {
+  checkSettingNames();
+  for (Node *node : module.declarations) {
+    if (auto *decl = llvm::dyn_cast<Decl>(node))
+      decl->used = false;
+    if (auto *decl = llvm::dyn_cast<ModalityDecl>(node))
+      checkModality(*decl);
+    else if (auto *decl = llvm::dyn_cast<ConstantDecl>(node))
+      checkConstant(*decl);
+    else if (auto *decl = llvm::dyn_cast<BatchDecl>(node))
+      checkBatch(*decl);
+    else if (auto *decl = llvm::dyn_cast<FunctionDecl>(node))
+      checkFunction(*decl);
+    else if (auto *decl = llvm::dyn_cast<ScheduleDecl>(node))
+      warning(decl->name) << "schedules are not used yet";
+  }
+  // These name functions, which may stand behind them.
+  for (ExportDecl *decl : module.all<ExportDecl>())
+    checkExport(*decl);
+  for (auto [index, decl] : llvm::enumerate(module.all<TrainDecl>())) {
+    if (index)
+      error(decl->model) << "expected one train block, but got a second";
+    else if (!failed)
+      checkTrain(*decl);
+  }
+  if (!failed)
+    warnUnused();
+  return failure(failed);
+}
+
+void Sema::checkModality(ModalityDecl &decl) {
+  bind(decl);
+  for (auto [index, member] : llvm::enumerate(decl.members)) {
+    auto first = llvm::find(decl.members, member);
+    if (first != decl.members.begin() + index)
+      error(member).append("'", member, "' is named twice").attachNote(at(*first))
+          << "first named here";
+  }
+}
+
+void Sema::checkSettingNames() {
+  llvm::SmallVector<StringRef> settings;
+  for (ConstantDecl *decl : module.all<ConstantDecl>())
+    if (decl->isSetting)
+      settings.push_back(decl->name);
+  for (const auto &entry : options.settings) {
+    StringRef name = entry.getKey();
+    if (llvm::is_contained(settings, name))
+      continue;
+    failed = true;
+    auto diagnostic = mlir::emitError(mlir::UnknownLoc::get(context));
+    auto constants = module.all<ConstantDecl>();
+    auto found = llvm::find_if(constants, [&](ConstantDecl *decl) { return decl->name == name; });
+    if (found == constants.end())
+      diagnostic << "unknown setting '" << name << "'" << suggest(name, settings);
+    else
+      diagnostic.append("'", name, "' is a constant: only settings can be set")
+              .attachNote(at((*found)->name))
+          << "declared here";
+  }
+}
+
+void Sema::checkConstant(ConstantDecl &decl) {
+  decl.constant = constant(decl.value, decl.isSetting ? "a setting" : "a constant");
+  if (decl.isSetting)
+    if (auto given = options.settings.find(decl.name); given != options.settings.end())
+      applySetting(decl, given->second);
+  bind(decl);
+}
+
+void Sema::applySetting(ConstantDecl &decl, StringRef text) {
+  if (!decl.constant)
+    return;
+  Constant::Kind kind = decl.constant->kind;
+  int64_t whole;
+  double real;
+  if (kind == Constant::Integer && !text.getAsInteger(10, whole))
+    decl.constant = Constant::of(whole);
+  else if (kind == Constant::Float && !text.getAsDouble(real) && std::isfinite(real))
+    decl.constant = Constant::of(real);
+  else if (kind == Constant::Boolean && (text == "true" || text == "false"))
+    decl.constant = Constant::of(text == "true");
+  else
+    error(decl.name) << "setting '" << decl.name << "' is " << describe(kind) << ", but is set to '"
+                     << text << "'";
+}
+
+void Sema::checkBatch(BatchDecl &decl) {
+  if (batch) {
+    error(&decl) << "expected one batch declaration, but got a second";
+    return;
+  }
+  batch = &decl;
+  if (decl.space.empty()) {
+    error(&decl) << "expected a batch with a group of fields, but got none";
+    return;
+  }
+  if (decl.space != "token")
+    error(decl.space) << "expected fields of a 'token', but got '" << decl.space << "'";
+  decl.modality = nullptr;
+  if (!decl.route.empty()) {
+    decl.modality = llvm::dyn_cast_or_null<ModalityDecl>(lookup(decl.route));
+    if (!decl.modality)
+      error(decl.route) << "unknown modality declaration '" << decl.route << "'"
+                        << suggest(decl.route, namesIf([](const Decl *d) {
+                                     return llvm::isa<ModalityDecl>(d);
+                                   }));
+  }
+  llvm::SmallVector<StringRef> seen;
+  for (FieldDecl *field : decl.fields) {
+    field->used = false;
+    field->type = Type();
+    auto first = llvm::find(seen, field->name);
+    if (first != seen.end())
+      error(field->name).append("'", field->name, "' is bound twice").attachNote(at(*first))
+          << "first bound here";
+    seen.push_back(field->name);
+    if (auto type = resolveType(field->syntax)) {
+      if (type->kind != Type::Labels)
+        error(field->syntax.name) << "expected a field of type index[...], but got "
+                                  << type->text();
+      else
+        field->type = *type;
+    }
+  }
+}
+
+void Sema::checkSignature(FunctionDecl &decl) {
+  for (ValueDecl *argument : decl.arguments) {
+    argument->used = false;
+    argument->type = Type();
+    if (auto type = resolveType(argument->syntax)) {
+      Type::Kind expected = decl.isModel ? Type::Record : Type::Rows;
+      if (type->kind != expected)
+        error(argument->syntax.name)
+            << (decl.isModel ? "expected a model's argument to be a token of the batch, but got "
+                             : "expected rows, as token[...], but got ")
+            << type->text();
+      else
+        argument->type = *type;
+    }
+    bind(*argument);
+  }
+  if (decl.isModel && decl.arguments.size() != 1)
+    error(decl.name) << "expected 1 argument of a model, but got " << decl.arguments.size();
+  decl.results.clear();
+  for (const TypeSyntax &syntax : decl.resultSyntax) {
+    auto type = resolveType(syntax);
+    bool isRows = type && type->kind == Type::Rows;
+    if (type && !isRows)
+      error(syntax.name) << "expected rows, as token[...], but got " << type->text();
+    decl.results.push_back(isRows ? *type : Type());
+  }
+}
+
+void Sema::checkFunction(FunctionDecl &decl) {
+  decl.exported = false;
+  locals.clear();
+  measures.clear();
+  for (FunctionDecl *other : module.all<FunctionDecl>())
+    if (decl.isModel && other->isModel && globals.lookup(other->name) == other) {
+      error(decl.name)
+              .append("expected one model in a file, but got a second")
+              .attachNote(at(other->name))
+          << "the first one";
+      return;
+    }
+  checkSignature(decl);
+  bool returned = false, lost = false;
+  for (Node *node : decl.body) {
+    if (returned) {
+      error(node) << "expected nothing after 'return'";
+      break;
+    }
+    if (auto *part = llvm::dyn_cast<PartDecl>(node)) {
+      checkPart(*part);
+    } else if (auto *weight = llvm::dyn_cast<WeightDecl>(node)) {
+      checkWeight(*weight);
+    } else if (auto *statement = llvm::dyn_cast<BindStmt>(node)) {
+      checkBind(*statement);
+    } else if (auto *statement = llvm::dyn_cast<ReturnStmt>(node)) {
+      checkReturn(decl, *statement);
+      returned = true;
+    } else {
+      auto *measure = llvm::cast<MeasureStmt>(node);
+      if (!decl.isModel)
+        error(measure->name) << "expected " << (measure->isLoss ? "a loss" : "a metric")
+                             << " in a model only, but '" << decl.name << "' is a layer";
+      else
+        checkMeasure(*measure);
+      lost |= measure->isLoss;
+    }
+  }
+  if (!decl.isModel && !returned)
+    error(decl.name) << "expected a 'return' at the end of layer '" << decl.name << "'";
+  if (decl.isModel && !lost)
+    error(decl.name) << "expected a loss in model '" << decl.name << "', but got none";
+  if (!failed)
+    for (auto &[name, local] : locals)
+      if (!local->used && !name.starts_with("_"))
+        warning(local->name) << "'" << name << "' is never used";
+  locals.clear();
+  measures.clear();
+  bind(decl); // after its body: a layer cannot call itself
+}
+
+void Sema::checkExport(ExportDecl &decl) {
+  for (StringRef name : decl.names) {
+    auto *function = llvm::dyn_cast_or_null<FunctionDecl>(lookup(name));
+    if (function)
+      function->exported = function->used = true;
+    else
+      error(name) << "unknown layer or model '" << name << "'"
+                  << suggest(name,
+                             namesIf([](const Decl *d) { return llvm::isa<FunctionDecl>(d); }));
+  }
+}
+
+void Sema::warnUnused() {
+  for (auto &[name, decl] : globals) {
+    bool counts = llvm::isa<ConstantDecl>(decl);
+    if (auto *function = llvm::dyn_cast<FunctionDecl>(decl))
+      counts = !function->isModel;
+    if (counts && !decl->used && !name.starts_with("_"))
+      warning(decl->name) << "'" << name << "' is never used";
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Statements
+//===----------------------------------------------------------------------===//
+
+void Sema::checkBind(BindStmt &statement) {
+  checkExpr(statement.value);
+  auto &types = statement.value->types;
+  bool known = llvm::none_of(types, [](const Type &type) { return type.kind == Type::Invalid; });
+  if (known && types.size() != statement.names.size()) {
+    error(statement.names.front()->name)
+        << "expected " << types.size() << (types.size() == 1 ? " name" : " names")
+        << " for as many values, but got " << statement.names.size();
+    known = false;
+  }
+  for (auto [index, name] : llvm::enumerate(statement.names)) {
+    name->used = false;
+    name->type = known ? types[index] : Type();
+    if (name->type.kind == Type::Constant || name->type.kind == Type::Record) {
+      error(name->name) << "expected rows or weights, but got " << name->type.text();
+      name->type = Type();
+    }
+    bind(*name);
+  }
+}
+
+void Sema::checkReturn(FunctionDecl &decl, ReturnStmt &statement) {
+  if (decl.isModel) {
+    error(&statement) << "expected a loss or a metric: a model has no results";
+    return;
+  }
+  llvm::SmallVector<Type> types;
+  for (Expr *value : statement.values)
+    types.push_back(checkOne(value));
+  if (types.size() != decl.results.size()) {
+    error(&statement) << "expected " << decl.results.size() << " values to return, but got "
+                      << types.size();
+    return;
+  }
+  for (auto [type, expected, value] : llvm::zip(types, decl.results, statement.values))
+    if (type.kind != Type::Invalid && expected.kind != Type::Invalid && !type.matches(expected))
+      error(value) << "expected to return " << expected.text() << ", but got " << type.text();
+}
+
+/// name = mean(a value of each token) [by modality(ids)]
+void Sema::checkMeasure(MeasureStmt &statement) {
+  statement.mean = checkMean(statement.value);
+  statement.labels = statement.by ? checkBy(statement.by) : nullptr;
+  if (claim(statement.name))
+    measures[statement.name] = statement.name;
+}
+
+/// What the mean is of; null after a message.
+Expr *Sema::checkMean(Expr *expr) {
+  auto *mean = llvm::dyn_cast<CallExpr>(expr);
+  if (!mean || mean->callee != "mean") {
+    error(expr) << "expected mean(...) of a value of each token";
+    return nullptr;
+  }
+  if (!expectArguments(*mean, 1))
+    return nullptr;
+  Expr *value = mean->arguments[0].value;
+  Type type = checkOne(value);
+  if (type.kind == Type::Invalid)
+    return nullptr;
+  if (type.kind == Type::Rows && type.channels() == 1 && type.space == Space::Token)
+    return value;
+  error(value) << "expected the mean of token[1], but got " << type.text();
+  return nullptr;
+}
+
+/// The ids whose modality is meant; null after a message.
+Expr *Sema::checkBy(Expr *expr) {
+  auto *call = llvm::dyn_cast<CallExpr>(expr);
+  if (!call || call->callee != "modality") {
+    error(expr) << "expected modality(...) of ids";
+    return nullptr;
+  }
+  if (!expectArguments(*call, 1))
+    return nullptr;
+  Expr *labels = call->arguments[0].value;
+  Type type = checkOne(labels);
+  if (type.kind == Type::Invalid)
+    return nullptr;
+  if (type.kind == Type::Labels && batch && batch->modality)
+    return labels;
+  if (type.kind != Type::Labels)
+    error(labels) << "expected ids, as index[...], but got " << type.text();
+  else
+    error(expr) << "the batch's tokens have no modality";
+  return nullptr;
+}

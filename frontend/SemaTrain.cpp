@@ -1,0 +1,122 @@
+// The train block.
+#include "frontend/Defaults.h"
+#include "frontend/Parameters.h"
+#include "frontend/Sema.h"
+#include "frontend/Suggest.h"
+
+using namespace mom::frontend;
+using namespace mom::frontend::ast;
+
+void Sema::checkTrain(TrainDecl &decl) {
+  auto *model = llvm::dyn_cast_or_null<FunctionDecl>(lookup(decl.model));
+  if (!model || !model->isModel) {
+    error(decl.model) << "unknown model '" << decl.model << "'"
+                      << suggest(decl.model, namesIf([](const Decl *d) {
+                                   auto *function = llvm::dyn_cast<FunctionDecl>(d);
+                                   return function && function->isModel;
+                                 }));
+    return;
+  }
+  llvm::SmallVector<StringRef> losses;
+  for (MeasureStmt *measure : model->all<MeasureStmt>())
+    if (measure->isLoss)
+      losses.push_back(measure->name);
+  if (decl.minimize.empty())
+    error(decl.model) << "expected 'minimize' and a loss in the train block, but got none";
+  else if (!llvm::is_contained(losses, decl.minimize))
+    error(decl.minimize) << "unknown loss '" << decl.minimize << "'"
+                         << suggest(decl.minimize, losses);
+
+  if (!decl.streams)
+    error(decl.model) << "expected 'batch STREAMS by LENGTH' in the train block, but got none";
+  else {
+    decl.streamCount = integer(decl.streams, "a number of streams").value_or(1);
+    decl.tokenCount = integer(decl.length, "a length of streams").value_or(1);
+  }
+  if (decl.accumulate)
+    if (auto count = integer(decl.accumulate, "'accumulate'"); count && *count > 1)
+      error(decl.accumulate) << "accumulating gradients is not supported yet: expected 1, but got "
+                             << *count;
+
+  // A number with its default and the interval it lies in.
+  auto limited = [&](Expr *expr, double otherwise, StringRef what, double low, double high) {
+    auto value = expr ? number(expr, what) : otherwise;
+    if (expr && value && (*value < low || *value >= high)) {
+      auto diagnostic = error(expr);
+      diagnostic << "expected " << what << " of at least " << Constant::of(low).text();
+      if (high != defaults::kClip)
+        diagnostic << " and below " << Constant::of(high).text();
+      diagnostic << ", but got " << Constant::of(*value).text();
+    }
+    return value.value_or(otherwise);
+  };
+  decl.clipNorm = limited(decl.clip, defaults::kClip, "'clip norm'", 0, defaults::kClip);
+  if (decl.optimizer.empty()) {
+    error(decl.model) << "expected an optimizer, as adamw(rate: ...), but got none";
+    return;
+  }
+  if (decl.betas.size() != 2 && !decl.betas.empty())
+    error(decl.betas.front()) << "expected 2 betas, but got " << decl.betas.size();
+  bool betas = decl.betas.size() == 2;
+  decl.beta1 = limited(betas ? decl.betas[0] : nullptr, defaults::kBeta1, "a beta", 0, 1);
+  decl.beta2 = limited(betas ? decl.betas[1] : nullptr, defaults::kBeta2, "a beta", 0, 1);
+  decl.epsValue = limited(decl.eps, defaults::kAdamEps, "'eps'", 0, defaults::kClip);
+  decl.decayRate = limited(decl.decay, defaults::kDecay, "'decay'", 0, defaults::kClip);
+  checkRate(decl);
+  checkExcept(decl, *model);
+}
+
+/// Phases follow one another; only the last may leave its length open.
+void Sema::checkRate(TrainDecl &decl) {
+  if (decl.rate.empty()) {
+    error(decl.optimizer) << "expected a 'rate' of adamw, but got none";
+    return;
+  }
+  for (RatePhase &phase : decl.rate)
+    checkPhase(phase, &phase == &decl.rate.back());
+}
+
+void Sema::checkPhase(RatePhase &phase, bool last) {
+  auto rate = [&](Expr *expr) {
+    auto value = number(expr, "a rate");
+    if (value && *value < 0)
+      error(expr) << "expected a rate of at least 0, but got " << Constant::of(*value).text();
+    return value.value_or(0);
+  };
+  phase.from = phase.to = 0;
+  phase.stepCount = 0;
+  if (phase.name == "warmup") {
+    if (phase.last || phase.steps)
+      error(phase.name) << "expected warmup(steps)";
+    else
+      phase.stepCount = integer(phase.first, "a number of steps").value_or(1);
+    if (last)
+      error(phase.name) << "expected another phase after warmup(...), which rises to its rate";
+    return;
+  }
+  bool isCosine = phase.name == "cosine";
+  if (isCosine != (phase.last != nullptr)) {
+    error(phase.name) << (isCosine ? "expected cosine(from -> to)" : "expected constant(rate)");
+    return;
+  }
+  phase.from = phase.to = rate(phase.first);
+  if (isCosine)
+    phase.to = rate(phase.last);
+  if (phase.steps)
+    phase.stepCount = integer(phase.steps, "a number of steps").value_or(1);
+  else if (!last)
+    error(phase.first)
+        << "expected a number of steps: only the last phase may last for the rest of the run";
+}
+
+void Sema::checkExcept(TrainDecl &decl, const FunctionDecl &model) {
+  if (failed || decl.except.empty())
+    return;
+  auto parameters = parametersOf(model);
+  llvm::SmallVector<StringRef> names;
+  for (const Parameter &parameter : parameters)
+    names.push_back(parameter.local);
+  for (StringRef pattern : decl.except)
+    if (llvm::none_of(parameters, [&](const Parameter &p) { return matches(pattern, p); }))
+      warning(pattern) << "'" << pattern << "' names no parameter" << suggest(pattern, names);
+}

@@ -1,0 +1,62 @@
+// RUN: mom-opt %s --split-input-file --verify-diagnostics
+
+!w = tensor<1xf32>
+func.func private @round(%c: !w, %w: !w) -> !w
+func.func @repeat_c1_arguments(%c: !w) {
+  // expected-error@+1 {{expected a callee with arguments}}
+  %y = mom.repeat @round times 2 carry(%c) share() each() : (!w) -> !w
+  return
+}
+
+// -----
+
+!w = tensor<1xf32>
+func.func private @round(%c: !w) -> (!w, !w)
+func.func @repeat_c1_results(%c: !w) {
+  // expected-error@+1 {{expected a callee with results}}
+  %y = mom.repeat @round times 2 carry(%c) share() each() : (!w) -> !w
+  return
+}
+
+// -----
+
+!w = tensor<1xf32>
+func.func private @round(%c: !w, %w: !w) -> !w
+func.func @repeat_c2(%c: !w, %s: !mom.stack<3 x !w>) {
+  // expected-error@+1 {{expected a stack of 2, but got '!mom.stack<3 x tensor<1xf32>>'}}
+  %y = mom.repeat @round times 2 carry(%c) share() each(%s) : (!w, !mom.stack<3 x !w>) -> !w
+  return
+}
+
+// -----
+
+!w = tensor<1xf32>
+func.func @repeat_callee(%c: !w) {
+  // expected-error@+1 {{callee 'nothing' is not a function}}
+  %y = mom.repeat @nothing times 2 carry(%c) share() each() : (!w) -> !w
+  return
+}
+
+// -----
+
+!w = tensor<1xf32>
+func.func @kernel_c1(%x: !w) {
+  // expected-error@+1 {{expected inputs}}
+  %y = mom.kernel map "y"(%x) : (!w) -> tensor<2xf32> {
+  ^bb0(%in: tensor<2xf32>):
+    mom.yield %in : tensor<2xf32>
+  }
+  return
+}
+
+// -----
+
+!w = tensor<1xf32>
+func.func @kernel_c2(%x: !w) {
+  // expected-error@+1 {{expected yielded values}}
+  %y = mom.kernel map "y"(%x) : (!w) -> tensor<2xf32> {
+  ^bb0(%in: !w):
+    mom.yield %in : !w
+  }
+  return
+}

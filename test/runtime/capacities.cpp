@@ -1,0 +1,36 @@
+// Shape classes: counts rounded up to 3 bits of mantissa.
+#include "Check.h"
+#include "runtime/Walk.h"
+#include "TinyModel.h"
+
+using namespace momrt;
+
+int main() {
+  for (int64_t exact : {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 4096, 5120})
+    CHECK_EQ(roundCapacity(exact), exact);
+  CHECK_EQ(roundCapacity(0), 1);
+  CHECK_EQ(roundCapacity(9), 10);
+  CHECK_EQ(roundCapacity(15), 16);
+  CHECK_EQ(roundCapacity(17), 20);
+  CHECK_EQ(roundCapacity(33), 40);
+  CHECK_EQ(roundCapacity(4097), 5120);
+  CHECK_EQ(roundCapacity((INT64_C(1) << 40) + 1), INT64_C(5) << 38);
+  for (int64_t count = 1; count < 3000; ++count) {
+    int64_t capacity = roundCapacity(count);
+    CHECK(capacity >= count && capacity <= count + count / 4 + 1);
+    CHECK_EQ(roundCapacity(capacity), capacity);
+  }
+  CHECK_FAILS("too large", roundCapacity(INT64_MAX));
+
+  momrt_slot slot = {{64, 1024, 0, 0, 8}, 0};
+  CHECK_EQ(bytesOf(slot, {1, 10, 1, 1, 3}), 64 + 10240 + 24);
+  CHECK_FAILS("overflows", bytesOf(slot, {1, INT64_MAX / 2, 1, 1, 1}));
+  CHECK_EQ(alignUp(1), 64);
+  CHECK_EQ(alignUp(64), 64);
+
+  ArenaPlan plan = planArena(tiny::Model().open()->table, {1, 10, 1, 1, 1});
+  std::vector<int64_t> offsets{0, 64, 192, 256, 320, 384};
+  CHECK(plan.offsets == offsets); // 8, 80, 64, 40, 40 and 4 bytes
+  CHECK_EQ(plan.bytes, 448);
+  return finish();
+}
