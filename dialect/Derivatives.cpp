@@ -198,8 +198,7 @@ Gradients ConcatOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<b
 Gradients EmbeddingOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<bool> active) {
   Gradients result(2);
   if (active[1])
-    result[1] =
-        EmbeddingGradOp::create(b, getLoc(), getTable().getType(), getIds(), gradients[0]);
+    result[1] = EmbeddingGradOp::create(b, getLoc(), getTable().getType(), getIds(), gradients[0]);
   return result;
 }
 
@@ -236,10 +235,10 @@ Gradients Conv1dOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<b
   Value dfinal = getFinal() ? gradients[1] : Value();
   bool wantsBias = getBias() && active[3];
   bool wantsInit = getInit() && active[getNumOperands() - 1];
-  auto grad = Conv1dGradOp::create(
-      b, getLoc(), getX().getType(), getWeights().getType(),
-      wantsBias ? getBias().getType() : Type(), wantsInit ? getInit().getType() : Type(), getX(),
-      getWeights(), getBatch(), dy, getInit(), dfinal, getReverseAttr());
+  auto grad = Conv1dGradOp::create(b, getLoc(), getX().getType(), getWeights().getType(),
+                                   wantsBias ? getBias().getType() : Type(),
+                                   wantsInit ? getInit().getType() : Type(), getX(), getWeights(),
+                                   getBatch(), dy, getInit(), dfinal, getReverseAttr());
   if (active[0])
     result[0] = grad.getDx();
   if (active[1])
@@ -277,8 +276,7 @@ Gradients ScanOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<boo
 //===----------------------------------------------------------------------===//
 
 // nll = lse(x) - x[target]     dx[v] = d * (exp(x[v] - lse) - [v = target])
-Gradients CrossEntropyOp::buildBackward(OpBuilder &b, ValueRange gradients,
-                                        ArrayRef<bool> active) {
+Gradients CrossEntropyOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<bool> active) {
   Gradients result(2);
   if (!active[0])
     return result;

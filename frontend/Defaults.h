@@ -4,7 +4,6 @@
 #include "frontend/Ast.h"
 
 #include <cmath>
-#include <limits>
 
 namespace mom::frontend::defaults {
 
@@ -22,7 +21,7 @@ inline constexpr double kDtLow = 1e-3, kDtHigh = 1e-1;
 
 // Training.
 inline constexpr double kBeta1 = 0.9, kBeta2 = 0.95, kAdamEps = 1e-8, kDecay = 0;
-inline constexpr double kClip = std::numeric_limits<double>::infinity();
+inline constexpr double kClip = 0; ///< no clipping
 inline constexpr llvm::StringLiteral kPrecision = "f32";
 
 } // namespace mom::frontend::defaults

@@ -46,10 +46,11 @@ Value FunctionGen::reduceRows(Value x, Location location) {
 
 /// The modality of ids: of the token that they belong to, or of one ahead.
 Value FunctionGen::labelModality(const Expr *labels, Location location) {
-  Value ids = value(labels);
-  Value modality = ModalityOp::create(builder, location, ids.getType(), batch);
+  auto rows = RowsAttr::get(builder.getContext(), RowSpace::token);
+  auto type = RankedTensorType::get({ShapedType::kDynamic, 1}, builder.getI32Type(), rows);
+  Value modality = ModalityOp::create(builder, location, type, batch);
   for (int64_t step = 0; step < labels->types.front().ahead; ++step)
-    modality = NextOp::create(builder, location, ids.getType(), modality, batch);
+    modality = NextOp::create(builder, location, type, modality, batch);
   return modality;
 }
 

@@ -259,9 +259,7 @@ static DictionaryAttr settings(const ast::Module &module, OpBuilder &builder) {
   return builder.getDictionaryAttr(entries);
 }
 
-/// {streams, length, clip, betas, eps, loss, precision, rates}: counts i64,
-/// other numbers f64. An open `clip` is infinite; `steps` of 0 are the rest of
-/// the run.
+/// mom.train, as the header describes it.
 static DictionaryAttr training(const TrainDecl &decl, OpBuilder &builder) {
   llvm::SmallVector<Attribute> rates;
   for (const RatePhase &phase : decl.rate) {

@@ -5,6 +5,12 @@
 // parameters, which returns its losses and metrics. Attributes of arguments and
 // of the module hold what is not an op: docs/Dialect.md lists them.
 //
+// mom.train = {streams, length, clip, betas, eps, loss, precision, rates}: counts
+// are i64, other numbers f64. `clip` is the largest norm of the gradient,
+// 0 where the text has none; `precision` is the text of its line. A rate
+// is {kind = "warmup", steps} or {kind = "cosine" | "constant", steps, from, to};
+// `steps` of 0 are the rest of the run, in the last one only.
+//
 // Every value that has a name in the text carries it in a NameLoc round its
 // place; an op with several results has their names joined by dots, `u.gate`.
 #pragma once

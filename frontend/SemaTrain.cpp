@@ -4,8 +4,12 @@
 #include "frontend/Sema.h"
 #include "frontend/Suggest.h"
 
+#include <limits>
+
 using namespace mom::frontend;
 using namespace mom::frontend::ast;
+
+static constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 
 void Sema::checkTrain(TrainDecl &decl) {
   auto *model = llvm::dyn_cast_or_null<FunctionDecl>(lookup(decl.model));
@@ -44,13 +48,13 @@ void Sema::checkTrain(TrainDecl &decl) {
     if (expr && value && (*value < low || *value >= high)) {
       auto diagnostic = error(expr);
       diagnostic << "expected " << what << " of at least " << Constant::of(low).text();
-      if (high != defaults::kClip)
+      if (high != kUnbounded)
         diagnostic << " and below " << Constant::of(high).text();
       diagnostic << ", but got " << Constant::of(*value).text();
     }
     return value.value_or(otherwise);
   };
-  decl.clipNorm = limited(decl.clip, defaults::kClip, "'clip norm'", 0, defaults::kClip);
+  decl.clipNorm = limited(decl.clip, defaults::kClip, "'clip norm'", 0, kUnbounded);
   if (decl.optimizer.empty()) {
     error(decl.model) << "expected an optimizer, as adamw(rate: ...), but got none";
     return;
@@ -60,8 +64,8 @@ void Sema::checkTrain(TrainDecl &decl) {
   bool betas = decl.betas.size() == 2;
   decl.beta1 = limited(betas ? decl.betas[0] : nullptr, defaults::kBeta1, "a beta", 0, 1);
   decl.beta2 = limited(betas ? decl.betas[1] : nullptr, defaults::kBeta2, "a beta", 0, 1);
-  decl.epsValue = limited(decl.eps, defaults::kAdamEps, "'eps'", 0, defaults::kClip);
-  decl.decayRate = limited(decl.decay, defaults::kDecay, "'decay'", 0, defaults::kClip);
+  decl.epsValue = limited(decl.eps, defaults::kAdamEps, "'eps'", 0, kUnbounded);
+  decl.decayRate = limited(decl.decay, defaults::kDecay, "'decay'", 0, kUnbounded);
   checkRate(decl);
   checkExcept(decl, *model);
 }

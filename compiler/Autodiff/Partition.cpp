@@ -14,9 +14,12 @@ namespace mom {
 using namespace mlir;
 using namespace mom;
 
+/// No work at all: a view, a name or a constant.
+static bool isFree(Operation *op) { return isa<ModalityRouteOp, arith::ConstantOp, SplitOp>(op); }
+
 /// Work that costs less than storing and loading its result.
 static bool isCheap(Operation *op) {
-  if (isa<ModalityRouteOp, arith::ConstantOp, SplitOp, BroadcastOp, PresentOp, OneHotOp>(op))
+  if (isFree(op) || isa<BroadcastOp, PresentOp, OneHotOp>(op))
     return true;
   return op->hasTrait<OpTrait::Elementwise>();
 }
@@ -71,7 +74,7 @@ private:
         saved.insert(value);
       return;
     }
-    if (forward.contains(op) && !(recompute ? canRecompute(op) : isa<ModalityRouteOp>(op))) {
+    if (forward.contains(op) && !(recompute ? canRecompute(op) : isFree(op))) {
       saved.insert(value);
       return;
     }

@@ -13,7 +13,7 @@ using namespace mlir;
 using namespace mom;
 
 static constexpr double kLn2High = 0.693359375, kLn2Low = -2.12194440e-4;
-static constexpr double kLog2e = 1.44269504088896341;
+static constexpr double kLog2e = 1.44269504088896341, kLn2 = 0.693147180559945309;
 static constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 static Type withElement(Type type, Type element) {
@@ -127,6 +127,18 @@ Value Approximations::expm1(Value x) {
   Value scale = power(n, x);
   Value near = fma(scale, expm1Small(r), SUB(scale, constant(1, x)));
   return IF(OGT, x, constant(60, x), exp(x), near);
+}
+
+Value Approximations::decay(Value x) {
+  Value bounded = IF(OLT, x, constant(-20, x), constant(-20, x), x);
+  bounded = IF(OGT, bounded, constant(88, x), constant(88, x), bounded);
+  auto [n, whole] = nearest(bounded, constant(kLog2e, x));
+  // The digits of ln(2) past the 24th do not matter: close to 0, n is 0.
+  Value r = fma(whole, constant(-kLn2, x), bounded);
+  // Minimax for the relative error of r + r^2 p(r): 1.3e-8 for |r| <= ln(2) / 2.
+  Value p = polynomial(r, {1.388249802e-3, 8.366647176e-3, 4.166720435e-2, 1.666654199e-1, 4.999999702e-1});
+  Value scale = power(n, x);
+  return fma(scale, fma(MUL(p, r), r, r), SUB(scale, constant(1, x)));
 }
 
 /// log(x) of a normal, positive, finite x, plus extraExponent * log(2).

@@ -159,6 +159,10 @@ void KernelBuilder::store(Value value, const View &view, At at) {
   }
 }
 
+void KernelBuilder::prefetch(const View &view, At at, bool write) {
+  LLVM::Prefetch::create(b, loc, address(view, at), /*rw=*/write, /*hint=*/3, /*cache=*/1);
+}
+
 Value KernelBuilder::loadScalar(Value base, Type element, Value i) {
   return LLVM::LoadOp::create(b, loc, element, address(base, element, i), alignmentOf(element));
 }

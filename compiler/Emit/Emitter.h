@@ -157,6 +157,8 @@ public:
   /// f32 (or i32, i64, i1) lanes; masked-off ones are 0.
   mlir::Value load(const View &view, At at);
   void store(mlir::Value value, const View &view, At at);
+  /// Brings the place nearer: it is read, or written, soon.
+  void prefetch(const View &view, At at, bool write = false);
   mlir::Value loadScalar(mlir::Value base, mlir::Type element, mlir::Value index);
   /// Records the first error of a launch: code (momrt_error), row and value.
   void report(int32_t code, mlir::Value row, mlir::Value value);

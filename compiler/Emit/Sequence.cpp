@@ -155,6 +155,27 @@ Value SegmentWalk::position(Value i) const {
 
 Value mom::isPresent(KernelBuilder &k, Value row) { return k.less(k.index(-1), row); }
 
+SmallVector<Value> mom::tensorsRead(KernelBuilder &k, ValueRange values, Value like) {
+  SetVector<Value> read;
+  SmallVector<Value> queue(values);
+  DenseSet<Value> seen;
+  while (!queue.empty()) {
+    Value value = queue.pop_back_val();
+    while (auto extend = value.getDefiningOp<arith::ExtFOp>())
+      value = extend.getIn();
+    if (!seen.insert(value).second)
+      continue;
+    if (!k.inMemory(value)) {
+      if (Operation *op = value.getDefiningOp())
+        llvm::append_range(queue, op->getOperands());
+      continue;
+    }
+    if (rowsOf(value) && rowsOf(value) == rowsOf(like) && channelsOf(value) == channelsOf(like))
+      read.insert(value);
+  }
+  return read.takeVector();
+}
+
 LogicalResult mom::checkInputs(KernelBuilder &k, Operation *anchor, ValueRange operands) {
   for (Value operand : operands) {
     if (!operand || k.inMemory(operand))

@@ -67,6 +67,9 @@ struct SegmentWalk {
 /// i1: whether a row of a segment's record is one (and not -1).
 mlir::Value isPresent(KernelBuilder &k, mlir::Value row);
 
+/// Tensors of `like`'s rows and channels in memory that `values` are computed from.
+llvm::SmallVector<mlir::Value> tensorsRead(KernelBuilder &k, mlir::ValueRange values, mlir::Value like);
+
 /// Refuses operands that are no inputs of the kernel, nor ranges of one.
 mlir::LogicalResult checkInputs(KernelBuilder &k, mlir::Operation *anchor, mlir::ValueRange operands);
 /// What a kernel yields, without the rounding of its storage.

@@ -249,6 +249,7 @@ public:
     for (auto func : getOperation().getOps<func::FuncOp>()) {
       if (!func.getOps<KernelOp>().empty())
         continue; // formed already, by hand perhaps
+      materialise(func);
       followUsers(func);
       Clusters clusters(func);
       if (fuse)
@@ -263,6 +264,30 @@ public:
   }
 
 private:
+  /// What leaves the function or enters a repetition must be made by a kernel:
+  /// a view, an entry's own argument or a second copy of a result is not.
+  static void materialise(func::FuncOp func) {
+    bool entry = func->hasAttr(attr::kEntry);
+    for (Operation &op : llvm::make_early_inc_range(func.getBody().front())) {
+      if (!isa<RepeatOp, func::ReturnOp>(op))
+        continue;
+      DenseSet<Value> seen;
+      for (OpOperand &operand : op.getOpOperands()) {
+        Value value = operand.get();
+        auto type = dyn_cast<RankedTensorType>(value.getType());
+        if (!type || !type.getElementType().isF32())
+          continue;
+        bool again = !seen.insert(value).second && isa<func::ReturnOp>(op);
+        bool given = entry && (isa<BlockArgument>(value) || value.getDefiningOp<arith::ConstantOp>());
+        if (!value.getDefiningOp<SplitOp>() && !again && !given)
+          continue;
+        OpBuilder b(&op);
+        operand.set(AffineOp::create(b, value.getLoc(), type, value, b.getF64FloatAttr(1),
+                                     b.getF64FloatAttr(0)));
+      }
+    }
+  }
+
   /// A broadcast stands before its first user and takes its shape from what
   /// that user reads beside it, so that `like` ties no kernels together.
   static void followUsers(func::FuncOp func) {

@@ -45,8 +45,8 @@ std::string Batch::check() const {
     return "expected a route for the tokens of the batch, but it has none";
   for (auto [i, segment] : llvm::enumerate(segments)) {
     if (segment.start < 0 || segment.length < 0 || segment.start + segment.length > tokens)
-      return llvm::formatv("expected segment {0} within {1} tokens, but it is [{2}, {3})", i, tokens,
-                           segment.start, segment.start + segment.length);
+      return llvm::formatv("expected segment {0} within {1} tokens, but it is [{2}, {3})", i,
+                           tokens, segment.start, segment.start + segment.length);
     for (int64_t state : {segment.initial, segment.final})
       if (state < -1 || state >= streams)
         return llvm::formatv("expected a state of segment {0} among {1} streams, but got {2}", i,
@@ -57,11 +57,16 @@ std::string Batch::check() const {
 
 int64_t reference::countRows(const Batch &batch, RowsAttr rows) {
   switch (rows.getSpace()) {
-  case RowSpace::token: return batch.tokens;
-  case RowSpace::stream: return batch.streams;
-  case RowSpace::document: return batch.documents;
-  case RowSpace::chunk: return batch.tokens / rows.getChunk() + int64_t(batch.segments.size());
-  case RowSpace::copy: return -1;
+  case RowSpace::token:
+    return batch.tokens;
+  case RowSpace::stream:
+    return batch.streams;
+  case RowSpace::document:
+    return batch.documents;
+  case RowSpace::chunk:
+    return batch.tokens / rows.getChunk() + int64_t(batch.segments.size());
+  case RowSpace::copy:
+    return -1;
   }
   return -1;
 }

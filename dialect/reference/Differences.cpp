@@ -19,9 +19,7 @@ FailureOr<double> reference::difference(Scalar f, MutableArrayRef<reference::Val
                                         Place place, int64_t element, double step) {
   double &x = place.in(values).data[element];
   const double at = x;
-  const struct {
-    double offset, weight;
-  } points[] = {{1, 8}, {-1, -8}, {2, -1}, {-2, 1}};
+  const struct { double offset, weight; } points[] = {{1, 8}, {-1, -8}, {2, -1}, {-2, 1}};
   double sum = 0.0;
   bool fails = false;
   for (auto [offset, weight] : points) {

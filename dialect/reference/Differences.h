@@ -25,8 +25,7 @@ mlir::FailureOr<double> difference(Scalar f, llvm::MutableArrayRef<Value> values
 
 /// The same for each of `elements`; all of the tensor where it is empty.
 mlir::FailureOr<std::vector<double>> differences(Scalar f, llvm::MutableArrayRef<Value> values,
-                                                 Place place,
-                                                 llvm::ArrayRef<int64_t> elements = {},
+                                                 Place place, llvm::ArrayRef<int64_t> elements = {},
                                                  double step = 1e-3);
 
 /// sum over all elements of weights * values, over tensors and stacks; what is

@@ -34,8 +34,7 @@ static bool always(unsigned) { return true; }
 namespace {
 /// What the three ops that repeat a function have in common: rounds with shared
 /// operands, elements of stacks, and results of which some are stacked.
-template <typename Op>
-struct Rounds {
+template <typename Op> struct Rounds {
   Op op;
   Frame &frame;
   func::FuncOp callee;
@@ -107,9 +106,9 @@ static LogicalResult expectSignature(Rounds<Op> &rounds, unsigned arguments, uns
 
 static LogicalResult evaluate(RepeatOp op, Frame &frame) {
   Rounds<RepeatOp> rounds(op, frame, op.getStackedResults().size());
-  if (failed(expectSignature(
-          rounds, op.getCarried().size() + op.getShared().size() + op.getEach().size(),
-          op.getOutputs().size())))
+  if (failed(expectSignature(rounds,
+                             op.getCarried().size() + op.getShared().size() + op.getEach().size(),
+                             op.getOutputs().size())))
     return failure();
   Values carried = copyOf(op.getCarried(), frame);
   int64_t count = op.getCount();
@@ -155,7 +154,8 @@ static LogicalResult evaluate(BackwardOp op, Frame &frame) {
   Rounds<BackwardOp> rounds(op, frame, countStacks(op.getOutputs()));
   unsigned carried = tape->rounds.empty() ? 0 : tape->rounds.front().size();
   unsigned forward = op.getGradients().size();
-  if (failed(expectSignature(rounds, carried + op.getShared().size() + op.getEach().size() + forward,
+  if (failed(expectSignature(rounds,
+                             carried + op.getShared().size() + op.getEach().size() + forward,
                              forward + op.getOutputs().size())))
     return failure();
   Values gradients = copyOf(op.getGradients(), frame);
@@ -197,10 +197,10 @@ static LogicalResult evaluate(func::CallOp op, Frame &frame) {
 }
 
 static LogicalResult evaluate(KernelOp op, Frame &frame) {
-  return setResults(op,
-                    runBlock(op.getBody().front(), pointersTo(op.getInputs(), frame), always,
-                             frame.depth + 1),
-                    frame);
+  return setResults(
+      op,
+      runBlock(op.getBody().front(), pointersTo(op.getInputs(), frame), always, frame.depth + 1),
+      frame);
 }
 
 // A route is the batch that it comes from.

@@ -22,22 +22,38 @@ static bool compare(arith::CmpFPredicate predicate, double a, double b) {
   using P = arith::CmpFPredicate;
   bool unordered = std::isnan(a) || std::isnan(b);
   switch (predicate) {
-  case P::AlwaysFalse: return false;
-  case P::AlwaysTrue: return true;
-  case P::ORD: return !unordered;
-  case P::UNO: return unordered;
-  case P::OEQ: return a == b;
-  case P::OGT: return a > b;
-  case P::OGE: return a >= b;
-  case P::OLT: return a < b;
-  case P::OLE: return a <= b;
-  case P::ONE: return !unordered && a != b;
-  case P::UEQ: return unordered || a == b;
-  case P::UGT: return unordered || a > b;
-  case P::UGE: return unordered || a >= b;
-  case P::ULT: return unordered || a < b;
-  case P::ULE: return unordered || a <= b;
-  case P::UNE: return a != b;
+  case P::AlwaysFalse:
+    return false;
+  case P::AlwaysTrue:
+    return true;
+  case P::ORD:
+    return !unordered;
+  case P::UNO:
+    return unordered;
+  case P::OEQ:
+    return a == b;
+  case P::OGT:
+    return a > b;
+  case P::OGE:
+    return a >= b;
+  case P::OLT:
+    return a < b;
+  case P::OLE:
+    return a <= b;
+  case P::ONE:
+    return !unordered && a != b;
+  case P::UEQ:
+    return unordered || a == b;
+  case P::UGT:
+    return unordered || a > b;
+  case P::UGE:
+    return unordered || a >= b;
+  case P::ULT:
+    return unordered || a < b;
+  case P::ULE:
+    return unordered || a <= b;
+  case P::UNE:
+    return a != b;
   }
   return false;
 }
@@ -47,16 +63,26 @@ static bool compare(arith::CmpIPredicate predicate, double a, double b) {
   using P = arith::CmpIPredicate;
   auto bits = [](double x) { return uint64_t(int64_t(x)); };
   switch (predicate) {
-  case P::eq: return a == b;
-  case P::ne: return a != b;
-  case P::slt: return a < b;
-  case P::sle: return a <= b;
-  case P::sgt: return a > b;
-  case P::sge: return a >= b;
-  case P::ult: return bits(a) < bits(b);
-  case P::ule: return bits(a) <= bits(b);
-  case P::ugt: return bits(a) > bits(b);
-  case P::uge: return bits(a) >= bits(b);
+  case P::eq:
+    return a == b;
+  case P::ne:
+    return a != b;
+  case P::slt:
+    return a < b;
+  case P::sle:
+    return a <= b;
+  case P::sgt:
+    return a > b;
+  case P::sge:
+    return a >= b;
+  case P::ult:
+    return bits(a) < bits(b);
+  case P::ule:
+    return bits(a) <= bits(b);
+  case P::ugt:
+    return bits(a) > bits(b);
+  case P::uge:
+    return bits(a) >= bits(b);
   }
   return false;
 }
@@ -66,8 +92,9 @@ static FailureOr<Tensor> constant(TypedAttr value) {
   if (auto number = dyn_cast<FloatAttr>(value))
     return Tensor{{}, {number.getValueAsDouble()}};
   if (auto number = dyn_cast<IntegerAttr>(value))
-    return Tensor{{}, {number.getType().isInteger(1) ? double(number.getValue().getZExtValue())
-                                                     : double(number.getInt())}};
+    return Tensor{{},
+                  {number.getType().isInteger(1) ? double(number.getValue().getZExtValue())
+                                                 : double(number.getInt())}};
   auto dense = dyn_cast<DenseElementsAttr>(value);
   if (!dense)
     return failure();
@@ -93,24 +120,21 @@ struct Elementwise {
 
   const Tensor &operand(unsigned i) const { return frame.tensor(op->getOperand(i)); }
 
-  template <typename F>
-  FailureOr<Tensor> map1(F f) const {
+  template <typename F> FailureOr<Tensor> map1(F f) const {
     const Tensor &a = operand(0);
     Tensor y = Tensor::zeros(a.shape);
     for (size_t i = 0; i < y.data.size(); ++i)
       y.data[i] = f(a.data[i]);
     return y;
   }
-  template <typename F>
-  FailureOr<Tensor> map2(F f) const {
+  template <typename F> FailureOr<Tensor> map2(F f) const {
     const Tensor &a = operand(0), &b = operand(1);
     Tensor y = Tensor::zeros(a.shape);
     for (size_t i = 0; i < y.data.size(); ++i)
       y.data[i] = f(a.data[i], b.data[i]);
     return y;
   }
-  template <typename F>
-  FailureOr<Tensor> map3(F f) const {
+  template <typename F> FailureOr<Tensor> map3(F f) const {
     const Tensor &a = operand(0), &b = operand(1), &c = operand(2);
     bool scalar = a.shape.empty(); // arith.select may choose whole tensors
     Tensor y = Tensor::zeros(b.shape);

@@ -94,9 +94,8 @@ void reference::evaluate(Conv1dGradOp op, Frame &frame) {
   for (const Segment &segment : batch.segments) {
     std::vector<int64_t> rows = walk(batch, segment, rowsOf(op.getX()), op.getReverse());
     bool hasState = init && segment.initial >= 0;
-    std::vector<const double *> line =
-        lineUp(rows, x, hasState ? init->row(segment.initial) : nullptr, zeros.data(), width,
-               channels);
+    std::vector<const double *> line = lineUp(
+        rows, x, hasState ? init->row(segment.initial) : nullptr, zeros.data(), width, channels);
     std::vector<double *> dline = lineUp(rows, dx, hasState ? dinit.row(segment.initial) : nullptr,
                                          unused.data(), width, channels);
     for (int64_t t = 0; t < segment.length; ++t)

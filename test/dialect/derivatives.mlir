@@ -1,6 +1,6 @@
 // Every derivative against finite differences.
-// RUN: mom-opt %s --mom-differentiate | mom-compare --gradient | FileCheck %s --implicit-check-not=differs
-// RUN: mom-opt %s --mom-differentiate | mom-compare --gradient --seed 8 --tokens 23 --segments 3 --modalities-empty 1 | FileCheck %s --implicit-check-not=differs
+// RUN: mom-compare %s --pass-pipeline="builtin.module(mom-differentiate)" --gradient | FileCheck %s --implicit-check-not=differs
+// RUN: mom-compare %s --pass-pipeline="builtin.module(mom-differentiate)" --gradient --seed 8 --tokens 23 --segments 3 --modalities-empty 1 | FileCheck %s --implicit-check-not=differs
 
 !x1 = tensor<?x1xf32, #mom.rows<token>>
 !x2 = tensor<?x2xf32, #mom.rows<token>>

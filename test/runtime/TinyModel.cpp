@@ -123,8 +123,9 @@ template <int64_t elements> void update(void *const *buffers, int64_t, void *) {
 
 constexpr int64_t kShifts = 32, kElements = 48; // elements: of `shift`, of all with padding
 
-const momrt_cpu_kernel kKernels[] = {constant<kVocabulary>, embed,  layer, loss, layerGradient,
-                                     embedGradient,         unsort, update<kElements>};
+const momrt_cpu_kernel kKernels[] = {
+    constant<kVocabulary>, embed,         layer,  loss,
+    layerGradient,         embedGradient, unsort, update<kElements>};
 
 /// Slots and the ops up to the loss, which "loss" and "gradient" share.
 struct Forward {
@@ -149,14 +150,15 @@ struct Forward {
     table.repeat(kLayers);
     table.launch(2, MOMRT_COUNT_TOKEN, kTile,
                  {counts, position, T::arg(MOMRT_SPACE_MODALITY),
-                  T::turning(MOMRT_SPACE_PARAMETERS, kShifts * 4, kModalities * 4, kLayers), half(0),
-                  half(1)});
+                  T::turning(MOMRT_SPACE_PARAMETERS, kShifts * 4, kModalities * 4, kLayers),
+                  half(0), half(1)});
     table.end();
     table.launch(3, MOMRT_COUNT_ONE, 1,
                  {counts, T::arg(MOMRT_SPACE_ROUTE_OFFSETS), position, id, last,
                   T::arg(MOMRT_SPACE_ARENA, sums), T::arg(MOMRT_SPACE_ARENA, slope)});
-    table.launch(6, MOMRT_COUNT_TOKEN, kTile,
-                 {counts, T::arg(MOMRT_SPACE_ROUTE_ROW), last, T::arg(MOMRT_SPACE_ARENA, byPosition)});
+    table.launch(
+        6, MOMRT_COUNT_TOKEN, kTile,
+        {counts, T::arg(MOMRT_SPACE_ROUTE_ROW), last, T::arg(MOMRT_SPACE_ARENA, byPosition)});
     auto at = [&](int64_t element) { return T::arg(MOMRT_SPACE_ARENA, sums, element * 4); };
     table.output("square", MOMRT_OUTPUT_LOSS, 1, at(2 * kModalities + 2));
     table.output("square", MOMRT_OUTPUT_SUM, 1, at(2 * kModalities));
@@ -177,14 +179,32 @@ Model::Model(int64_t vocabulary) {
   table.header.digest = table.text("0123abcd");
   table.settings = {{table.text("V"), double(vocabulary)}, {table.text("split"), 1}};
   table.modalities = {table.text("text"), table.text("image")};
-  table.parameters = {
-      {table.text("embed.weight"), 0, vocabulary, 1, 1, {vocabulary}, MOMRT_INIT_NORMAL, 0, 0, 0.5, 0.1},
-      {table.text("layers.{}.shift"), kShifts, kModalities, kLayers, 1, {kModalities},
-       MOMRT_INIT_UNIFORM, 1, -0.1, 0.1, 0}};
+  table.parameters = {{table.text("embed.weight"),
+                       0,
+                       vocabulary,
+                       1,
+                       1,
+                       {vocabulary},
+                       MOMRT_INIT_NORMAL,
+                       0,
+                       0,
+                       0.5,
+                       0.1},
+                      {table.text("layers.{}.shift"),
+                       kShifts,
+                       kModalities,
+                       kLayers,
+                       1,
+                       {kModalities},
+                       MOMRT_INIT_UNIFORM,
+                       1,
+                       -0.1,
+                       0.1,
+                       0}};
   table.header.parameter_elements = kElements;
   table.inputs = {{table.text("id"), MOMRT_I32, MOMRT_COUNT_TOKEN, 1, vocabulary}};
-  const char *names[] = {"constant", "embed", "layer", "loss", "layer_gradient", "embed_gradient",
-                         "unsort", "update"};
+  const char *names[] = {"constant",       "embed",          "layer",  "loss",
+                         "layer_gradient", "embed_gradient", "unsort", "update"};
   for (const char *name : names)
     table.kernel(name, 64);
   Forward forward{table.slot({8}),    table.slot({0, 8}), table.slot({64}),
@@ -208,8 +228,8 @@ Model::Model(int64_t vocabulary) {
 
   table.launch(7, MOMRT_COUNT_ONE, 1,
                {T::arg(MOMRT_SPACE_PARAMETERS), T::arg(MOMRT_SPACE_GRADIENTS),
-                T::arg(MOMRT_SPACE_MOMENT1), T::arg(MOMRT_SPACE_MOMENT2),
-                T::arg(MOMRT_SPACE_HYPER), T::arg(MOMRT_SPACE_ARENA, forward.norm)});
+                T::arg(MOMRT_SPACE_MOMENT1), T::arg(MOMRT_SPACE_MOMENT2), T::arg(MOMRT_SPACE_HYPER),
+                T::arg(MOMRT_SPACE_ARENA, forward.norm)});
   table.output("grad_norm", MOMRT_OUTPUT_TENSOR, 1, T::arg(MOMRT_SPACE_ARENA, forward.norm));
   table.entry("update", {0, 0});
 

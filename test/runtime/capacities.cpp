@@ -1,7 +1,7 @@
 // Shape classes: counts rounded up to 3 bits of mantissa.
 #include "Check.h"
-#include "runtime/Walk.h"
 #include "TinyModel.h"
+#include "runtime/Walk.h"
 
 using namespace momrt;
 

@@ -1,8 +1,8 @@
 // Checkpoints: everything comes back, the last two stay, damaged ones are
 // passed over, and those of another model are refused.
+#include "runtime/Checkpoint.h"
 #include "Check.h"
 #include "TinyModel.h"
-#include "runtime/Checkpoint.h"
 #include "runtime/Safetensors.h"
 #include <filesystem>
 

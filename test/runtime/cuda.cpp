@@ -64,8 +64,9 @@ int main() {
   table.ptx = kPtx;
   table.inputs = {{table.text("x"), MOMRT_F32, MOMRT_COUNT_TOKEN, 1, 0}};
   uint32_t slot = table.slot({0, 4});
-  table.launch(0, MOMRT_COUNT_TOKEN, 128,
-               {T::arg(MOMRT_SPACE_COUNTS), T::arg(MOMRT_SPACE_INPUT), T::arg(MOMRT_SPACE_ARENA, slot)});
+  table.launch(
+      0, MOMRT_COUNT_TOKEN, 128,
+      {T::arg(MOMRT_SPACE_COUNTS), T::arg(MOMRT_SPACE_INPUT), T::arg(MOMRT_SPACE_ARENA, slot)});
   table.output("y", MOMRT_OUTPUT_ROWS, 1, T::arg(MOMRT_SPACE_ARENA, slot), MOMRT_COUNT_TOKEN);
   table.entry("twice", {0, 1});
   std::vector<uint64_t> words = table.build();

@@ -125,8 +125,7 @@ static void badFiles(const TemporaryFolder &folder, const Table &table) {
   fails("is no token file", [&](auto &file) { file.setText("format", "pt"); });
   fails("to be 2 rows of 1 i32, but it is [1] u16",
         [&](auto &file) { file.add("id", MOMRT_U16, {1}, id.data()); });
-  fails("but it is [2] i64",
-        [&](auto &file) { file.add("id", MOMRT_I64, {2}, document.data()); });
+  fails("but it is [2] i64", [&](auto &file) { file.add("id", MOMRT_I64, {2}, document.data()); });
   document = {0, 2, 1};
   fails("document 2 of", withIds);
   document = {1, 2};

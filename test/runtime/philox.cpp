@@ -1,9 +1,9 @@
 // Philox4x32-10 against the vectors of its authors (Random123, kat_vectors),
 // and what is drawn from it.
+#include "runtime/Philox.h"
 #include "Check.h"
 #include "TinyModel.h"
 #include "runtime/Parameters.h"
-#include "runtime/Philox.h"
 #include <cmath>
 #include <fmt/ranges.h>
 

@@ -1,6 +1,6 @@
 // The learning rate's course.
-#include "Check.h"
 #include "runtime/Rates.h"
+#include "Check.h"
 #include <cmath>
 
 using namespace momrt;

@@ -1,7 +1,7 @@
 // Safetensors: what is written is read back, and every kind of damage has a
 // message that names the file.
-#include "Check.h"
 #include "runtime/Safetensors.h"
+#include "Check.h"
 #include <cstring>
 #include <fstream>
 #include <sys/stat.h>
@@ -22,8 +22,8 @@ static void roundTrip(const TemporaryFolder &folder) {
   std::vector<float> floats{1.5, -2, 3e-30f, 0, 7, 8};
   std::vector<uint8_t> bytes{1, 2, 3};
   std::vector<int64_t> longs{-5, INT64_MAX};
-  uint16_t half[] = {0x3c00, 0xc000, 0x0001, 0x7c00};   // 1, -2, 2^-24, infinity
-  uint16_t brain[] = {0x3f80, 0xc000, 0x0000, 0x4049};  // 1, -2, 0, 3.140625
+  uint16_t half[] = {0x3c00, 0xc000, 0x0001, 0x7c00};  // 1, -2, 2^-24, infinity
+  uint16_t brain[] = {0x3f80, 0xc000, 0x0000, 0x4049}; // 1, -2, 0, 3.140625
   SafetensorsWriter writer;
   writer.setText("note", "with \"quotes\" and\nlines");
   writer.add("b.bytes", MOMRT_U8, {3}, bytes.data());
@@ -69,8 +69,8 @@ static void damage(const TemporaryFolder &folder) {
     CHECK_FAILS(path, SafetensorsReader reader(path));
   };
   auto tensor = [](const std::string &type, const std::string &shape, const std::string &offsets) {
-    return "{\"a\":{\"dtype\":\"" + type + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets +
-           "}}";
+    return "{\"a\":{\"dtype\":\"" + type + "\",\"shape\":" + shape +
+           ",\"data_offsets\":" + offsets + "}}";
   };
   std::string four = "abcd";
   CHECK_FAILS("cannot open", SafetensorsReader(folder / "absent"));
@@ -95,11 +95,13 @@ static void damage(const TemporaryFolder &folder) {
   fails("before its start at 4", tensor("F32", "[0]", "[4,0]"), four);
   fails("it is cut off", tensor("F32", "[2]", "[0,8]"), four);
   fails("end at byte 4, but it has 6 bytes", tensor("F32", "[1]", "[0,4]"), "abcdef");
-  fails("starts at byte 4, but the one before ends at 0", tensor("F32", "[1]", "[4,8]"), "abcdefgh");
+  fails("starts at byte 4, but the one before ends at 0", tensor("F32", "[1]", "[4,8]"),
+        "abcdefgh");
   std::string one = "\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":";
   fails("starts at byte 0, but the one before ends at 4",
         "{\"a\":{" + one + "[0,4]},\"b\":{" + one + "[0,4]}}", four);
-  fails("two tensors called 'a'", "{\"a\":{" + one + "[0,4]},\"a\":{" + one + "[4,8]}}", "abcdefgh");
+  fails("two tensors called 'a'", "{\"a\":{" + one + "[0,4]},\"a\":{" + one + "[4,8]}}",
+        "abcdefgh");
 }
 
 /// A write that fails leaves the old file, and nothing else.

@@ -58,8 +58,8 @@ static void messages() {
   table->magic = 0;
   CHECK_FAILS("magic number", Program opened(&program));
   table->magic = MOMRT_TABLE_MAGIC;
-  auto *entries = reinterpret_cast<momrt_entry *>(
-      reinterpret_cast<char *>(table) + table->entries.offset);
+  auto *entries =
+      reinterpret_cast<momrt_entry *>(reinterpret_cast<char *>(table) + table->entries.offset);
   entries[0].ops.count = 3;
   CHECK_FAILS("a repetition of entry 'loss' does not end", Program opened(&program));
   program.kernels = nullptr;
@@ -72,11 +72,13 @@ static void printed() {
   std::string text = printTable(*tableOf(model.words));
   for (const char *line :
        {"model tiny, launch table version 1, target cpu, ", "settings V = 24, split = 1\n",
-        "modalities text, image\n", "rate warmup, 5 steps\n", "rate cosine 0.05 -> 0.005, the rest\n",
+        "modalities text, image\n", "rate warmup, 5 steps\n",
+        "rate cosine 0.05 -> 0.005, the rest\n",
         "  layers.{}.shift: f32[2] x 3 at 32 = uniform(-0.1, 0.1), decay 0\n",
         "  %1: 8 * tokens bytes\n", "entry gradient\n", "  repeat 3 reverse {\n",
         "    layer <ceil(tokens / 4)> (counts, position, modality, parameters + 128 + (8) * (round "
-        "mod 3), %1 + (4 * tokens) * (round mod 2), %1 + (4 * tokens) * ((round + 1) mod 2))  // 3: "
+        "mod 3), %1 + (4 * tokens) * (round mod 2), %1 + (4 * tokens) * ((round + 1) mod 2))  // "
+        "3: "
         "model.mom:4:3\n",
         "  rows prediction: f32[tokens, 1] = %4\n", "  input id: i32[tokens, 1] below 24\n"})
     if (text.find(line) == std::string::npos) {

@@ -122,13 +122,13 @@ static void evaluation(const TemporaryFolder &folder, const Outcome &whole) {
   CHECK_EQ(measures.size(), 2u);
   CHECK_EQ(measuresJson(measures, {"text", "image"}),
            fmt::format("\"loss\":{},\"metrics\":{}", whole.log[62]["loss"].dump(),
-                       measuresJson(measures, {"text", "image"}).substr(
-                           measuresJson(measures, {"text", "image"}).find("{\"squares"))));
+                       measuresJson(measures, {"text", "image"})
+                           .substr(measuresJson(measures, {"text", "image"}).find("{\"squares"))));
   double counted = measures[1].counts[0] + measures[1].counts[1];
   CHECK_EQ(counted, 75); // every token once, whatever the batches
   std::vector<Measure> narrow;
-  error = evaluateModel(&model.program, {}, whole.result.checkpoint, folder / "held-out", 1, 5,
-                        narrow);
+  error =
+      evaluateModel(&model.program, {}, whole.result.checkpoint, folder / "held-out", 1, 5, narrow);
   CHECK(std::abs(narrow[0].value - measures[0].value) < 1e-6);
   error = evaluateModel(&model.program, {}, folder / "absent", folder / "held-out", 0, 0, narrow);
   CHECK(error.find("cannot open") != std::string::npos);

@@ -71,9 +71,8 @@ static void order() {
   }
   CHECK_EQ(device.seen, expected);
   CHECK_FAILS("points to byte 1020 of a buffer of 1000 bytes",
-              checkRecipes(checked, checked.entry("e"), {1, 10, 2, 1, 1}, [](auto &) {
-                return INT64_C(1000);
-              }));
+              checkRecipes(checked, checked.entry("e"), {1, 10, 2, 1, 1},
+                           [](auto &) { return INT64_C(1000); }));
 }
 
 static Batch batchOf(const std::vector<int32_t> &id) {

@@ -149,7 +149,7 @@ void ScanGrad::backThroughRun(const ScanRun &run, const Tiles &tiles, const Segm
   const ChannelBlock &block = run.block;
   Value count = k.min(k.index(run.tokens), k.sub(walk.segment.length, i));
   block.turnIn(k.view(op.getCheckpoints()), run.checkpointRow(walk, s, i), states, run.state);
-  run.stage(walk, i, count, {{op.getDy(), tiles.dy}}, {tiles.sumA, tiles.sumB});
+  run.stage(walk, i, count, {{op.getDy(), tiles.dy}}, {tiles.sumA, tiles.sumB}, /*backward=*/true);
   run.overGroups([&](Value n, int64_t size) { group(run, tiles, walk, i, count, n, size); });
   run.finish(walk, i, count, pointwise, [&](Value t) {
     Value u = block.load(run.stagedU, t), delta = block.load(run.stagedDelta, t);

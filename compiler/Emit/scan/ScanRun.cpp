@@ -1,10 +1,10 @@
 // What the scan and its gradient share on the CPU.
 #include "compiler/Emit/scan/ScanRun.h"
 
+#include "compiler/Emit/Approximations.h"
 #include "compiler/Emit/Pointwise.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace mom;
@@ -14,7 +14,8 @@ ScanRun::ScanRun(KernelBuilder &k, Operands op, bool reverse, int64_t tokens, in
       reverse(reverse), states(channelsOf(op.A)), tokens(tokens), group(group),
       block(k, channelsOf(op.u), k.knob("lanes"), index), A(block.tile(states)),
       state(block.tile(states)), stagedU(block.tile(tokens)), stagedDelta(block.tile(tokens)),
-      B(k.scratchView(tokens, states)), C(k.scratchView(tokens, states)) {
+      B(k.scratchView(tokens, states)), C(k.scratchView(tokens, states)),
+      streamed(tensorsRead(k, k.kernel.getBody().front().getTerminator()->getOperands(), op.u)) {
   block.turnIn(k.view(op.A), Value(), states, A);
 }
 
@@ -25,7 +26,7 @@ void ScanRun::loadState(Value bodyState, Value row, const View &tile) const {
 }
 
 void ScanRun::stage(const SegmentWalk &walk, Value i, Value count, ArrayRef<Staged> more,
-                    ArrayRef<View> zeroed) const {
+                    ArrayRef<View> zeroed, bool backward) const {
   k.loop(k.index(0), count, 1, [&](Value t) {
     Value row = walk.row(k.add(i, t), rows);
     PointwiseEmitter pointwise(k, block.at(row));
@@ -43,7 +44,21 @@ void ScanRun::stage(const SegmentWalk &walk, Value i, Value count, ArrayRef<Stag
       k.store(k.load(k.view(matrixC), from), C, to);
       return SmallVector<Value>();
     });
+    Value ahead = k.add(k.add(i, t), backward ? -tokens : tokens), last = k.sub(walk.segment.length, k.index(1));
+    prefetch(walk.row(k.max(k.min(ahead, last), k.index(0)), rows));
   });
+}
+
+void ScanRun::prefetch(Value row) const {
+  if (getenv("NOPF")) return; // TEMP
+  for (Value value : streamed)
+    k.prefetch(k.view(value), At{row, block.first, 1, {}});
+  for (Value value : {matrixB, matrixC}) {
+    View view = k.view(value);
+    int64_t line = 512 / view.element.getIntOrFloatBitWidth(); // of 64 bytes
+    for (int64_t n = 0; n < states; n += line)
+      k.prefetch(view, At{row, k.index(n), 1, {}});
+  }
 }
 
 void ScanRun::overGroups(function_ref<void(Value, int64_t)> body) const {
@@ -87,5 +102,5 @@ void ScanRun::store(ValueRange values, const View &tile, Value n) const {
 Value ScanRun::mul(Value x, Value y) const { return arith::MulFOp::create(k.b, k.loc, x, y); }
 Value ScanRun::add(Value x, Value y) const { return arith::AddFOp::create(k.b, k.loc, x, y); }
 Value ScanRun::decay(Value delta, Value a) const {
-  return math::ExpM1Op::create(k.b, k.loc, mul(delta, a));
+  return Approximations{k.b, k.loc}.decay(mul(delta, a));
 }

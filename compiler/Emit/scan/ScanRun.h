@@ -39,6 +39,7 @@ public:
   const View A, state;            ///< [states, lanes]
   const View stagedU, stagedDelta; ///< [tokens, lanes]
   const View B, C;                ///< [tokens, states] of scratch
+  const llvm::SmallVector<mlir::Value> streamed; ///< body values [tokens, channels] that are read
 
   SegmentWalk walk(mlir::Value segment) const {
     return SegmentWalk{k, batch, k.segment(batch, segment), reverse};
@@ -50,10 +51,13 @@ public:
   /// tile = these channels of a stream's state, or 0 without one.
   void loadState(mlir::Value bodyState, mlir::Value row, const View &tile) const;
 
-  /// Puts tokens [i, i + count) of the walk in scratch, `more` body values too.
+  /// Puts tokens [i, i + count) of the walk in scratch, `more` body values too,
+  /// and asks for what the next run will read: a walk strides over rows, which
+  /// no processor foresees.
   using Staged = std::pair<mlir::Value, View>;
   void stage(const SegmentWalk &walk, mlir::Value i, mlir::Value count,
-             llvm::ArrayRef<Staged> more = {}, llvm::ArrayRef<View> zeroed = {}) const;
+             llvm::ArrayRef<Staged> more = {}, llvm::ArrayRef<View> zeroed = {},
+             bool backward = false) const;
   /// Calls `body` for each group: its first state and its size.
   void overGroups(llvm::function_ref<void(mlir::Value, int64_t)> body) const;
   /// Pointwise work after the anchor at each token of the run: `bind` gives the
@@ -76,6 +80,8 @@ public:
   mlir::Value decay(mlir::Value delta, mlir::Value a) const;
 
 private:
+  void prefetch(mlir::Value row) const;
+
   struct Operands {
     mlir::Value u, delta, A, B, C, batch;
   };

@@ -8,8 +8,8 @@
 namespace mom::compare {
 
 struct GradientOptions {
-  std::string joint;       ///< the function with gradients; "" tries `.joint`, `.gradient`
-  int64_t elements = 200;  ///< at most so many are checked in each argument
+  std::string joint;      ///< the function with gradients; "" tries `.joint`, `.gradient`
+  int64_t elements = 200; ///< at most so many are checked in each argument
   double tolerance = 1e-6;
 };
 

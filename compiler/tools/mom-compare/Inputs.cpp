@@ -4,6 +4,7 @@
 #include "llvm/Support/Error.h"
 
 #include <cmath>
+#include <numeric>
 
 using namespace mlir;
 using namespace mom;
@@ -74,8 +75,8 @@ compare::randomBatch(const BatchOptions &options, int64_t groups, std::mt19937_6
     bool first = i == 0 || streamOf(i) != streamOf(i - 1);
     bool last = i + 1 == count || streamOf(i) != streamOf(i + 1);
     bool has = options.streams > 0;
-    batch->segments.push_back({start, lengths[i], first && has ? streamOf(i) : -1,
-                               last && has ? streamOf(i) : -1});
+    batch->segments.push_back(
+        {start, lengths[i], first && has ? streamOf(i) : -1, last && has ? streamOf(i) : -1});
     start += lengths[i];
   }
 
@@ -152,10 +153,14 @@ static Labels labelsFor(mlir::Value value) {
 static double initial(InitAttr init, int64_t inner, std::mt19937_64 &random) {
   double a = init.getA().getValueAsDouble(), b = init.getB().getValueAsDouble();
   switch (init.getKind()) {
-  case InitKind::constant: return a + 0.1 * normal(random);
-  case InitKind::uniform: return a + (b - a) * uniform(random);
-  case InitKind::normal: return a + b * normal(random);
-  case InitKind::log_iota: return std::log(a + inner);
+  case InitKind::constant:
+    return a + 0.1 * normal(random);
+  case InitKind::uniform:
+    return a + (b - a) * uniform(random);
+  case InitKind::normal:
+    return a + b * normal(random);
+  case InitKind::log_iota:
+    return std::log(a + inner);
   case InitKind::dt: { // x with softplus(x) = dt: x = log(exp(dt) - 1)
     double dt = std::exp(std::log(a) + (std::log(b) - std::log(a)) * uniform(random));
     return std::log(std::expm1(dt));

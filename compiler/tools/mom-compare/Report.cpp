@@ -11,7 +11,7 @@ using namespace mom::compare;
 using reference::Tensor;
 
 // Below this a gradient is zero but for the rounding of the differences.
-static constexpr double kZero = 1e-9;
+static constexpr double kZero = 1e-10;
 
 void Difference::add(double got, double expected) {
   double error = std::fabs(got - expected);
@@ -25,7 +25,8 @@ void Difference::add(double got, double expected) {
 
 bool Difference::within(double tolerance) const {
   return finite && largestError <= tolerance * largest + kZero &&
-         std::sqrt(errorSquares) <= tolerance * std::sqrt(squares) + kZero * std::sqrt(double(count));
+         std::sqrt(errorSquares) <=
+             tolerance * std::sqrt(squares) + kZero * std::sqrt(double(count));
 }
 
 void Difference::print(raw_ostream &os) const {
@@ -94,8 +95,7 @@ void compare::print(const reference::Value &value, raw_ostream &os) {
   int64_t channels = std::max<int64_t>(tensor->channels(), 1);
   for (auto [i, x] : llvm::enumerate(tensor->data)) {
     // Zero has no sign here, and what is left of a cancellation is zero.
-    os << (i % channels ? " " : "  ")
-       << llvm::format("%.6g", std::fabs(x) < 1e-12 ? 0.0 : x);
+    os << (i % channels ? " " : "  ") << llvm::format("%.6g", std::fabs(x) < 1e-12 ? 0.0 : x);
     if ((i + 1) % channels == 0)
       os << "\n";
   }

@@ -30,9 +30,8 @@ bool addAll(Difference &difference, const reference::Value &got, const reference
 
 /// Compares the results of two executions; prints a line for each result, and
 /// returns whether all are within `tolerance`.
-bool compareResults(llvm::ArrayRef<reference::Value> got,
-                    llvm::ArrayRef<reference::Value> expected, double tolerance,
-                    llvm::raw_ostream &os);
+bool compareResults(llvm::ArrayRef<reference::Value> got, llvm::ArrayRef<reference::Value> expected,
+                    double tolerance, llvm::raw_ostream &os);
 
 /// A tensor as its shape and rows of numbers, one row a line.
 void print(const reference::Value &value, llvm::raw_ostream &os);

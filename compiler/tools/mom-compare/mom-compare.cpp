@@ -46,8 +46,9 @@ static cl::opt<uint64_t> seed("seed", cl::desc("of the random numbers"), cl::ini
                               cl::cat(category));
 static cl::opt<bool> gradient("gradient", cl::desc("compare gradients with finite differences"),
                               cl::cat(category));
-static cl::opt<std::string> joint("joint", cl::desc("the function with gradients; "
-                                                    "<function>.joint or <function>.gradient"),
+static cl::opt<std::string> joint("joint",
+                                  cl::desc("the function with gradients; "
+                                           "<function>.joint or <function>.gradient"),
                                   cl::cat(category));
 static cl::opt<int64_t> elements("elements", cl::desc("elements to check in each argument"),
                                  cl::init(200), cl::cat(category));
@@ -126,6 +127,7 @@ static int run() {
   DialectRegistry registry;
   registerDialects(registry);
   MLIRContext context(registry);
+  context.printOpOnDiagnostic(false); // a caret says where; a whole module says nothing
   std::string error;
   auto buffer = openInputFile(input, &error);
   if (!buffer) {

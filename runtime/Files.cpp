@@ -1,0 +1,111 @@
+#include "runtime/Files.h"
+#include "runtime/Error.h"
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace momrt {
+
+FileWriter::FileWriter(std::string name)
+    : path(std::move(name)), temporary(fmt::format("{}.{}.partial", path, getpid())) {
+  file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file < 0)
+    fail(MOMRT_SYSTEM, "cannot write '{}': {}", temporary, systemError());
+}
+
+FileWriter::~FileWriter() {
+  if (file < 0)
+    return;
+  close(file);
+  unlink(temporary.c_str());
+}
+
+void FileWriter::write(const void *data, int64_t bytes) {
+  const char *from = static_cast<const char *>(data);
+  while (bytes > 0) {
+    ssize_t written = ::write(file, from, size_t(std::min<int64_t>(bytes, 1 << 30)));
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written <= 0)
+      fail(MOMRT_SYSTEM, "cannot write '{}': {}", temporary, systemError());
+    from += written;
+    bytes -= written;
+  }
+}
+
+void FileWriter::commit() {
+  if (fsync(file) != 0)
+    fail(MOMRT_SYSTEM, "cannot write '{}': {}", temporary, systemError());
+  if (rename(temporary.c_str(), path.c_str()) != 0)
+    fail(MOMRT_SYSTEM, "cannot rename '{}' to '{}': {}", temporary, path, systemError());
+  close(file);
+  file = -1;
+  // The name is in the folder, which lasts only once it is synced as well.
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  int handle = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (handle < 0 || fsync(handle) != 0) {
+    std::string text = systemError();
+    if (handle >= 0)
+      close(handle);
+    fail(MOMRT_SYSTEM, "cannot sync the folder of '{}': {}", path, text);
+  }
+  close(handle);
+}
+
+MappedFile::MappedFile(const std::string &path) {
+  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0)
+    fail(MOMRT_SYSTEM, "cannot open '{}': {}", path, systemError());
+  struct stat info;
+  if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
+    close(file);
+    fail(MOMRT_BAD_FILE, "'{}' is not a file", path);
+  }
+  size = info.st_size;
+  if (size > 0) {
+    memory = mmap(nullptr, size_t(size), PROT_READ, MAP_PRIVATE, file, 0);
+    if (memory == MAP_FAILED) {
+      std::string text = systemError();
+      close(file);
+      fail(MOMRT_SYSTEM, "cannot map '{}': {}", path, text);
+    }
+  }
+  close(file);
+}
+
+MappedFile::~MappedFile() {
+  if (memory)
+    munmap(memory, size_t(size));
+}
+
+FolderLock::FolderLock(const std::string &folder) {
+  std::string path = folder + "/.lock";
+  file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (file < 0)
+    fail(MOMRT_SYSTEM, "cannot open '{}': {}", path, systemError());
+  if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+    int error = errno;
+    close(file);
+    if (error == EWOULDBLOCK)
+      fail(MOMRT_SYSTEM, "another run is using the folder '{}'", folder);
+    errno = error;
+    fail(MOMRT_SYSTEM, "cannot lock '{}': {}", path, systemError());
+  }
+}
+
+FolderLock::~FolderLock() { close(file); }
+
+void makeFolder(const std::string &folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error || !std::filesystem::is_directory(folder))
+    fail(MOMRT_SYSTEM, "cannot make the folder '{}': {}", folder,
+         error ? error.message() : "a file has its name");
+}
+
+} // namespace momrt

@@ -1,0 +1,57 @@
+// Files that are whole or absent: what a crash, a full disk or a second run
+// must not spoil.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace momrt {
+
+/// Writes a file under a temporary name in the same folder, makes it last
+/// (fsync) and renames it. If anything fails, the old file stays.
+class FileWriter {
+public:
+  explicit FileWriter(std::string path);
+  ~FileWriter();
+  void write(const void *data, int64_t bytes);
+  /// Gives the file its name.
+  void commit();
+
+private:
+  std::string path, temporary;
+  int file;
+};
+
+/// A file mapped for reading.
+class MappedFile {
+public:
+  explicit MappedFile(const std::string &path);
+  ~MappedFile();
+  MappedFile(const MappedFile &) = delete;
+  MappedFile &operator=(const MappedFile &) = delete;
+
+  const uint8_t *data() const { return static_cast<const uint8_t *>(memory); }
+  int64_t bytes() const { return size; }
+
+private:
+  void *memory = nullptr;
+  int64_t size = 0;
+};
+
+/// Holds a folder for one run; throws if another process has it.
+class FolderLock {
+public:
+  explicit FolderLock(const std::string &folder);
+  ~FolderLock();
+  FolderLock(const FolderLock &) = delete;
+  FolderLock &operator=(const FolderLock &) = delete;
+
+private:
+  int file;
+};
+
+/// Makes a folder and those above it.
+void makeFolder(const std::string &folder);
+
+} // namespace momrt

@@ -1,0 +1,69 @@
+#include "runtime/Table.h"
+#include "runtime/Error.h"
+
+namespace momrt {
+
+std::vector<std::string> Table::modalities() const {
+  std::vector<std::string> names;
+  for (uint64_t name : view<uint64_t>(table->modalities))
+    names.push_back(string(name));
+  return names;
+}
+
+const momrt_entry *Table::findEntry(const std::string &name) const {
+  for (const momrt_entry &entry : entries())
+    if (name == string(entry.name))
+      return &entry;
+  return nullptr;
+}
+
+const momrt_entry &Table::entry(const std::string &name) const {
+  if (const momrt_entry *entry = findEntry(name))
+    return *entry;
+  std::string known;
+  for (const momrt_entry &entry : entries())
+    known += fmt::format("{}'{}'", known.empty() ? "" : ", ", string(entry.name));
+  fail(MOMRT_BAD_ARGUMENT, "model '{}' has no entry '{}', only {}", model(), name,
+       known.empty() ? "none at all" : known);
+}
+
+const momrt_output *Table::findOutput(const momrt_entry &entry, uint32_t kind,
+                                      const std::string &name) const {
+  for (const momrt_output &output : outputsOf(entry))
+    if (output.kind == kind && name == string(output.name))
+      return &output;
+  return nullptr;
+}
+
+static const momrt_table *tableOf(const momrt_program *program) {
+  if (!program)
+    fail(MOMRT_BAD_ARGUMENT, "expected a program but got a null pointer");
+  return program->table;
+}
+
+Program::Program(const momrt_program *program)
+    : table(tableOf(program)), kernels(program->kernels) {
+  if (onGpu()) {
+    for (const momrt_kernel &kernel : table.kernels())
+      if (!kernel.cubin.count && !kernel.ptx.count)
+        fail(MOMRT_BAD_TABLE, "kernel '{}' of a GPU program has neither cubin nor ptx",
+             table.string(kernel.name));
+    return;
+  }
+  for (size_t at = 0; at < table.kernels().size(); ++at)
+    if (!kernels || !kernels[at])
+      fail(MOMRT_BAD_TABLE, "kernel '{}' of a CPU program has no function",
+           table.string(table.kernels()[at].name));
+}
+
+int64_t typeBytes(uint32_t type) {
+  static constexpr int64_t bytes[] = {4, 2, 2, 4, 8, 1, 2, 8};
+  return type <= MOMRT_F64 ? bytes[type] : 0;
+}
+
+const char *typeName(uint32_t type) {
+  static constexpr const char *names[] = {"f32", "bf16", "f16", "i32", "i64", "u8", "u16", "f64"};
+  return type <= MOMRT_F64 ? names[type] : "unknown type";
+}
+
+} // namespace momrt

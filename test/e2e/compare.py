@@ -1,0 +1,102 @@
+"""Compiled code against the reference interpreter: one entry, one batch.
+
+compare.py MODEL [--entry gradient] [--tokens 129] [--set name=value] ... makes a
+random batch, runs `momc run` and `momc interpret` on it, and compares every
+output by ||out - ref|| <= rtol * ||ref|| + atol * sqrt(n).
+"""
+import argparse
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+TYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64, "U8": np.uint8}
+
+
+def write(path, tensors):
+    header, offset = {}, 0
+    names = {np.dtype(kind): name for name, kind in TYPES.items()}
+    for name, array in tensors.items():
+        header[name] = {"dtype": names[array.dtype], "shape": list(array.shape),
+                        "data_offsets": [offset, offset + array.nbytes]}
+        offset += array.nbytes
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for array in tensors.values():
+            file.write(array.tobytes())
+
+
+def read(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    size = struct.unpack("<Q", data[:8])[0]
+    result = {}
+    for name, entry in json.loads(data[8:8 + size]).items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            values = np.frombuffer(data[8 + size + begin:8 + size + end], TYPES[entry["dtype"]])
+            result[name] = values.reshape(entry["shape"]).astype(np.float64)
+    return result
+
+
+def documents(random, tokens, lengths):
+    """Offsets of documents: given lengths, or random ones with length 1 among them."""
+    if lengths:
+        return np.cumsum([0] + lengths).astype(np.int64)
+    cuts = random.choice(np.arange(1, max(tokens, 2)), size=min(5, max(tokens - 1, 0)), replace=False)
+    inner = sorted(set(cuts.tolist() + ([1] if tokens > 1 else [])))
+    return np.array([0] + [c for c in inner if c < tokens] + [tokens], np.int64)
+
+
+def batch(arguments, random):
+    tokens = sum(arguments.lengths) if arguments.lengths else arguments.tokens
+    kinds = [int(kind) for kind in arguments.modalities.split(",")]
+    spans = random.choice(kinds, size=tokens // 4 + 1)
+    return {"id": random.integers(0, arguments.vocabulary, size=tokens, dtype=np.int32),
+            "modality": np.repeat(spans, 4)[:tokens].astype(np.uint8),
+            "document": documents(random, tokens, arguments.lengths)}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model")
+    parser.add_argument("--entry", default="gradient")
+    parser.add_argument("--tokens", type=int, default=129)
+    parser.add_argument("--lengths", type=int, nargs="*", help="of the documents")
+    parser.add_argument("--vocabulary", type=int, default=64)
+    parser.add_argument("--modalities", default="0,1,2", help="those that have tokens")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--rtol", type=float, default=2e-5)
+    parser.add_argument("--atol", type=float, default=1e-7)
+    parser.add_argument("--verbose", action="store_true")
+    arguments, rest = parser.parse_known_args()
+    random = np.random.default_rng(arguments.seed)
+    bad = 0
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = os.path.join(folder, "in.safetensors")
+        write(inputs, batch(arguments, random))
+        for verb in ("run", "interpret"):
+            subprocess.run(["momc", verb, arguments.model, "--entry", arguments.entry, "--inputs", inputs,
+                            "--outputs", os.path.join(folder, verb)] + rest, check=True,
+                           stdout=subprocess.DEVNULL)
+        got, expected = (read(os.path.join(folder, verb)) for verb in ("run", "interpret"))
+    if set(got) != set(expected):
+        sys.exit(f"outputs differ: {sorted(set(got) ^ set(expected))}")
+    for name, reference in expected.items():
+        error = np.linalg.norm(got[name].ravel() - reference.ravel())
+        norm = np.linalg.norm(reference)
+        limit = arguments.rtol * norm + arguments.atol * np.sqrt(reference.size)
+        good = error <= limit  # false for NaN
+        bad += not good
+        if arguments.verbose or not good:
+            print(f"{'ok ' if good else 'BAD'} {name} {reference.shape}: error {error:.3g}, norm {norm:.3g}")
+    print(f"{len(expected)} outputs compared, {bad} differ")
+    sys.exit(bad > 0)
+
+
+main()
