@@ -50,7 +50,6 @@ void ScanRun::stage(const SegmentWalk &walk, Value i, Value count, ArrayRef<Stag
 }
 
 void ScanRun::prefetch(Value row) const {
-  if (getenv("NOPF")) return; // TEMP
   for (Value value : streamed)
     k.prefetch(k.view(value), At{row, block.first, 1, {}});
   for (Value value : {matrixB, matrixC}) {
