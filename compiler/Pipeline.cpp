@@ -19,6 +19,7 @@ static constexpr StageInfo kStages[] = {
     {Stage::Scheduled, "scheduled", "kernels have their knobs"},
     {Stage::Lowered, "lowered", "kernels are functions, and launches name them"},
     {Stage::Asm, "asm", "machine code, as text"},
+    {Stage::Ptx, "ptx", "the kernels for a GPU, as text"},
     {Stage::Table, "table", "the launch table, as text"},
 };
 
@@ -44,6 +45,7 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
   case Stage::Ast:
   case Stage::Mom:
   case Stage::Asm:
+  case Stage::Ptx:
   case Stage::Table:
     return; // made by the frontend and the target, not by passes
   case Stage::Grad:
@@ -78,10 +80,10 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
     passes.addPass(createVerifyOrderPass());
     return;
   case Stage::Scheduled:
-    passes.addPass(createResolveSchedulePass({"cpu", options.cpu}));
+    passes.addPass(createResolveSchedulePass({isGpu(options) ? "gpu" : "cpu", options.cpu}));
     return;
   case Stage::Lowered:
-    passes.addPass(createEmitCpuPass());
+    passes.addPass(isGpu(options) ? createEmitGpuPass() : createEmitCpuPass());
     passes.addPass(createExpandPointwisePass());
     return;
   }

@@ -21,6 +21,7 @@ enum class Stage {
   Scheduled, ///< kernels have their knobs
   Lowered,   ///< kernels are functions of scf, vector and llvm; launches name them
   Asm,       ///< machine code, as text
+  Ptx,       ///< the kernels for a GPU, as text
   Table,     ///< the launch table, as text
 };
 
@@ -36,12 +37,15 @@ llvm::StringRef nameOf(Stage stage);
 struct PipelineOptions {
   std::string order = "auto";    ///< of token rows: auto, modality, position
   std::string storage = "f32";   ///< of rows between kernels: f32, bf16, f16
+  std::string target = "cpu";    ///< of the kernels: cpu, or a GPU as "sm_90a"
   std::string cpu = "native";    ///< for which to generate code
   int64_t checkpoint = 16;       ///< tokens between two saved states of a scan
   bool recompute = true;         ///< pointwise values in backward
   bool fuse = true;              ///< ops into kernels
   bool training = true;          ///< make the gradient and update functions
 };
+
+inline bool isGpu(const PipelineOptions &options) { return options.target != "cpu"; }
 
 /// Adds the passes that make `stage` (Grad .. Lowered) from the one before it.
 void addStage(Stage stage, mlir::OpPassManager &passes, const PipelineOptions &options);

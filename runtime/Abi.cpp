@@ -43,7 +43,11 @@ static std::string textOr(const char *pointer) { return pointer ? pointer : ""; 
 
 /// A caller's dense tensor, with its elements counted.
 static int64_t checkTensor(const momrt_tensor &tensor, const std::string &name, uint32_t type) {
-  checked(static_cast<const char *>(tensor.data), "a tensor's data");
+  bool empty = false; // and then it may have no memory
+  for (int64_t i = 0; i < tensor.rank && i < 4; ++i)
+    empty |= tensor.shape[i] == 0;
+  if (!empty)
+    checked(static_cast<const char *>(tensor.data), "a tensor's data");
   if (tensor.device != 0)
     fail(MOMRT_BAD_ARGUMENT, "expected tensor '{}' in host memory (device 0) but got device {}",
          name, tensor.device);

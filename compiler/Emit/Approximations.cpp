@@ -44,7 +44,9 @@ Value Approximations::asFloat(Value bits, Value like) {
   return arith::BitcastOp::create(b, loc, like.getType(), bits);
 }
 
-Value Approximations::fma(Value x, Value y, Value z) { return LLVM::FMulAddOp::create(b, loc, x, y, z); }
+Value Approximations::fma(Value x, Value y, Value z) {
+  return LLVM::FMulAddOp::create(b, loc, x, y, z);
+}
 
 #define ADD(x, y) Value(arith::AddFOp::create(b, loc, x, y))
 #define SUB(x, y) Value(arith::SubFOp::create(b, loc, x, y))
@@ -136,7 +138,8 @@ Value Approximations::decay(Value x) {
   // The digits of ln(2) past the 24th do not matter: close to 0, n is 0.
   Value r = fma(whole, constant(-kLn2, x), bounded);
   // Minimax for the relative error of r + r^2 p(r): 1.3e-8 for |r| <= ln(2) / 2.
-  Value p = polynomial(r, {1.388249802e-3, 8.366647176e-3, 4.166720435e-2, 1.666654199e-1, 4.999999702e-1});
+  Value p = polynomial(
+      r, {1.388249802e-3, 8.366647176e-3, 4.166720435e-2, 1.666654199e-1, 4.999999702e-1});
   Value scale = power(n, x);
   return fma(scale, fma(MUL(p, r), r, r), SUB(scale, constant(1, x)));
 }

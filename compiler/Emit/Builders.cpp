@@ -31,8 +31,12 @@ Value KernelBuilder::add(Value x, Value y) { return b.createOrFold<arith::AddIOp
 Value KernelBuilder::sub(Value x, Value y) { return b.createOrFold<arith::SubIOp>(loc, x, y); }
 Value KernelBuilder::mul(Value x, Value y) { return b.createOrFold<arith::MulIOp>(loc, x, y); }
 // Counts are never negative: unsigned division by a constant is a shift more often.
-Value KernelBuilder::div(Value x, int64_t y) { return b.createOrFold<arith::DivUIOp>(loc, x, index(y)); }
-Value KernelBuilder::rem(Value x, int64_t y) { return b.createOrFold<arith::RemUIOp>(loc, x, index(y)); }
+Value KernelBuilder::div(Value x, int64_t y) {
+  return b.createOrFold<arith::DivUIOp>(loc, x, index(y));
+}
+Value KernelBuilder::rem(Value x, int64_t y) {
+  return b.createOrFold<arith::RemUIOp>(loc, x, index(y));
+}
 Value KernelBuilder::min(Value x, Value y) { return b.createOrFold<arith::MinSIOp>(loc, x, y); }
 Value KernelBuilder::max(Value x, Value y) { return b.createOrFold<arith::MaxSIOp>(loc, x, y); }
 
@@ -119,7 +123,9 @@ static bool isNarrowFloat(Type element) { return element.isBF16() || element.isF
 /// Processors mask integers of 16 bits; narrow floats would go lane by lane.
 static Type maskedType(Type type) {
   auto vector = cast<VectorType>(type);
-  return isNarrowFloat(vector.getElementType()) ? vector.clone(IntegerType::get(type.getContext(), 16)) : type;
+  return isNarrowFloat(vector.getElementType())
+             ? vector.clone(IntegerType::get(type.getContext(), 16))
+             : type;
 }
 
 Value KernelBuilder::load(const View &view, At at) {
@@ -172,8 +178,8 @@ void KernelBuilder::report(int32_t code, Value row, Value value) {
     return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(v));
   };
   Value record = status();
-  auto exchange = LLVM::AtomicCmpXchgOp::create(b, loc, record, constant(MOMRT_ERROR_NONE), constant(code),
-                                                LLVM::AtomicOrdering::monotonic,
+  auto exchange = LLVM::AtomicCmpXchgOp::create(b, loc, record, constant(MOMRT_ERROR_NONE),
+                                                constant(code), LLVM::AtomicOrdering::monotonic,
                                                 LLVM::AtomicOrdering::monotonic);
   Value won = LLVM::ExtractValueOp::create(b, loc, exchange, ArrayRef<int64_t>{1});
   ifThen(won, [&] {

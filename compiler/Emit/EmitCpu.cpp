@@ -1,4 +1,5 @@
 // mom-emit-cpu: one emitter an anchor.
+#include "compiler/Emit/Symbols.h"
 #include "compiler/Emit/conv/ConvCpu.h"
 #include "compiler/Emit/map/MapCpu.h"
 #include "compiler/Emit/product/ProductCpu.h"
@@ -12,7 +13,6 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/Pass.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace mom {
@@ -22,18 +22,6 @@ namespace mom {
 
 using namespace mlir;
 using namespace mom;
-
-/// `<function>.<name>`, with the values of the name joined by underscores.
-static std::string symbolOf(func::FuncOp func, KernelOp kernel) {
-  std::string symbol = (func.getSymName() + ".").str();
-  for (char c : kernel.getName()) {
-    if (llvm::isAlnum(c) || c == '_' || c == '.')
-      symbol += c;
-    else if (symbol.back() != '_')
-      symbol += '_';
-  }
-  return symbol;
-}
 
 static LogicalResult emit(KernelOp kernel, KernelBuilder &k) {
   switch (kernel.getAnchor()) {
@@ -57,28 +45,13 @@ public:
   using Base::Base;
 
   void runOnOperation() override {
-    for (func::FuncOp func : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
-      SmallVector<KernelOp> kernels;
-      func.walk([&](KernelOp kernel) { kernels.push_back(kernel); });
-      eraseDead(kernels);
-      for (KernelOp kernel : kernels)
+    for (func::FuncOp func : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
+      for (KernelOp kernel : liveKernels(func))
         if (failed(emitKernel(func, kernel)))
           return signalPassFailure();
-    }
   }
 
 private:
-  /// Backwards, so that what only a dead kernel reads is dead too.
-  void eraseDead(SmallVectorImpl<KernelOp> &kernels) {
-    for (KernelOp &kernel : llvm::reverse(kernels)) {
-      if (!kernel->use_empty())
-        continue;
-      kernel.erase();
-      kernel = KernelOp();
-    }
-    llvm::erase(kernels, KernelOp());
-  }
-
   LogicalResult emitKernel(func::FuncOp func, KernelOp kernel) {
     if (failed(verifySchedule(kernel, "cpu")))
       return failure();

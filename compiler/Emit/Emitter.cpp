@@ -12,8 +12,8 @@
 using namespace mlir;
 using namespace mom;
 
-KernelBuilder::KernelBuilder(KernelOp kernel, StringRef symbol)
-    : kernel(kernel), loc(kernel.getLoc()), b(kernel.getContext()), symbol(symbol) {
+KernelBuilder::KernelBuilder(KernelOp kernel, StringRef symbol, Family family)
+    : kernel(kernel), loc(kernel.getLoc()), b(kernel.getContext()), symbol(symbol), family(family) {
   outputs.resize(kernel.getNumResults());
 }
 
@@ -22,26 +22,6 @@ void KernelBuilder::begin() {
 }
 
 void KernelBuilder::begin(ArrayRef<unsigned> written, StringRef suffix) {
-  auto ptr = LLVM::LLVMPointerType::get(b.getContext());
-  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
-                                          {ptr, b.getI64Type(), ptr});
-  std::string name = symbol;
-  if (!suffix.empty())
-    name += "." + suffix.str();
-  // Two kernels of a function may define values of one name.
-  auto module = kernel->getParentOfType<ModuleOp>();
-  std::string unique = name;
-  for (unsigned i = 1; SymbolTable::lookupSymbolIn(module, unique); ++i)
-    unique = name + "." + std::to_string(i);
-  auto enclosing = kernel->getParentOfType<func::FuncOp>();
-  b.setInsertionPoint(enclosing);
-  function = LLVM::LLVMFuncOp::create(b, loc, unique, type);
-  functions.push_back(function);
-  Block *entry = function.addEntryBlock(b);
-  for (BlockArgument argument : entry->getArguments())
-    argument.setLoc(loc);
-  b.setInsertionPointToStart(entry);
-
   phaseOutputs = llvm::to_vector(written);
   phaseInputs = llvm::to_vector(kernel.getInputs());
   newWorkspaces.clear();
@@ -68,6 +48,55 @@ void KernelBuilder::begin(ArrayRef<unsigned> written, StringRef suffix) {
     place(value, slot);
   for (unsigned i : phaseOutputs)
     outputSlots[i] = slots++;
+  declare(suffix);
+}
+
+/// The empty function of a phase whose slots are numbered.
+void KernelBuilder::declare(StringRef suffix) {
+  // PTX has no dots in names.
+  StringRef separator = family == Family::Gpu ? "$" : ".";
+  std::string name = symbol;
+  if (!suffix.empty())
+    name += (separator + suffix).str();
+  // Two kernels of a function may define values of one name.
+  auto module = kernel->getParentOfType<ModuleOp>();
+  std::string unique = name;
+  for (unsigned i = 1; SymbolTable::lookupSymbolIn(module, unique); ++i)
+    unique = (name + separator + Twine(i)).str();
+  auto ptr = LLVM::LLVMPointerType::get(b.getContext());
+  SmallVector<Type> arguments = {ptr, b.getI64Type(), ptr};
+  if (family == Family::Gpu)
+    arguments.assign(slots, ptr);
+  b.setInsertionPoint(kernel->getParentOfType<func::FuncOp>());
+  function = LLVM::LLVMFuncOp::create(
+      b, loc, unique, LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), arguments));
+  if (family == Family::Gpu)
+    function.setCConv(LLVM::CConv::PTX_Kernel);
+  functions.push_back(function);
+  Block *entry = function.addEntryBlock(b);
+  for (BlockArgument argument : entry->getArguments())
+    argument.setLoc(loc);
+  b.setInsertionPointToStart(entry);
+  blockNumber = threadNumber = Value();
+}
+
+Value KernelBuilder::specialRegister(StringRef intrinsic, Value &cached) {
+  if (cached)
+    return cached;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&function.getBody().front());
+  auto read = LLVM::CallIntrinsicOp::create(b, loc, b.getI32Type(), b.getStringAttr(intrinsic), ValueRange());
+  return cached = arith::ExtUIOp::create(b, loc, b.getI64Type(), read.getResults());
+}
+
+Value KernelBuilder::block() {
+  if (family == Family::Cpu)
+    return function.getArgument(1);
+  return specialRegister("llvm.nvvm.read.ptx.sreg.ctaid.x", blockNumber);
+}
+
+Value KernelBuilder::thread() {
+  return specialRegister("llvm.nvvm.read.ptx.sreg.tid.x", threadNumber);
 }
 
 unsigned KernelBuilder::workspace(RankedTensorType type) {
@@ -81,7 +110,10 @@ unsigned KernelBuilder::workspace(RankedTensorType type) {
 
 void KernelBuilder::finish(GridAttr grid) {
   LLVM::ReturnOp::create(b, loc, ValueRange());
-  function->setAttr("mom.scratch", b.getI64IntegerAttr(scratchBytes));
+  if (family == Family::Cpu)
+    function->setAttr("mom.scratch", b.getI64IntegerAttr(scratchBytes));
+  else
+    function->setAttr("mom.threads", b.getI64IntegerAttr(knob("threads")));
   SmallVector<Type> types;
   for (unsigned i : phaseOutputs)
     types.push_back(kernel.getResult(i).getType());
@@ -124,6 +156,8 @@ int64_t KernelBuilder::knob(StringRef name) {
 
 /// The pointer of a slot, loaded once at the function's start.
 Value KernelBuilder::pointer(unsigned slot) {
+  if (family == Family::Gpu)
+    return function.getArgument(slot);
   Value &value = pointers[slot];
   if (value)
     return value;

@@ -47,6 +47,11 @@ struct Segment {
   mlir::Value start, length, initial, final;
 };
 
+/// The family of devices that a function is emitted for. On a CPU it is
+/// `(buffers, block, scratch)`; on a GPU it has one pointer a buffer, and a block
+/// is many threads.
+enum class Family { Cpu, Gpu };
+
 class KernelBuilder {
 public:
   using Body = llvm::function_ref<void(mlir::Value)>;
@@ -54,7 +59,7 @@ public:
       llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)>;
   using ColumnBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(At, mlir::ValueRange)>;
 
-  KernelBuilder(KernelOp kernel, llvm::StringRef symbol);
+  KernelBuilder(KernelOp kernel, llvm::StringRef symbol, Family family = Family::Cpu);
 
   KernelOp kernel;
   mlir::Location loc;
@@ -110,7 +115,9 @@ public:
   mlir::Value combineLanes(Reduction kind, mlir::Value vector);
 
   // What the phase is given.
-  mlir::Value block() { return function.getArgument(1); }
+  mlir::Value block();
+  /// GPU: the thread's number in its block, of `mom.threads`.
+  mlir::Value thread();
   mlir::Value status();
   /// True count of a space, or of the rows of a tensor.
   mlir::Value count(RowSpace space);
@@ -180,11 +187,14 @@ public:
 
 private:
   enum Field { Segments, Modality, Offsets, RowOf, PositionOf, FieldCount };
+  void declare(llvm::StringRef suffix);
   mlir::Value pointer(unsigned slot);
   mlir::Value pointer(mlir::Value source, Field field);
+  mlir::Value specialRegister(llvm::StringRef intrinsic, mlir::Value &cached);
   View tensorView(mlir::Type type, mlir::Value base);
 
   std::string symbol;
+  Family family;
 
   llvm::SmallVector<mlir::LLVM::LLVMFuncOp> functions; ///< of all phases
   llvm::SmallVector<LaunchOp> launches;
@@ -199,6 +209,7 @@ private:
   llvm::SmallVector<int> outputSlots, workspaceSlots; ///< -1: not of this phase
   llvm::SmallVector<unsigned> newWorkspaces;
   unsigned slots = 0;
+  mlir::Value blockNumber, threadNumber; ///< GPU: read once at the function's start
   int64_t scratchBytes = 0;
   llvm::DenseMap<unsigned, mlir::Value> pointers;
   llvm::DenseMap<mlir::Value, View> bound;

@@ -27,7 +27,8 @@ static Value expand(Operation *op) {
       .Case([&](SiluOp) { return a.silu(x); })
       .Case([&](SoftplusOp) { return a.softplus(x); })
       .Case([&](AffineOp affine) {
-        return a.affine(x, affine.getScale().convertToDouble(), affine.getOffset().convertToDouble());
+        return a.affine(x, affine.getScale().convertToDouble(),
+                        affine.getOffset().convertToDouble());
       })
       .Case([&](math::ExpOp) { return a.exp(x); })
       .Case([&](math::Exp2Op) { return a.exp2(x); })

@@ -18,6 +18,17 @@ def EmitCpuPass : Pass<"mom-emit-cpu", "::mlir::ModuleOp"> {
                            "::mlir::math::MathDialect"];
 }
 
+def EmitGpuPass : Pass<"mom-emit-gpu", "::mlir::ModuleOp"> {
+  let summary = "every kernel is an llvm.func of PTX's calling convention and a mom.launch";
+  let description = [{
+    As `mom-emit-cpu`, with one pointer argument a buffer and `mom.threads`
+    threads a block. Emits pointwise map kernels; any other is an error.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
 def ExpandPointwisePass : Pass<"mom-expand-pointwise", "::mlir::ModuleOp"> {
   let summary = "emitted functions compute with arith and math.fma only";
   let description = [{

@@ -37,7 +37,8 @@ void ChannelBlock::store(Value value, const View &tile, Value inner) const {
 }
 
 void ChannelBlock::fill(const View &tile, int64_t inner) const {
-  Value zero = arith::ConstantOp::create(k.b, k.loc, k.b.getZeroAttr(k.lanesOf(tile.element, lanes)));
+  Value zero =
+      arith::ConstantOp::create(k.b, k.loc, k.b.getZeroAttr(k.lanesOf(tile.element, lanes)));
   k.loop(k.index(0), k.index(inner), 1, [&](Value n) { store(zero, tile, n); });
 }
 
@@ -68,7 +69,8 @@ void ChannelBlock::turnIn(const View &matrix, Value row, int64_t inner, const Vi
       Value channel = k.add(first, lane);
       if (mask) // any channel will do
         channel = k.min(channel, k.index(channels - 1));
-      rows.push_back(k.load(matrix, At{row, k.add(k.mul(channel, inner), part.column), lanes, part.mask}));
+      rows.push_back(
+          k.load(matrix, At{row, k.add(k.mul(channel, inner), part.column), lanes, part.mask}));
     }
     for (auto [n, column] : llvm::enumerate(transpose(k, rows)))
       store(column, tile, k.add(part.column, n));
@@ -84,7 +86,8 @@ void ChannelBlock::turnOut(const View &tile, int64_t inner, const View &matrix, 
     for (auto [lane, values] : llvm::enumerate(transpose(k, columns))) {
       Value channel = k.add(first, lane);
       auto write = [&, values = values] {
-        k.store(values, matrix, At{row, k.add(k.mul(channel, inner), part.column), lanes, part.mask});
+        k.store(values, matrix,
+                At{row, k.add(k.mul(channel, inner), part.column), lanes, part.mask});
       };
       if (mask)
         k.ifThen(k.less(channel, k.index(channels)), write);
@@ -110,7 +113,8 @@ static Value sumsOf(KernelBuilder &k, SmallVector<Value> vectors, int64_t lanes)
   // Every step halves the lanes that hold parts of one sum. While there are two
   // vectors their halves share a vector; then the vector itself gets shorter.
   for (int64_t width = lanes; width > 1; width /= 2) {
-    int64_t pairs = vectors.size() / 2, total = cast<VectorType>(vectors[0].getType()).getNumElements();
+    int64_t pairs = vectors.size() / 2,
+            total = cast<VectorType>(vectors[0].getType()).getNumElements();
     SmallVector<int64_t> low, high; // lanes of the sum's two operands
     for (int64_t start = 0; start < total; start += width)
       for (int64_t other : {int64_t(0), total}) {
@@ -124,7 +128,8 @@ static Value sumsOf(KernelBuilder &k, SmallVector<Value> vectors, int64_t lanes)
     SmallVector<Value> next;
     for (int64_t i = 0; i < std::max<int64_t>(pairs, 1); ++i) {
       Value x = vectors[i], y = vectors[i + pairs];
-      next.push_back(arith::AddFOp::create(k.b, k.loc, vector::ShuffleOp::create(k.b, k.loc, x, y, low),
+      next.push_back(arith::AddFOp::create(k.b, k.loc,
+                                           vector::ShuffleOp::create(k.b, k.loc, x, y, low),
                                            vector::ShuffleOp::create(k.b, k.loc, x, y, high)));
     }
     vectors = std::move(next);
@@ -132,7 +137,8 @@ static Value sumsOf(KernelBuilder &k, SmallVector<Value> vectors, int64_t lanes)
   return vectors[0];
 }
 
-void ChannelBlock::storeSums(ArrayRef<Value> vectors, const View &view, Value row, Value column) const {
+void ChannelBlock::storeSums(ArrayRef<Value> vectors, const View &view, Value row,
+                             Value column) const {
   while (!vectors.empty()) {
     int64_t taken = std::min<int64_t>(vectors.size(), lanes), size = llvm::PowerOf2Ceil(taken);
     SmallVector<Value> group(vectors.take_front(taken));
@@ -180,10 +186,10 @@ LogicalResult mom::checkInputs(KernelBuilder &k, Operation *anchor, ValueRange o
   for (Value operand : operands) {
     if (!operand || k.inMemory(operand))
       continue;
-    InFlightDiagnostic diag = k.error()
-                              << "expected operand #" << llvm::find(anchor->getOperands(), operand).getIndex()
-                              << " of " << anchor->getName()
-                              << " to be an input of the kernel, but the kernel computes it";
+    InFlightDiagnostic diag =
+        k.error() << "expected operand #" << llvm::find(anchor->getOperands(), operand).getIndex()
+                  << " of " << anchor->getName()
+                  << " to be an input of the kernel, but the kernel computes it";
     diag.attachNote(operand.getLoc()) << "computed here";
     return diag;
   }

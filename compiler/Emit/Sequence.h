@@ -59,19 +59,19 @@ struct SegmentWalk {
 
   mlir::Value position(mlir::Value i) const;
   /// Its row in tensors of this order.
-  mlir::Value row(mlir::Value i, RowsAttr rows) const {
-    return k.rowAt(batch, rows, position(i));
-  }
+  mlir::Value row(mlir::Value i, RowsAttr rows) const { return k.rowAt(batch, rows, position(i)); }
 };
 
 /// i1: whether a row of a segment's record is one (and not -1).
 mlir::Value isPresent(KernelBuilder &k, mlir::Value row);
 
 /// Tensors of `like`'s rows and channels in memory that `values` are computed from.
-llvm::SmallVector<mlir::Value> tensorsRead(KernelBuilder &k, mlir::ValueRange values, mlir::Value like);
+llvm::SmallVector<mlir::Value> tensorsRead(KernelBuilder &k, mlir::ValueRange values,
+                                           mlir::Value like);
 
 /// Refuses operands that are no inputs of the kernel, nor ranges of one.
-mlir::LogicalResult checkInputs(KernelBuilder &k, mlir::Operation *anchor, mlir::ValueRange operands);
+mlir::LogicalResult checkInputs(KernelBuilder &k, mlir::Operation *anchor,
+                                mlir::ValueRange operands);
 /// What a kernel yields, without the rounding of its storage.
 mlir::Value withoutStorage(mlir::Value yielded);
 /// Indices of the outputs that yield `bodyValue` itself.

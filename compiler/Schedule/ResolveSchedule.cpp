@@ -20,7 +20,8 @@ using namespace mom;
 ArrayRef<Knob> mom::allKnobs() {
   static const Knob knobs[] = {
 #define MOM_KNOB(name, anchor, target, least, greatest, value, sentence)                           \
-  {#name, Anchor::anchor, #target, least, greatest, [](int64_t width) -> int64_t { return value; },  \
+  {#name,   Anchor::anchor, #target,                                                               \
+   least,   greatest,       [](int64_t width) -> int64_t { return value; },                                      \
    sentence},
 #include "compiler/Schedule/Knobs.def"
   };
@@ -85,8 +86,9 @@ private:
     }
     for (NamedAttribute attribute : schedule)
       if (!names.contains(attribute.getName()))
-        return kernel.emitOpError() << "a " << stringifyAnchor(kernel.getAnchor())
-                                    << " kernel has no knob " << attribute.getName() << " on " << target;
+        return kernel.emitOpError()
+               << "a " << stringifyAnchor(kernel.getAnchor()) << " kernel has no knob "
+               << attribute.getName() << " on " << target;
     kernel.setScheduleAttr(schedule.getDictionary(kernel.getContext()));
     return success();
   }

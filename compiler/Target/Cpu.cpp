@@ -1,6 +1,8 @@
 // Lowering of emitted functions to the LLVM dialect, LLVM IR and objects.
 #include "compiler/Target/Cpu.h"
 
+#include "compiler/Target/Optimise.h"
+
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -10,10 +12,8 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
@@ -79,11 +79,14 @@ targetMachine(StringRef cpu, function_ref<InFlightDiagnostic()> emitError) {
   if (cpu == "native") {
     cpu = llvm::sys::getHostCPUName();
     for (const auto &feature : llvm::sys::getHostCPUFeatures())
-      features += ((features.empty() ? "" : ",") + StringRef(feature.second ? "+" : "-") + feature.first()).str();
+      features +=
+          ((features.empty() ? "" : ",") + StringRef(feature.second ? "+" : "-") + feature.first())
+              .str();
   }
   std::unique_ptr<llvm::MCSubtargetInfo> info(target->createMCSubtargetInfo(triple, "", ""));
   if (!info->isCPUStringValid(cpu)) {
-    emitError() << "expected 'native' or a processor of " << triple.str() << ", but got '" << cpu << "'";
+    emitError() << "expected 'native' or a processor of " << triple.str() << ", but got '" << cpu
+                << "'";
     return nullptr;
   }
   return std::unique_ptr<llvm::TargetMachine>(
@@ -96,30 +99,6 @@ LogicalResult mom::compileObject(llvm::Module &module, StringRef cpu, SmallVecto
   std::unique_ptr<llvm::TargetMachine> machine = targetMachine(cpu, emitError);
   if (!machine)
     return failure();
-  module.setTargetTriple(machine->getTargetTriple());
-  module.setDataLayout(machine->createDataLayout());
-
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager graph;
-  llvm::ModuleAnalysisManager modules;
-  // Emitted loops are vector code with as many sums as registers: unrolling
-  // and vectorising them again only costs time.
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopUnrolling = tuning.LoopVectorization = tuning.SLPVectorization = false;
-  llvm::PassBuilder builder(machine.get(), tuning);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(graph);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, graph, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
-
-  llvm::raw_svector_ostream stream(out);
-  llvm::legacy::PassManager codegen;
   auto kind = assembly ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
-  if (machine->addPassesToEmitFile(codegen, stream, nullptr, kind))
-    return emitError() << "the code generator of " << cpu << " writes no object files";
-  codegen.run(module);
-  return success();
+  return generateCode(module, *machine, kind, out, emitError);
 }

@@ -27,7 +27,8 @@ FailureOr<std::unique_ptr<Jit>> Jit::create(function_ref<InFlightDiagnostic()> e
 }
 
 LogicalResult Jit::load(ArrayRef<char> object, function_ref<InFlightDiagnostic()> emitError) {
-  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(StringRef(object.data(), object.size()), "momc");
+  auto buffer =
+      llvm::MemoryBuffer::getMemBufferCopy(StringRef(object.data(), object.size()), "momc");
   if (llvm::Error error = jit->addObjectFile(std::move(buffer)))
     return emitError() << llvm::toString(std::move(error));
   return success();

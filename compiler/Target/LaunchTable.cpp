@@ -46,7 +46,10 @@ class TableBuilder {
 public:
   TableBuilder(ModuleOp module) : module(module), symbols(module) {}
 
-  FailureOr<LaunchTable> build(StringRef digest) {
+  FailureOr<LaunchTable> build(StringRef digest, unsigned architecture, StringRef ptx) {
+    writer.header.target = architecture;
+    if (!ptx.empty())
+      blob = writer.addBlob((ptx + Twine('\0')).str()); // the driver wants the zero
     if (auto name = module->getAttrOfType<FlatSymbolRefAttr>(attr::kModel))
       model = symbols.lookup<func::FuncOp>(name.getValue());
     writer.header.name = writer.text(model ? model.getSymName() : "program");
@@ -74,6 +77,9 @@ private:
       kernel.name = writer.text(func.getSymName());
       if (auto scratch = func->getAttrOfType<IntegerAttr>("mom.scratch"))
         kernel.scratch = scratch.getInt();
+      if (auto threads = func->getAttrOfType<IntegerAttr>("mom.threads"))
+        kernel.threads = threads.getInt();
+      kernel.ptx = blob;
       writer.kernels.push_back(kernel);
       table.kernels.push_back(func.getSymName().str());
     }
@@ -540,10 +546,12 @@ private:
   Places wanted; // results that must lie at a given place
   DenseMap<Operation *, SmallVector<Carry>> carries;
   SmallVector<std::pair<size_t, unsigned>> argBuffers, outputBuffers;
+  momrt_range blob = {}; // of all kernels
   bool insideRepeat = false;
 };
 } // namespace
 
-FailureOr<LaunchTable> mom::buildLaunchTable(ModuleOp module, StringRef digest) {
-  return TableBuilder(module).build(digest);
+FailureOr<LaunchTable> mom::buildLaunchTable(ModuleOp module, StringRef digest, unsigned architecture,
+                                             StringRef ptx) {
+  return TableBuilder(module).build(digest, architecture, ptx);
 }

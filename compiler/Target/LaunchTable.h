@@ -16,7 +16,9 @@ struct LaunchTable {
 
 /// Lays out the program of an emitted module: entries, launches with pointer
 /// recipes, the arena, parameters and the training settings. `digest` names the
-/// program in checkpoints. Errors are located at the function or op.
-mlir::FailureOr<LaunchTable> buildLaunchTable(mlir::ModuleOp module, llvm::StringRef digest);
+/// program in checkpoints. A program for a GPU has an architecture (90 is sm_90)
+/// and its kernels' PTX. Errors are located at the function or op.
+mlir::FailureOr<LaunchTable> buildLaunchTable(mlir::ModuleOp module, llvm::StringRef digest,
+                                              unsigned architecture = 0, llvm::StringRef ptx = "");
 
 } // namespace mom

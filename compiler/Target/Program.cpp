@@ -24,11 +24,15 @@ void mom::addProgram(Module &module, const LaunchTable &table, StringRef symbol)
   auto *bytes = ConstantDataArray::getString(
       context, StringRef(table.bytes.data(), table.bytes.size()), /*AddNull=*/false);
   auto *pointer = PointerType::getUnqual(context);
-  SmallVector<Constant *> kernels;
-  for (const std::string &name : table.kernels)
-    kernels.push_back(module.getFunction(name));
-  auto *array = ConstantArray::get(ArrayType::get(pointer, kernels.size()), kernels);
-  auto *program = ConstantStruct::getAnon({constant(bytes, symbol + ".table"),
-                                           constant(array, symbol + ".kernels")});
+  // A program for a GPU has its kernels inside the table.
+  Constant *kernels = ConstantPointerNull::get(pointer);
+  if (!table.kernels.empty() && module.getFunction(table.kernels.front())) {
+    SmallVector<Constant *> functions;
+    for (const std::string &name : table.kernels)
+      functions.push_back(module.getFunction(name));
+    kernels = constant(ConstantArray::get(ArrayType::get(pointer, functions.size()), functions),
+                       symbol + ".kernels");
+  }
+  auto *program = ConstantStruct::getAnon({constant(bytes, symbol + ".table"), kernels});
   constant(program, symbol)->setLinkage(GlobalValue::ExternalLinkage);
 }

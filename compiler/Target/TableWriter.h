@@ -25,6 +25,15 @@ struct TableWriter {
   std::vector<momrt_entry> entries;
   std::vector<momrt_rate> rates;
 
+  /// Bytes that kernels point at: stands right behind the header, so that its
+  /// place is known from the start.
+  momrt_range addBlob(llvm::StringRef bytes) {
+    momrt_range range = {sizeof(momrt_table) + blob.size(), bytes.size()};
+    blob.insert(blob.end(), bytes.begin(), bytes.end());
+    blob.resize((blob.size() + 7) / 8 * 8);
+    return range;
+  }
+
   /// Offset of a text in the table's strings; equal texts are kept once.
   uint64_t text(llvm::StringRef value) {
     auto [place, inserted] = offsets.try_emplace(value, strings.size());
@@ -39,6 +48,7 @@ struct TableWriter {
     header.magic = MOMRT_TABLE_MAGIC;
     header.version = MOMRT_TABLE_VERSION;
     std::vector<char> bytes(sizeof(momrt_table));
+    bytes.insert(bytes.end(), blob.begin(), blob.end());
     auto append = [&](momrt_range &range, const auto &array) {
       range.offset = bytes.size();
       range.count = array.size();
@@ -64,6 +74,7 @@ struct TableWriter {
   }
 
 private:
+  std::vector<char> blob;
   std::string strings;
   llvm::StringMap<uint64_t> offsets;
 };

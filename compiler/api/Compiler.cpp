@@ -2,6 +2,7 @@
 #include "compiler/api/Compiler.h"
 
 #include "compiler/Target/Program.h"
+#include "compiler/Target/Ptx.h"
 #include "dialect/Mom.h"
 #include "frontend/Frontend.h"
 #include "runtime/PrintTable.h"
@@ -82,6 +83,13 @@ LogicalResult Compiler::emit(Stage wanted, llvm::raw_ostream &os) {
     return failure();
   if (wanted == Stage::Table)
     return printTable(os);
+  if (wanted == Stage::Ptx) {
+    FailureOr<std::string> kernels = ptx();
+    if (failed(kernels))
+      return failure();
+    os << *kernels;
+    return success();
+  }
   if (wanted == Stage::Asm) {
     SmallVector<char> bytes;
     if (failed(object(bytes, /*assembly=*/true)))
@@ -137,15 +145,32 @@ LogicalResult Compiler::printTable(llvm::raw_ostream &os) {
   return success();
 }
 
-LogicalResult Compiler::object(SmallVectorImpl<char> &bytes, bool assembly) {
-  if (failed(runTo(Stage::Lowered)))
-    return failure();
-  FailureOr<LaunchTable> table = buildLaunchTable(*ir, digest());
-  if (failed(table))
-    return failure();
+FailureOr<std::string> Compiler::ptx() {
+  if (!isGpu(options.pipeline) || !architectureOf(options.pipeline.target))
+    return error() << "expected a GPU as target, such as sm_90a, but got " << options.pipeline.target;
   llvm::LLVMContext llvmContext;
   FailureOr<std::unique_ptr<llvm::Module>> code = translateToLlvm(*ir, llvmContext);
   if (failed(code))
+    return failure();
+  return compilePtx(**code, options.pipeline.target, [&] { return error(); });
+}
+
+LogicalResult Compiler::object(SmallVectorImpl<char> &bytes, bool assembly) {
+  if (failed(runTo(Stage::Lowered)))
+    return failure();
+  llvm::LLVMContext llvmContext;
+  FailureOr<std::unique_ptr<llvm::Module>> code = std::make_unique<llvm::Module>("momc", llvmContext);
+  FailureOr<LaunchTable> table;
+  if (isGpu(options.pipeline)) {
+    FailureOr<std::string> kernels = ptx();
+    if (failed(kernels))
+      return failure();
+    table = buildLaunchTable(*ir, digest(), architectureOf(options.pipeline.target), *kernels);
+  } else {
+    table = buildLaunchTable(*ir, digest());
+    code = translateToLlvm(*ir, llvmContext);
+  }
+  if (failed(table) || failed(code))
     return failure();
   addProgram(**code, *table, programSymbol(modelName(*ir)));
   return compileObject(**code, options.pipeline.cpu, bytes, assembly, [&] { return error(); });

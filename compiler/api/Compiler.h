@@ -52,6 +52,7 @@ public:
 private:
   mlir::LogicalResult dump(Stage stage);
   mlir::LogicalResult printTable(llvm::raw_ostream &os);
+  mlir::FailureOr<std::string> ptx();
   mlir::InFlightDiagnostic error();
 
   mlir::MLIRContext &context;

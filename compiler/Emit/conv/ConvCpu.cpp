@@ -24,7 +24,8 @@ public:
 
 private:
   void convolve();
-  void walkPart(const ChannelBlock &block, const View &taps, const SegmentWalk &walk, Value lo, Value hi);
+  void walkPart(const ChannelBlock &block, const View &taps, const SegmentWalk &walk, Value lo,
+                Value hi);
   void writeFinal();
   /// x at token i >= -(W - 1) of the walk: before the first it is the initial state's.
   Value input(const ChannelBlock &block, const SegmentWalk &walk, Value i);
@@ -78,7 +79,8 @@ void Conv::convolve() {
   ChannelBlock block(k, channels, lanes, k.rem(k.block(), blocks));
   View taps = block.tile(width);
   block.turnIn(k.view(op.getWeights()), Value(), width, taps);
-  Value lo = k.mul(k.div(k.block(), blocks), tile), hi = k.min(k.add(lo, tile), k.count(RowSpace::token));
+  Value lo = k.mul(k.div(k.block(), blocks), tile),
+        hi = k.min(k.add(lo, tile), k.count(RowSpace::token));
   Value batch = op.getBatch();
   k.ifThen(k.less(lo, hi), [&] {
     Value begin = k.segmentOf(batch, lo), end = k.add(k.segmentOf(batch, k.sub(hi, k.index(1))), 1);
@@ -98,7 +100,8 @@ void Conv::convolve() {
 }
 
 /// Tokens [lo, hi) of a walk.
-void Conv::walkPart(const ChannelBlock &block, const View &taps, const SegmentWalk &walk, Value lo, Value hi) {
+void Conv::walkPart(const ChannelBlock &block, const View &taps, const SegmentWalk &walk, Value lo,
+                    Value hi) {
   SmallVector<Value> weights, window; // x[i - 1], x[i - 2], ...
   for (int64_t j = 0; j < width; ++j) // of x[i - j]
     weights.push_back(block.load(taps, k.index(width - 1 - j)));

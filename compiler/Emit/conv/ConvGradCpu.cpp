@@ -29,7 +29,8 @@ public:
 
 private:
   void segment(const ChannelBlock &block, Value s);
-  void run(const ChannelBlock &block, const SegmentWalk &walk, Value hi, SmallVector<Value> &window);
+  void run(const ChannelBlock &block, const SegmentWalk &walk, Value hi,
+           SmallVector<Value> &window);
   void state(const ChannelBlock &block, const SegmentWalk &walk, ArrayRef<Value> window);
   Value gradient(const ChannelBlock &block, const SegmentWalk &walk, Value i, ArrayRef<Value> d);
   void addToSums(MutableArrayRef<Value> sums, Value x, ArrayRef<Value> d);
@@ -45,7 +46,8 @@ private:
 } // namespace
 
 LogicalResult ConvGrad::check() {
-  if (failed(checkInputs(k, op, {op.getX(), op.getWeights(), op.getDy(), op.getInit(), op.getDfinal()})))
+  if (failed(checkInputs(k, op,
+                         {op.getX(), op.getWeights(), op.getDy(), op.getInit(), op.getDfinal()})))
     return failure();
   dweights = outputsOf(k, op.getDweights());
   dbias = outputsOf(k, op.getDbias());
@@ -106,7 +108,8 @@ void ConvGrad::segment(const ChannelBlock &block, Value s) {
 }
 
 /// At most `flush` tokens before token `hi`.
-void ConvGrad::run(const ChannelBlock &block, const SegmentWalk &walk, Value hi, SmallVector<Value> &window) {
+void ConvGrad::run(const ChannelBlock &block, const SegmentWalk &walk, Value hi,
+                   SmallVector<Value> &window) {
   RowsAttr rows = rowsOf(op.getX());
   SmallVector<Value> carried(window);
   carried.append(width + 1, k.zeros(lanes)); // sums
@@ -144,7 +147,8 @@ void ConvGrad::state(const ChannelBlock &block, const SegmentWalk &walk, ArrayRe
     addToSums(sums, k.load(k.view(op.getInit()), at), d);
     // Segments may share a state, so its gradient is added.
     for (unsigned output : dinit) {
-      Value more = gradient(block, walk, k.index(slot - (width - 1)), d), old = k.load(k.output(output), at);
+      Value more = gradient(block, walk, k.index(slot - (width - 1)), d),
+            old = k.load(k.output(output), at);
       k.store(arith::AddFOp::create(k.b, k.loc, old, more), k.output(output), at);
     }
     d.pop_back();
@@ -153,7 +157,8 @@ void ConvGrad::state(const ChannelBlock &block, const SegmentWalk &walk, ArrayRe
 }
 
 /// The gradient of the input at token i of the walk, or before its first.
-Value ConvGrad::gradient(const ChannelBlock &block, const SegmentWalk &walk, Value i, ArrayRef<Value> d) {
+Value ConvGrad::gradient(const ChannelBlock &block, const SegmentWalk &walk, Value i,
+                         ArrayRef<Value> d) {
   Value sum = arith::MulFOp::create(k.b, k.loc, taps[0], d[0]);
   for (int64_t j = 1; j < width; ++j)
     sum = k.fma(taps[j], d[j], sum);

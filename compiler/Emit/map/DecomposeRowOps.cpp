@@ -18,7 +18,8 @@ struct Decomposer {
   Value add(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
   Value sub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
   Value affine(Value x, double scale, double offset) {
-    return AffineOp::create(b, loc, x.getType(), x, b.getF64FloatAttr(scale), b.getF64FloatAttr(offset));
+    return AffineOp::create(b, loc, x.getType(), x, b.getF64FloatAttr(scale),
+                            b.getF64FloatAttr(offset));
   }
   Value like(Value x, Value shape) {
     return BroadcastOp::create(b, loc, shape.getType(), x, shape, Value());

@@ -32,7 +32,8 @@ static bool isElementwise(Value v, int64_t channels, DenseSet<Value> &seen) {
                       [&](Value operand) { return isElementwise(operand, channels, seen); });
 }
 
-static void emitElementwiseRows(KernelOp kernel, KernelBuilder &k, int64_t channels, Value lo, Value hi) {
+static void emitElementwiseRows(KernelOp kernel, KernelBuilder &k, int64_t channels, Value lo,
+                                Value hi) {
   int64_t lanes = k.knob("lanes");
   k.columns(k.mul(lo, channels), k.mul(hi, channels), lanes, {}, [&](At at, ValueRange) {
     PointwiseEmitter e(k, at);
@@ -49,10 +50,11 @@ static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
   RowsAttr rows = rowsOf(kernel.getResult(0));
   for (Value result : kernel.getOutputs())
     if (!rowsOf(result) || rowsOf(result).getSpace() != rows.getSpace())
-      return k.error() << "expected results of one row space, but got " << kernel.getResult(0).getType()
-                       << " and " << result.getType();
+      return k.error() << "expected results of one row space, but got "
+                       << kernel.getResult(0).getType() << " and " << result.getType();
   if (rows.getSpace() == RowSpace::chunk || rows.getSpace() == RowSpace::copy)
-    return k.error() << "a map kernel has no grid over " << stringifyRowSpace(rows.getSpace()) << " rows";
+    return k.error() << "a map kernel has no grid over " << stringifyRowSpace(rows.getSpace())
+                     << " rows";
 
   SmallVector<LabelCheck> checks = decomposeRowOps(kernel);
   k.begin();
@@ -105,7 +107,8 @@ static bool repeatsVector(Value v, DenseSet<Value> &seen) {
   if (auto broadcast = dyn_cast<BroadcastOp>(op))
     return cast<RankedTensorType>(broadcast.getX().getType()).getNumElements() > 1 &&
            broadcast.getX().getType() != broadcast.getType();
-  return llvm::any_of(op->getOperands(), [&](Value operand) { return repeatsVector(operand, seen); });
+  return llvm::any_of(op->getOperands(),
+                      [&](Value operand) { return repeatsVector(operand, seen); });
 }
 
 static void emitStaticGroup(KernelBuilder &k, const StaticGroup &group, Value block) {
@@ -148,12 +151,14 @@ static LogicalResult emitStaticPointwise(KernelOp kernel, KernelBuilder &k) {
       return failure();
     auto group = llvm::find_if(groups, [&](StaticGroup &g) { return g.shape == type.getShape(); });
     if (group == groups.end())
-      group = groups.insert(groups.end(), StaticGroup{type.getShape(), {}, false, type.getNumElements(), 0});
+      group = groups.insert(groups.end(),
+                            StaticGroup{type.getShape(), {}, false, type.getNumElements(), 0});
     group->outputs.push_back(i);
     DenseSet<Value> seen;
     group->byRow |= repeatsVector(k.yielded(i), seen);
     int64_t channels = type.getRank() ? type.getShape().back() : 1;
-    group->blocks = group->byRow ? llvm::divideCeil(group->size / channels, std::max<int64_t>(1, chunk / channels))
+    group->blocks = group->byRow ? llvm::divideCeil(group->size / channels,
+                                                    std::max<int64_t>(1, chunk / channels))
                                  : llvm::divideCeil(group->size, chunk);
   }
   for (StaticGroup &group : groups)

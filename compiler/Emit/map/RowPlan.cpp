@@ -254,7 +254,8 @@ void RowPlan::emitLoop(int64_t atLevel, int64_t size, Value rowIndex, PointwiseE
     for (auto [reduce, sum] : llvm::zip_equal(summed, sums)) {
       Value x = e.value(reduce.getX());
       if (at.mask)
-        x = arith::SelectOp::create(b, k.loc, at.mask, x, k.splat(k.f32(neutral(reduce.getKind())), lanes));
+        x = arith::SelectOp::create(b, k.loc, at.mask, x,
+                                    k.splat(k.f32(neutral(reduce.getKind())), lanes));
       next.push_back(combine(k, reduce.getKind(), sum, x));
     }
     for (const Store &store : written)
@@ -273,7 +274,8 @@ void RowPlan::emitLoop(int64_t atLevel, int64_t size, Value rowIndex, PointwiseE
     // Partial sums of f32 lanes enter a total in f64, in the order they lie.
     SmallVector<Value> totals;
     for (ReduceOp reduce : summed)
-      totals.push_back(arith::ConstantOp::create(b, k.loc, b.getF64FloatAttr(neutral(reduce.getKind()))));
+      totals.push_back(
+          arith::ConstantOp::create(b, k.loc, b.getF64FloatAttr(neutral(reduce.getKind()))));
     totals = k.loop(k.index(0), k.index(size), kLongSum, totals, [&](Value lo, ValueRange carried) {
       Value hi = k.min(k.add(lo, kLongSum), k.index(size));
       SmallVector<Value> partial = k.columns(lo, hi, lanes, empty, body), next;

@@ -22,11 +22,14 @@ ProductTile mom::productTile(KernelBuilder &k, int64_t rows, int64_t columns) {
   return tile;
 }
 
-void mom::emitMicrokernel(KernelBuilder &k, const ProductTile &tile, int64_t rows, const PackedPanel &p) {
+void mom::emitMicrokernel(KernelBuilder &k, const ProductTile &tile, int64_t rows,
+                          const PackedPanel &p) {
   Type f32 = k.b.getF32Type();
   int64_t lanes = tile.lanes;
   View c{p.c, p.cRow, tile.panel(), f32, {}, {}}, b{p.b, tile.panel(), tile.panel(), f32, {}, {}};
-  auto sumAt = [&](int64_t row, int64_t v) { return At{k.index(row), k.index(v * lanes), lanes, Value()}; };
+  auto sumAt = [&](int64_t row, int64_t v) {
+    return At{k.index(row), k.index(v * lanes), lanes, Value()};
+  };
 
   SmallVector<Value> sums;
   for (int64_t row = 0; row < rows; ++row)

@@ -80,7 +80,8 @@ RowRange LinearEmitter::findRows(Value index) {
         Value begin = k.add(lo, k.mul(k.sub(index, carried[0]), size));
         Value end = k.min(k.add(begin, size), hi);
         return SmallVector<Value>{next, k.select(here, group, carried[1]),
-                                  k.select(here, begin, carried[2]), k.select(here, end, carried[3])};
+                                  k.select(here, begin, carried[2]),
+                                  k.select(here, end, carried[3])};
       });
   return {found[1], found[2], found[3]};
 }
@@ -201,7 +202,8 @@ void LinearEmitter::emitBlock(RowRange rows, Value firstColumn) {
   }
   k.loop(k.index(0), k.index(runs), 1, [&](Value run) {
     Value first = k.mul(run, tile.inner);
-    Value length = runs == 1 ? k.index(inner) : k.min(k.index(tile.inner), k.sub(k.index(inner), first));
+    Value length =
+        runs == 1 ? k.index(inner) : k.min(k.index(tile.inner), k.sub(k.index(inner), first));
     packRows(rows, first, length);
     k.loop(k.index(0), columns, tile.panel(), [&](Value column) {
       packWeights(rows.group, first, length, k.add(firstColumn, column));

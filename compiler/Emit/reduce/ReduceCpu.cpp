@@ -37,26 +37,30 @@ static bool isFlat(Value v) {
   return llvm::all_of(op->getOperands(), [](Value operand) { return isFlat(operand); });
 }
 
-static Value addf(KernelBuilder &k, Value x, Value y) { return arith::AddFOp::create(k.b, k.loc, x, y); }
+static Value addf(KernelBuilder &k, Value x, Value y) {
+  return arith::AddFOp::create(k.b, k.loc, x, y);
+}
 
 /// A sum of [rows, 1] by lanes over rows: f32 lanes enter a total in f64 every so often.
 static void emitFlatSum(KernelBuilder &k, Sum sum, Value lo, Value hi, Value group) {
   int64_t lanes = k.knob("lanes"), run = k.knob("flush") * lanes;
   OpBuilder &b = k.b;
   Value zero = arith::ConstantOp::create(b, k.loc, b.getF64FloatAttr(0));
-  SmallVector<Value> total = k.loop(lo, hi, run, ValueRange{zero}, [&](Value first, ValueRange carried) {
-    Value last = k.min(k.add(first, run), hi);
-    SmallVector<Value> part = k.columns(first, last, lanes, ValueRange{k.zeros(lanes)}, [&](At at, ValueRange sums) {
-      PointwiseEmitter e(k, at);
-      Value x = e.value(sum.op.getX());
-      if (at.mask)
-        x = arith::SelectOp::create(b, k.loc, at.mask, x, k.zeros(lanes));
-      return SmallVector<Value>{addf(k, sums[0], x)};
-    });
-    Value scalar = k.combineLanes(Reduction::sum, part[0]);
-    Value wide = arith::ExtFOp::create(b, k.loc, b.getF64Type(), scalar);
-    return SmallVector<Value>{addf(k, carried[0], wide)};
-  });
+  SmallVector<Value> total =
+      k.loop(lo, hi, run, ValueRange{zero}, [&](Value first, ValueRange carried) {
+        Value last = k.min(k.add(first, run), hi);
+        SmallVector<Value> part =
+            k.columns(first, last, lanes, ValueRange{k.zeros(lanes)}, [&](At at, ValueRange sums) {
+              PointwiseEmitter e(k, at);
+              Value x = e.value(sum.op.getX());
+              if (at.mask)
+                x = arith::SelectOp::create(b, k.loc, at.mask, x, k.zeros(lanes));
+              return SmallVector<Value>{addf(k, sums[0], x)};
+            });
+        Value scalar = k.combineLanes(Reduction::sum, part[0]);
+        Value wide = arith::ExtFOp::create(b, k.loc, b.getF64Type(), scalar);
+        return SmallVector<Value>{addf(k, carried[0], wide)};
+      });
   Value result = arith::TruncFOp::create(b, k.loc, b.getF32Type(), total[0]);
   k.store(result, k.output(sum.output), At{group, Value(), 1, Value()});
 }
@@ -131,7 +135,8 @@ static LogicalResult emitReduceRows(KernelOp kernel, KernelBuilder &k) {
   for (unsigned i = 0; i < kernel.getNumResults(); ++i) {
     auto op = k.yielded(i).getDefiningOp<ReduceRowsOp>();
     if (!op)
-      return k.error() << "expected mom.reduce_rows as result " << i << " of a kernel that sums over rows";
+      return k.error() << "expected mom.reduce_rows as result " << i
+                       << " of a kernel that sums over rows";
     if (failed(checkPointwise(k, op.getX())))
       return failure();
     Sum sum{i, op, channelsOf(op.getX()), 1, tile, 0, false};

@@ -55,19 +55,20 @@ LogicalResult mom::emitScanForwardCpu(ScanOp op, KernelBuilder &k) {
       run.stage(walk, i, count, {}, sums);
       run.overGroups([&](Value n, int64_t size) {
         SmallVector<Value> A = run.load(run.A, n, size);
-        auto h = k.loop(k.index(0), count, 1, run.load(run.state, n, size), [&](Value t, ValueRange carried) {
-          SmallVector<Value> h(carried);
-          Value delta = block.load(run.stagedDelta, t), y = block.load(sums, t);
-          Value input = run.mul(delta, block.load(run.stagedU, t));
-          for (int64_t j = 0; j < size; ++j) {
-            Value nj = k.add(n, j);
-            Value decayed = k.fma(h[j], run.decay(delta, A[j]), h[j]);
-            h[j] = k.fma(input, run.splat(run.B, t, nj), decayed);
-            y = k.fma(run.splat(run.C, t, nj), h[j], y);
-          }
-          block.store(y, sums, t);
-          return h;
-        });
+        auto h = k.loop(k.index(0), count, 1, run.load(run.state, n, size),
+                        [&](Value t, ValueRange carried) {
+                          SmallVector<Value> h(carried);
+                          Value delta = block.load(run.stagedDelta, t), y = block.load(sums, t);
+                          Value input = run.mul(delta, block.load(run.stagedU, t));
+                          for (int64_t j = 0; j < size; ++j) {
+                            Value nj = k.add(n, j);
+                            Value decayed = k.fma(h[j], run.decay(delta, A[j]), h[j]);
+                            h[j] = k.fma(input, run.splat(run.B, t, nj), decayed);
+                            y = k.fma(run.splat(run.C, t, nj), h[j], y);
+                          }
+                          block.store(y, sums, t);
+                          return h;
+                        });
         run.store(h, run.state, n);
       });
       run.finish(walk, i, count, pointwise, [&](Value t) {
@@ -75,9 +76,8 @@ LogicalResult mom::emitScanForwardCpu(ScanOp op, KernelBuilder &k) {
       });
     });
     for (unsigned output : finals)
-      k.ifThen(isPresent(k, walk.segment.final), [&] {
-        block.turnOut(run.state, run.states, k.output(output), walk.segment.final);
-      });
+      k.ifThen(isPresent(k, walk.segment.final),
+               [&] { block.turnOut(run.state, run.states, k.output(output), walk.segment.final); });
   };
 
   if (finals.empty()) {

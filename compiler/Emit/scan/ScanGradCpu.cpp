@@ -48,13 +48,14 @@ public:
 private:
   /// Tiles of one run, and of one group of states.
   struct Tiles {
-    View dy, sumA, sumB;  ///< [tokens, lanes]
-    View decay, decayed;  ///< [tokens * group, lanes]: e and p
-    View carried;         ///< [states, lanes]: G
-    View dA;              ///< [states, lanes] of f64
+    View dy, sumA, sumB; ///< [tokens, lanes]
+    View decay, decayed; ///< [tokens * group, lanes]: e and p
+    View carried;        ///< [states, lanes]: G
+    View dA;             ///< [states, lanes] of f64
   };
   void segment(const ScanRun &run, const Tiles &tiles, Value s);
-  void backThroughRun(const ScanRun &run, const Tiles &tiles, const SegmentWalk &walk, Value s, Value i);
+  void backThroughRun(const ScanRun &run, const Tiles &tiles, const SegmentWalk &walk, Value s,
+                      Value i);
   void group(const ScanRun &run, const Tiles &tiles, const SegmentWalk &walk, Value i, Value count,
              Value n, int64_t size);
 
@@ -67,8 +68,9 @@ private:
 } // namespace
 
 LogicalResult ScanGrad::check() {
-  if (failed(checkInputs(k, op,
-                         {op.getA(), op.getB(), op.getC(), op.getInit(), op.getCheckpoints(), op.getDfinal()})))
+  if (failed(checkInputs(
+          k, op,
+          {op.getA(), op.getB(), op.getC(), op.getInit(), op.getCheckpoints(), op.getDfinal()})))
     return failure();
   for (Value before : {op.getU(), op.getDelta(), op.getDy()})
     if (failed(checkPointwise(k, before)))
@@ -77,8 +79,8 @@ LogicalResult ScanGrad::check() {
     return k.error() << "expected checkpoints of the scan, but mom.scan_grad has none";
   int64_t chunk = rowsOf(op.getCheckpoints()).getChunk();
   if (chunk > kGreatestChunk)
-    return k.error() << "expected a checkpoint every " << kGreatestChunk << " tokens or less, but got one every "
-                     << chunk;
+    return k.error() << "expected a checkpoint every " << kGreatestChunk
+                     << " tokens or less, but got one every " << chunk;
   dA = outputsOf(k, op.getDA());
   dinit = outputsOf(k, op.getDinit());
   dB.outputs = outputsOf(k, op.getDB());
@@ -103,11 +105,12 @@ void ScanGrad::walkBack() {
     if (*sum)
       sum->parts = k.workspace(RankedTensorType::get({ShapedType::kDynamic, blocks * states},
                                                      k.b.getF32Type(), rowsOf(op.getU())));
-  int64_t tokens = rowsOf(op.getCheckpoints()).getChunk(), size = std::min(k.knob("states"), states);
+  int64_t tokens = rowsOf(op.getCheckpoints()).getChunk(),
+          size = std::min(k.knob("states"), states);
   ScanRun run(k, op, tokens, size, k.block());
   const ChannelBlock &block = run.block;
-  Tiles tiles{block.tile(tokens),        block.tile(tokens),        block.tile(tokens),
-              block.tile(tokens * size), block.tile(tokens * size), block.tile(states),
+  Tiles tiles{block.tile(tokens),         block.tile(tokens),        block.tile(tokens),
+              block.tile(tokens * size),  block.tile(tokens * size), block.tile(states),
               block.tileOfDoubles(states)};
   block.fill(tiles.dA, states);
   for (unsigned output : dinit)
@@ -144,8 +147,8 @@ void ScanGrad::segment(const ScanRun &run, const Tiles &tiles, Value s) {
     });
 }
 
-void ScanGrad::backThroughRun(const ScanRun &run, const Tiles &tiles, const SegmentWalk &walk, Value s,
-                              Value i) {
+void ScanGrad::backThroughRun(const ScanRun &run, const Tiles &tiles, const SegmentWalk &walk,
+                              Value s, Value i) {
   const ChannelBlock &block = run.block;
   Value count = k.min(k.index(run.tokens), k.sub(walk.segment.length, i));
   block.turnIn(k.view(op.getCheckpoints()), run.checkpointRow(walk, s, i), states, run.state);
@@ -160,8 +163,8 @@ void ScanGrad::backThroughRun(const ScanRun &run, const Tiles &tiles, const Segm
   });
 }
 
-void ScanGrad::group(const ScanRun &run, const Tiles &tiles, const SegmentWalk &walk, Value i, Value count,
-                     Value n, int64_t size) {
+void ScanGrad::group(const ScanRun &run, const Tiles &tiles, const SegmentWalk &walk, Value i,
+                     Value count, Value n, int64_t size) {
   const ChannelBlock &block = run.block;
   SmallVector<Value> A = run.load(run.A, n, size);
   k.loop(k.index(0), count, 1, run.load(run.state, n, size), [&](Value t, ValueRange carried) {
@@ -233,11 +236,13 @@ void ScanGrad::sumBlocks() {
         if (!*sum)
           continue;
         View parts = k.workspaceView(sum->parts);
-        auto total = k.loop(k.index(0), k.index(blocks), 1, k.zeros(lanes), [&](Value block, ValueRange so) {
-          At part = at;
-          part.column = k.add(k.mul(block, states), at.column);
-          return SmallVector<Value>{arith::AddFOp::create(k.b, k.loc, so[0], k.load(parts, part))};
-        });
+        auto total =
+            k.loop(k.index(0), k.index(blocks), 1, k.zeros(lanes), [&](Value block, ValueRange so) {
+              At part = at;
+              part.column = k.add(k.mul(block, states), at.column);
+              return SmallVector<Value>{
+                  arith::AddFOp::create(k.b, k.loc, so[0], k.load(parts, part))};
+            });
         for (unsigned output : sum->outputs)
           k.store(total[0], k.output(output), at);
       }

@@ -9,9 +9,10 @@
 using namespace mlir;
 using namespace mom;
 
-ScanRun::ScanRun(KernelBuilder &k, Operands op, bool reverse, int64_t tokens, int64_t group, Value index)
-    : k(k), u(op.u), delta(op.delta), matrixB(op.B), matrixC(op.C), batch(op.batch), rows(rowsOf(op.u)),
-      reverse(reverse), states(channelsOf(op.A)), tokens(tokens), group(group),
+ScanRun::ScanRun(KernelBuilder &k, Operands op, bool reverse, int64_t tokens, int64_t group,
+                 Value index)
+    : k(k), u(op.u), delta(op.delta), matrixB(op.B), matrixC(op.C), batch(op.batch),
+      rows(rowsOf(op.u)), reverse(reverse), states(channelsOf(op.A)), tokens(tokens), group(group),
       block(k, channelsOf(op.u), k.knob("lanes"), index), A(block.tile(states)),
       state(block.tile(states)), stagedU(block.tile(tokens)), stagedDelta(block.tile(tokens)),
       B(k.scratchView(tokens, states)), C(k.scratchView(tokens, states)),
@@ -44,7 +45,8 @@ void ScanRun::stage(const SegmentWalk &walk, Value i, Value count, ArrayRef<Stag
       k.store(k.load(k.view(matrixC), from), C, to);
       return SmallVector<Value>();
     });
-    Value ahead = k.add(k.add(i, t), backward ? -tokens : tokens), last = k.sub(walk.segment.length, k.index(1));
+    Value ahead = k.add(k.add(i, t), backward ? -tokens : tokens),
+          last = k.sub(walk.segment.length, k.index(1));
     prefetch(walk.row(k.max(k.min(ahead, last), k.index(0)), rows));
   });
 }

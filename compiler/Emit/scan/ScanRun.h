@@ -36,9 +36,9 @@ public:
   const bool reverse;
   const int64_t states, tokens, group;
   const ChannelBlock block;
-  const View A, state;            ///< [states, lanes]
-  const View stagedU, stagedDelta; ///< [tokens, lanes]
-  const View B, C;                ///< [tokens, states] of scratch
+  const View A, state;                           ///< [states, lanes]
+  const View stagedU, stagedDelta;               ///< [tokens, lanes]
+  const View B, C;                               ///< [tokens, states] of scratch
   const llvm::SmallVector<mlir::Value> streamed; ///< body values [tokens, channels] that are read
 
   SegmentWalk walk(mlir::Value segment) const {

@@ -20,6 +20,7 @@ extern llvm::cl::opt<bool> verifyDiagnostics, splitInput;
 // One function a verb; each returns the exit status.
 int check();
 int emit();
+int compile();
 int train();
 int eval();
 int run();

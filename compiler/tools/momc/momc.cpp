@@ -33,6 +33,8 @@ static cl::opt<std::string> order("order", cl::desc("of token rows: auto, modali
                                   cl::init("auto"), cl::cat(compileOptions));
 static cl::opt<std::string> storage("storage", cl::desc("of rows between kernels: f32, bf16 or f16"),
                                     cl::init("f32"), cl::cat(compileOptions));
+static cl::opt<std::string> target("target", cl::desc("of the kernels: cpu, or a GPU as sm_90a"),
+                                   cl::init("cpu"), cl::cat(compileOptions));
 static cl::opt<std::string> cpu("cpu", cl::desc("to generate code for: native, or as clang's -march"),
                                 cl::init("native"), cl::cat(compileOptions));
 static cl::opt<int64_t> scanCheckpoint("scan-checkpoint",
@@ -58,6 +60,7 @@ CompileOptions compileOptionsFromCommandLine() {
   options.dumpDirectory = dumpStages;
   options.pipeline.order = order;
   options.pipeline.storage = storage;
+  options.pipeline.target = target;
   options.pipeline.cpu = cpu;
   options.pipeline.checkpoint = scanCheckpoint;
   options.pipeline.recompute = recompute;
@@ -102,6 +105,7 @@ static ArrayRef<Verb> verbs() {
   static const Verb all[] = {
       {"check", "report what is wrong with a model", check, {&compileOptions, &checkOptions}},
       {"emit", "print a stage of the compilation", emit, {&compileOptions, &emitOptions}},
+      {"compile", "write a program as an object file and a header", compile, {&compileOptions, &emitOptions}},
       {"train", "train a model on token files", train, {&compileOptions, &runOptions, &trainOptions}},
       {"eval", "measure a checkpoint on held-out data", eval, {&compileOptions, &runOptions, &trainOptions}},
       {"run", "run an entry on tensors from a file", run, {&compileOptions, &runOptions, &emitOptions}},
