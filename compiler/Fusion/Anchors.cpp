@@ -153,8 +153,12 @@ std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
     return when(othersArePointwiseLike(members, op, scan.getY()) &&
                     nothingFeeds({scan.getA(), scan.getB(), scan.getC()}),
                 Anchor::scan);
+  // dB and dC sum over channels, so they are known when the kernel is over only.
   auto grad = cast<ScanGradOp>(op);
-  return when(othersArePointwiseLike(members, op, grad.getDu()) &&
-                  nothingFeeds({grad.getA(), grad.getB(), grad.getC()}),
+  auto isRead = [&](Value v) {
+    return llvm::any_of(v.getUsers(), [&](Operation *user) { return members.contains(user); });
+  };
+  return when(othersArePointwiseLike(members, op, grad.getDu()) && !isRead(grad.getDB()) &&
+                  !isRead(grad.getDC()) && nothingFeeds({grad.getA(), grad.getB(), grad.getC()}),
               Anchor::scan);
 }

@@ -11,9 +11,9 @@
 // Six channels are two blocks of four lanes, the second one masked. States go by
 // in a group of two and one of one; softplus is computed once, where it is staged.
 // CHECK-LABEL: llvm.func @forward.y
-// CHECK-DAG:     %[[RUN:.*]] = arith.constant 8 : i64
+// CHECK-DAG:     %[[CHUNK:.*]] = arith.constant 8 : i64
 // CHECK:         scf.if
-// CHECK:           scf.for {{.*}} step %[[RUN]]
+// CHECK:           scf.for {{.*}} step %[[CHUNK]]
 // CHECK:             llvm.intr.masked.store
 // CHECK:             scf.for
 // CHECK:               mom.softplus

@@ -1,0 +1,38 @@
+// RUN: mom-opt %s --mom-partition --split-input-file --mlir-print-local-scope | FileCheck %s
+// RUN: mom-opt %s --mom-partition=recompute=false --split-input-file --mlir-print-local-scope | FileCheck %s --check-prefix=SAVE
+
+// y = silu(W x): backward computes silu again from the saved product; without
+// recomputing it would save what silu's derivative reads.
+#t = #mom.rows<token>
+module {
+// CHECK-LABEL: func.func @top(
+// CHECK:         %[[F:.*]]:3 = mom.repeat @f.forward times 2 carry(%arg0) share(%arg1) each(%arg2)
+// CHECK-SAME:      -> (tensor<?x4xf32, {{.*}}>, !mom.stack<2 x tensor<?x4xf32, {{.*}}>>, !mom.stack<2 x tensor<?x4xf32, {{.*}}>>)
+// CHECK:         mom.repeat reverse @f.backward times 2 carry(%arg3) share(%arg1) each(%arg2, %[[F]]#1, %[[F]]#2)
+// CHECK-NOT:   @f.joint
+// CHECK-LABEL: func.func private @f.forward(
+// CHECK:         %[[P:.*]] = mom.linear %arg0 by %arg2
+// CHECK:         return %{{.*}}, %[[P]], %arg0
+// CHECK-LABEL: func.func private @f.backward(
+// CHECK-SAME:    %arg0: {{.*}}, %arg1: !mom.batch, %arg2: tensor<4x4xf32>, %[[P:.*]]: tensor<?x4xf32, {{.*}}>, %[[X:.*]]: tensor<?x4xf32, {{.*}}>)
+// CHECK:         mom.sigmoid %[[P]]
+// CHECK:         mom.linear_wgrad %[[X]]
+// SAVE-LABEL:  func.func private @f.backward(
+// SAVE-NOT:      mom.sigmoid
+func.func private @f.joint(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: tensor<4x4xf32>, %dy: tensor<?x4xf32, #t>)
+    -> (tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, tensor<4x4xf32>) attributes {mom.joint, mom.carried = 1 : i64} {
+  %p = mom.linear %x by %w : tensor<?x4xf32, #t>, tensor<4x4xf32> -> tensor<?x4xf32, #t>
+  %s = mom.sigmoid %p : tensor<?x4xf32, #t>
+  %y = arith.mulf %p, %s : tensor<?x4xf32, #t>
+  %d = arith.mulf %dy, %s : tensor<?x4xf32, #t>
+  %dx = mom.linear transposed %d by %w : tensor<?x4xf32, #t>, tensor<4x4xf32> -> tensor<?x4xf32, #t>
+  %dw = mom.linear_wgrad %x, %d : tensor<?x4xf32, #t>, tensor<?x4xf32, #t> -> tensor<4x4xf32>
+  return %y, %dx, %dw : tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, tensor<4x4xf32>
+}
+func.func @top(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: !mom.stack<2 x tensor<4x4xf32>>, %dy: tensor<?x4xf32, #t>)
+    -> (tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>) {
+  %y, %tape = mom.forward @f.joint times 2 carry(%x) share(%batch) each(%w) : (tensor<?x4xf32, #t>, !mom.batch, !mom.stack<2 x tensor<4x4xf32>>) -> (tensor<?x4xf32, #t>, !mom.tape)
+  %dx, %dw = mom.backward @f.joint times 2 gradient(%dy) share(%batch) each(%w) tape %tape : (tensor<?x4xf32, #t>, !mom.batch, !mom.stack<2 x tensor<4x4xf32>>, !mom.tape) -> (tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>)
+  return %y, %dx, %dw : tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>
+}
+}

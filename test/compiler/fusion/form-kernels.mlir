@@ -1,0 +1,87 @@
+// RUN: mom-opt %s --mom-form-kernels --split-input-file --mlir-print-local-scope | FileCheck %s
+// RUN: mom-opt %s --mom-form-kernels=fuse=false --split-input-file --mlir-print-local-scope | FileCheck %s --check-prefix=SINGLE
+
+#t = #mom.rows<token>
+
+// A product takes the bias and the activation after it; the view of its operand
+// moves into the kernel.
+// CHECK-LABEL: func.func @epilogue(
+// CHECK:         %[[Y:.*]] = mom.kernel product "y"(%arg0, %arg1, %arg2)
+// CHECK:           mom.split
+// CHECK:           mom.linear
+// CHECK:           mom.broadcast
+// CHECK:           arith.addf
+// CHECK:           mom.silu
+// CHECK-NOT:     mom.kernel
+// CHECK:         return %[[Y]]
+// SINGLE-LABEL: func.func @epilogue(
+// SINGLE-COUNT-4: mom.kernel
+func.func @epilogue(%x: tensor<?x8xf32, #t>, %w: tensor<16x4xf32>, %b: tensor<16xf32>) -> tensor<?x16xf32, #t> {
+  %a, %rest = mom.split %x : tensor<?x8xf32, #t> -> tensor<?x4xf32, #t>, tensor<?x4xf32, #t>
+  %p = mom.linear %a by %w : tensor<?x4xf32, #t>, tensor<16x4xf32> -> tensor<?x16xf32, #t>
+  %bias = mom.broadcast %b like %p : tensor<16xf32>, tensor<?x16xf32, #t> -> tensor<?x16xf32, #t>
+  %s = arith.addf %p, %bias : tensor<?x16xf32, #t>
+  %y = mom.silu %s : tensor<?x16xf32, #t> loc("y")
+  return %y : tensor<?x16xf32, #t>
+}
+
+// -----
+
+#t = #mom.rows<token>
+
+// Work that feeds a product stays outside: a tile of x is read many times.
+// CHECK-LABEL: func.func @no_prologue(
+// CHECK:         mom.kernel map
+// CHECK:         mom.kernel product
+func.func @no_prologue(%x: tensor<?x8xf32, #t>, %w: tensor<16x8xf32>) -> tensor<?x16xf32, #t> {
+  %s = mom.silu %x : tensor<?x8xf32, #t>
+  %p = mom.linear %s by %w : tensor<?x8xf32, #t>, tensor<16x8xf32> -> tensor<?x16xf32, #t>
+  return %p : tensor<?x16xf32, #t>
+}
+
+// -----
+
+#t = #mom.rows<token>
+
+// A sum over rows takes the pointwise work before it, and stores no rows.
+// CHECK-LABEL: func.func @prologue(
+// CHECK:         mom.kernel reduce_rows {{.*}} -> tensor<8xf32> {
+// CHECK:           arith.mulf
+// CHECK:           mom.reduce_rows
+// CHECK-NOT:     mom.kernel
+func.func @prologue(%x: tensor<?x8xf32, #t>, %y: tensor<?x8xf32, #t>) -> tensor<8xf32> {
+  %m = arith.mulf %x, %y : tensor<?x8xf32, #t>
+  %s = mom.reduce_rows %m : tensor<?x8xf32, #t> -> tensor<8xf32>
+  return %s : tensor<8xf32>
+}
+
+// -----
+
+#t = #mom.rows<token>
+
+// Two products that a value joins in a circle must not share a kernel: b needs
+// c, and c needs a.
+// CHECK-LABEL: func.func @no_circle(
+// CHECK:         %[[A:.*]] = mom.kernel product "a"
+// CHECK:         %[[C:.*]] = mom.kernel product
+// CHECK:         return %[[A]], %[[C]]
+func.func @no_circle(%x: tensor<?x8xf32, #t>, %w: tensor<8x8xf32>) -> (tensor<?x8xf32, #t>, tensor<?x8xf32, #t>) {
+  %a = mom.linear %x by %w : tensor<?x8xf32, #t>, tensor<8x8xf32> -> tensor<?x8xf32, #t> loc("a")
+  %c = mom.linear %a by %w : tensor<?x8xf32, #t>, tensor<8x8xf32> -> tensor<?x8xf32, #t>
+  %b = arith.mulf %a, %c : tensor<?x8xf32, #t>
+  return %a, %b : tensor<?x8xf32, #t>, tensor<?x8xf32, #t>
+}
+
+// -----
+
+#t = #mom.rows<token>
+
+// A view that leaves the function is copied by a kernel.
+// CHECK-LABEL: func.func @materialise(
+// CHECK:         %[[Y:.*]] = mom.kernel map
+// CHECK:           mom.split
+// CHECK:         return %[[Y]]
+func.func @materialise(%x: tensor<?x8xf32, #t>) -> tensor<?x4xf32, #t> {
+  %a, %b = mom.split %x : tensor<?x8xf32, #t> -> tensor<?x4xf32, #t>, tensor<?x4xf32, #t>
+  return %b : tensor<?x4xf32, #t>
+}

@@ -1,0 +1,36 @@
+// RUN: mom-opt %s --mom-assign-order --mom-verify-order --mlir-print-local-scope | FileCheck %s
+// RUN: mom-opt %s --mom-assign-order=order=position --mom-verify-order --canonicalize --mlir-print-local-scope | FileCheck %s --check-prefix=POSITION
+
+// What the data brings by position is reordered once; the linear and all after
+// it lie by modality, and an entry's rows go back by position.
+#t = #mom.rows<token>
+module {
+// CHECK-LABEL: func.func @entry(
+// CHECK:         %[[R:.*]] = mom.modality_route
+// CHECK:         %[[X:.*]] = mom.reorder %arg1 for %[[R]] : {{.*}}<token>> -> {{.*}}<token by "M">>
+// CHECK:         %[[Y:.*]] = mom.linear %[[X]] {{.*}} -> tensor<?x4xf32, #mom.rows<token by "M">>
+// CHECK:         %[[Z:.*]] = mom.conv1d %[[Y]]
+// CHECK:         %[[B:.*]] = mom.reorder %[[Z]] for %[[R]] : {{.*}}<token by "M">> -> {{.*}}<token>>
+// CHECK:         return %[[B]]
+// POSITION-LABEL: func.func @entry(
+// POSITION:         mom.reorder
+// POSITION:         mom.linear
+// POSITION:         %[[Y:.*]] = mom.reorder {{.*}}<token by "M">> -> {{.*}}<token>>
+// POSITION:         %[[Z:.*]] = mom.conv1d %[[Y]]
+// POSITION:         return %[[Z]]
+func.func @entry(%batch: !mom.batch, %x: tensor<?x4xf32, #t> {mom.input = "x"}, %w: tensor<3x4x4xf32>, %c: tensor<4x2xf32>) -> (tensor<?x4xf32, #t> {mom.output = "y"}) attributes {mom.entry = "entry"} {
+  %r = mom.modality_route %batch : !mom.route<"M", 3>
+  %y = mom.linear %x by %w for %r : !mom.route<"M", 3>, tensor<?x4xf32, #t>, tensor<3x4x4xf32> -> tensor<?x4xf32, #t>
+  %z = mom.conv1d %y by %c in %batch : tensor<?x4xf32, #t>, tensor<4x2xf32>, !mom.batch -> tensor<?x4xf32, #t>
+  return %z : tensor<?x4xf32, #t>
+}
+// A layer's own arguments and results lie by modality already.
+// CHECK-LABEL: func.func private @layer(
+// CHECK-SAME:    %arg1: tensor<?x4xf32, #mom.rows<token by "M">>) -> tensor<?x4xf32, #mom.rows<token by "M">>
+// CHECK-NOT:     mom.reorder
+// CHECK:         return
+func.func private @layer(%batch: !mom.batch, %x: tensor<?x4xf32, #t>) -> tensor<?x4xf32, #t> {
+  %y = mom.silu %x : tensor<?x4xf32, #t>
+  return %y : tensor<?x4xf32, #t>
+}
+}

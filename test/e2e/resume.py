@@ -1,0 +1,23 @@
+"""A run that is interrupted and resumed ends in the same bytes."""
+import filecmp
+import os
+import signal
+import subprocess
+import sys
+import time
+
+folder = sys.argv[1]
+model = os.path.join(os.path.dirname(__file__), "../../examples/mixture-of-mamba.mom")
+command = ["momc", "train", model, "--set", "D=32", "--set", "depth=2", "--data", folder + "/corpus", "--steps",
+           "12", "--seed", "3", "--out", folder + "/c", "--eval-every", "6"]
+run = subprocess.Popen(command)
+log = folder + "/c/log.jsonl"
+while run.poll() is None and not (os.path.exists(log) and '"step":3' in open(log).read()):
+    time.sleep(0.005)
+run.send_signal(signal.SIGINT)
+if run.wait() != 0:
+    sys.exit("the interrupted run failed")
+subprocess.run(command + ["--resume"], check=True)
+name = "/checkpoint-00000012.safetensors"
+if not filecmp.cmp(folder + "/a" + name, folder + "/c" + name, shallow=False):
+    sys.exit("the resumed run differs from the whole one")
