@@ -60,7 +60,7 @@ std::string Printer::recipe(const momrt_arg &arg) const {
     text = fmt::format("%{}", arg.index);
   if (arg.space == MOMRT_SPACE_INPUT)
     text = fmt::format("input {}", name(table.inputs()[arg.index].name));
-  if (arg.offset)
+  if (arg.offset && arg.space != MOMRT_SPACE_STATUS) // each launch has its own record
     text += fmt::format(" + {}", arg.offset);
   if (!arg.modulus)
     return text;

@@ -4,8 +4,10 @@
 #include "runtime/Checkpoint.h"
 #include "runtime/Error.h"
 #include "runtime/Safetensors.h"
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 namespace momrt {
 

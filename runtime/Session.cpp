@@ -22,7 +22,7 @@ Session::Session(std::shared_ptr<const Program> given, const SessionOptions &opt
   place(MOMRT_SPACE_PARAMETERS, layout.elements() * 4);
   place(MOMRT_SPACE_HYPER, MOMRT_HYPERS * 4);
   place(MOMRT_SPACE_COUNTS, MOMRT_COUNTS * 8);
-  place(MOMRT_SPACE_STATUS, sizeof(momrt_status));
+  place(MOMRT_SPACE_STATUS, std::max<int64_t>(table().ops().size(), 1) * sizeof(momrt_status));
   setBatch(Batch({0, 0, 0, {}, {}}, table().groups()));
 }
 
@@ -204,18 +204,20 @@ void Session::run(const std::string &name) {
 
 void Session::checkStatus() {
   Buffer &buffer = spaces[MOMRT_SPACE_STATUS];
-  momrt_status status;
-  device->copyOut(&status, buffer.data(), sizeof status);
-  if (status.code == MOMRT_ERROR_NONE)
+  std::vector<momrt_status> records(table().ops().size());
+  int64_t bytes = records.size() * sizeof(momrt_status);
+  device->copyOut(records.data(), buffer.data(), bytes);
+  auto found = std::find_if(records.begin(), records.end(),
+                            [](const momrt_status &status) { return status.code != MOMRT_ERROR_NONE; });
+  if (found == records.end())
     return;
-  device->fill(buffer.data(), 0, sizeof status);
+  device->fill(buffer.data(), 0, bytes);
+  const momrt_status &status = *found;
+  const momrt_op &op = table().ops()[found - records.begin()];
   std::string where = "of an unknown kernel";
-  if (status.launch >= 0 && size_t(status.launch) < table().ops().size()) {
-    const momrt_op &op = table().ops()[status.launch];
-    if (op.kind == MOMRT_OP_LAUNCH)
-      where = fmt::format("of kernel '{}' ({})", table().string(table().kernels()[op.kernel].name),
-                          table().string(op.source));
-  }
+  if (op.kind == MOMRT_OP_LAUNCH)
+    where = fmt::format("of kernel '{}' ({})", table().string(table().kernels()[op.kernel].name),
+                        table().string(op.source));
   switch (status.code) {
   case MOMRT_ERROR_INDEX:
     fail(MOMRT_BAD_VALUE, "index {} is out of range in row {} {}", status.value, status.row, where);

@@ -289,8 +289,10 @@ private:
       if (auto name = model.getResultAttrOfType<StringAttr>(i, attr::kLoss))
         if (wanted.empty() || name.getValue() == wanted)
           return i;
-    return model.emitError() << "expected a loss" << (wanted.empty() ? "" : " named ") << wanted
-                             << " to minimise";
+    InFlightDiagnostic error = model.emitError("expected a loss");
+    if (!wanted.empty())
+      error << " named '" << wanted << "'";
+    return error << " to minimise";
   }
 
   /// `@f` and `@f.vjp` as entries: all arguments are the caller's tensors.

@@ -21,21 +21,23 @@
 using namespace mlir;
 using namespace mom;
 
-FailureOr<OwningOpRef<ModuleOp>> mom::lowerToLlvmDialect(ModuleOp emitted) {
+FailureOr<OwningOpRef<ModuleOp>> mom::lowerToLlvmDialect(ModuleOp emitted, bool expandBf16) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(emitted.getLoc());
   OpBuilder b = OpBuilder::atBlockEnd(module->getBody());
   for (auto function : emitted.getOps<LLVM::LLVMFuncOp>())
     b.clone(*function);
 
   PassManager pm(emitted.getContext());
+  // On a CPU bf16 in integer steps: not every processor converts it, and the
+  // library function that LLVM would call rounds one element at a time.
+  arith::ArithExpandOpsPassOptions expand;
+  expand.includeBf16 = expandBf16;
+  // Before the canonicalizer, which makes conversions from integers to bf16 of
+  // two steps that this knows.
+  pm.addPass(arith::createArithExpandOpsPass(expand));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createSCFToControlFlowPass());
-  // bf16 in integer steps: not every processor converts it, and the library
-  // function that LLVM would call rounds one element at a time.
-  arith::ArithExpandOpsPassOptions expand;
-  expand.includeBf16 = true;
-  pm.addPass(arith::createArithExpandOpsPass(expand));
   ConvertMathToLLVMPassOptions math;
   math.approximateLog1p = false; // log(1 + x) is 0 for small x
   pm.addPass(createConvertMathToLLVMPass(math));
@@ -50,8 +52,9 @@ FailureOr<OwningOpRef<ModuleOp>> mom::lowerToLlvmDialect(ModuleOp emitted) {
 }
 
 FailureOr<std::unique_ptr<llvm::Module>> mom::translateToLlvm(ModuleOp emitted,
-                                                              llvm::LLVMContext &context) {
-  FailureOr<OwningOpRef<ModuleOp>> lowered = lowerToLlvmDialect(emitted);
+                                                              llvm::LLVMContext &context,
+                                                              bool expandBf16) {
+  FailureOr<OwningOpRef<ModuleOp>> lowered = lowerToLlvmDialect(emitted, expandBf16);
   if (failed(lowered))
     return failure();
   DialectRegistry registry;

@@ -13,12 +13,15 @@ class LLJIT;
 namespace mom {
 
 /// The emitted functions (llvm.func with bodies) of a module as LLVM IR. Works on
-/// a copy; whatever else the module holds stays behind.
+/// a copy; whatever else the module holds stays behind. `expandBf16` writes
+/// conversions out for devices without them.
 mlir::FailureOr<std::unique_ptr<llvm::Module>> translateToLlvm(mlir::ModuleOp emitted,
-                                                               llvm::LLVMContext &context);
+                                                               llvm::LLVMContext &context,
+                                                               bool expandBf16 = true);
 
 /// The same functions lowered to the LLVM dialect, for reading.
-mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> lowerToLlvmDialect(mlir::ModuleOp emitted);
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> lowerToLlvmDialect(mlir::ModuleOp emitted,
+                                                                 bool expandBf16 = true);
 
 /// Optimises `module` and appends its object file, or its assembly text, to
 /// `out`. `cpu` is "native" or a name that clang's -march takes ("x86-64-v3").

@@ -484,7 +484,7 @@ private:
     op.grid_factor = grid.getFactor();
     op.args = writer.args.size();
     addArg(Place::in(MOMRT_SPACE_COUNTS));
-    addArg(Place::in(MOMRT_SPACE_STATUS));
+    addArg(Place::in(MOMRT_SPACE_STATUS, now() * sizeof(momrt_status)));
     for (Value input : launch.getInputs()) {
       if (isa<BatchType>(input.getType())) {
         addArg(Place::in(MOMRT_SPACE_SEGMENTS));

@@ -97,11 +97,19 @@ LogicalResult Compiler::emit(Stage wanted, llvm::raw_ostream &os) {
     os << StringRef(bytes.data(), bytes.size());
     return success();
   }
+  printIr(os, /*locations=*/false);
+  return success();
+}
+
+/// Values are printed by their names in the model's text. With locations the IR
+/// can be read back and continued from with nothing lost.
+void Compiler::printIr(llvm::raw_ostream &os, bool locations) {
   OpPrintingFlags flags;
   flags.printNameLocAsPrefix();
+  if (locations)
+    flags.enableDebugInfo(true);
   ir->print(os, flags);
   os << "\n";
-  return success();
 }
 
 LogicalResult Compiler::dump(Stage dumped) {
@@ -112,12 +120,11 @@ LogicalResult Compiler::dump(Stage dumped) {
   SmallString<128> path(options.dumpDirectory);
   llvm::sys::path::append(path, llvm::formatv("{0:02}-{1}.{2}", static_cast<unsigned>(dumped),
                                               nameOf(dumped), dumped == Stage::Ast ? "mom" : "mlir").str());
-  std::string written;
-  llvm::raw_string_ostream os(written);
-  if (failed(emit(dumped, os)))
-    return failure();
   llvm::Error problem = llvm::writeToOutput(path, [&](llvm::raw_ostream &file) {
-    file << written;
+    if (dumped == Stage::Ast)
+      file << text;
+    else
+      printIr(file, /*locations=*/true);
     return llvm::Error::success();
   });
   if (problem)
@@ -149,7 +156,7 @@ FailureOr<std::string> Compiler::ptx() {
   if (!isGpu(options.pipeline) || !architectureOf(options.pipeline.target))
     return error() << "expected a GPU as target, such as sm_90a, but got " << options.pipeline.target;
   llvm::LLVMContext llvmContext;
-  FailureOr<std::unique_ptr<llvm::Module>> code = translateToLlvm(*ir, llvmContext);
+  FailureOr<std::unique_ptr<llvm::Module>> code = translateToLlvm(*ir, llvmContext, /*expandBf16=*/false);
   if (failed(code))
     return failure();
   return compilePtx(**code, options.pipeline.target, [&] { return error(); });

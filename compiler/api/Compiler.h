@@ -51,6 +51,7 @@ public:
 
 private:
   mlir::LogicalResult dump(Stage stage);
+  void printIr(llvm::raw_ostream &os, bool locations);
   mlir::LogicalResult printTable(llvm::raw_ostream &os);
   mlir::FailureOr<std::string> ptx();
   mlir::InFlightDiagnostic error();

@@ -28,7 +28,6 @@ void embed(void *const *buffers, int64_t block, void *) {
       int32_t none = 0;
       if (__atomic_compare_exchange_n(&status->code, &none, MOMRT_ERROR_INDEX, false,
                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-        status->launch = 1;
         status->row = row;
         status->value = index;
       }
@@ -146,7 +145,8 @@ struct Forward {
     table.launch(0, MOMRT_COUNT_ONE, 1, {T::arg(MOMRT_SPACE_ARENA, limit)});
     table.launch(1, MOMRT_COUNT_TOKEN, kTile,
                  {counts, id, position, T::arg(MOMRT_SPACE_PARAMETERS), half(0),
-                  T::arg(MOMRT_SPACE_ARENA, limit), T::arg(MOMRT_SPACE_STATUS)});
+                  T::arg(MOMRT_SPACE_ARENA, limit),
+                  T::arg(MOMRT_SPACE_STATUS, 0, table.ops.size() * sizeof(momrt_status))});
     table.repeat(kLayers);
     table.launch(2, MOMRT_COUNT_TOKEN, kTile,
                  {counts, position, T::arg(MOMRT_SPACE_MODALITY),

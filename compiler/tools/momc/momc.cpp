@@ -1,6 +1,7 @@
 // momc: compiles, trains and runs Mixture-of-Mamba models.
 #include "compiler/tools/momc/Verbs.h"
 
+#include "mlir/IR/AsmState.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/FileUtilities.h"
@@ -172,6 +173,7 @@ static int main(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  registerAsmPrinterCLOptions();
   registerPassManagerCLOptions();
   return mom::tool::main(argc, argv);
 }

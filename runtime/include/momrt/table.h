@@ -61,7 +61,7 @@ enum momrt_space {
   MOMRT_SPACE_ROUTE_ROW,    /* i32[tokens]: row of a position */
   MOMRT_SPACE_ROUTE_POSITION,/* i32[tokens]: position of a row */
   MOMRT_SPACE_INPUT,        /* index: input; caller's data, by position */
-  MOMRT_SPACE_STATUS,       /* momrt_status */
+  MOMRT_SPACE_STATUS,       /* momrt_status[ops]: each launch is given its own */
   MOMRT_SPACES
 };
 
@@ -71,11 +71,10 @@ typedef struct {
   int64_t initial, final; /* rows of its initial and final state, or -1 */
 } momrt_segment;
 
-/* The first error that a kernel met. `code` goes from 0 to a momrt_error by
+/* The first error that a launch met. `code` goes from 0 to a momrt_error by
  * compare-and-swap, and its winner writes the rest. */
 typedef struct {
-  int32_t code;
-  int32_t launch; /* index of the op that found it */
+  int32_t code, reserved;
   int64_t row;
   int64_t value;
 } momrt_status;

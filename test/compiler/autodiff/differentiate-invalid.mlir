@@ -1,8 +1,8 @@
 // RUN: mom-opt %s --mom-differentiate --split-input-file --verify-diagnostics
 
 #t = #mom.rows<token>
-// expected-error @+1 {{expected a loss named "other" to minimise}}
 module attributes {mom.model = @m, mom.train = {loss = "other"}} {
+// expected-error @+1 {{expected a loss named 'other' to minimise}}
 func.func @m(%batch: !mom.batch) { return }
 }
 

@@ -10,4 +10,4 @@
 // CHECK: .entry pointwise$y(
 // SM80: .target sm_80
 // CPU: expected a GPU as target, such as sm_90a, but got cpu
-// ANCHOR: no GPU emitter for a product kernel
+// ANCHOR: a map kernel cannot compute mom.rms_norm here
