@@ -1,6 +1,7 @@
 // Mixture-of-Mamba dialect: the one page of calculus. `buildBackward` of every
 // differentiable op, its formula above it. d is the gradient of the result y,
 // dx the gradient of operand x. Nothing is built for an inactive operand.
+#include "dialect/Calculus.h"
 #include "dialect/Mom.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -12,59 +13,6 @@ using namespace mlir;
 using namespace mom;
 
 using Gradients = SmallVector<Value>;
-
-//===----------------------------------------------------------------------===//
-// The ops that derivatives are written in
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// Arithmetic at one place of the program.
-struct Calculus {
-  OpBuilder &b;
-  Location loc;
-
-  Value add(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
-  Value sub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
-  Value mul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
-  Value div(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
-  Value neg(Value x) { return arith::NegFOp::create(b, loc, x); }
-  /// scale * x + offset
-  Value affine(Value x, double scale, double offset) {
-    return AffineOp::create(b, loc, x.getType(), x, b.getF64FloatAttr(scale),
-                            b.getF64FloatAttr(offset));
-  }
-  /// Zeros of the shape of x, whatever x holds.
-  Value zero(Value x) { return affine(x, 0.0, 0.0); }
-  Value sigmoid(Value x) { return SigmoidOp::create(b, loc, x.getType(), x); }
-  Value choose(Value condition, Value x, Value y) {
-    return arith::SelectOp::create(b, loc, condition, x, y);
-  }
-  Value compare(arith::CmpFPredicate predicate, Value x, Value y) {
-    return arith::CmpFOp::create(b, loc, predicate, x, y);
-  }
-  /// [rows, C] -> [rows, 1], or a static tensor -> [1]
-  Value sum(Value x) {
-    Type type = isRows(x.getType()) ? withChannels(x.getType(), 1)
-                                    : RankedTensorType::get({1}, b.getF32Type());
-    if (type == x.getType())
-      return x;
-    return ReduceOp::create(b, loc, type, Reduction::sum, x);
-  }
-  /// [rows, C] -> [C], or [groups, C] with a route
-  Value sumRows(Value x, Value route) {
-    SmallVector<int64_t> shape;
-    if (route)
-      shape.push_back(cast<RouteType>(route.getType()).getGroups());
-    shape.push_back(channelsOf(x));
-    return ReduceRowsOp::create(b, loc, RankedTensorType::get(shape, b.getF32Type()), x, route);
-  }
-  Value broadcast(Value x, Value like, Value route = {}) {
-    if (x.getType() == like.getType())
-      return x;
-    return BroadcastOp::create(b, loc, like.getType(), x, like, route);
-  }
-};
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // Pointwise

@@ -98,7 +98,7 @@ def Mom_GridAttr : Mom_Attr<"Grid", "grid"> {
   }];
   let parameters = (ins OptionalParameter<"::mlir::StringAttr">:$space,
                         "int64_t":$tile, "int64_t":$extra, "int64_t":$factor);
-  let assemblyFormat = "`<` (`over` $space^)? `tile` $tile `extra` $extra `factor` $factor `>`";
+  let assemblyFormat = "`<` (`over` $space^ ` `)? `tile` $tile `extra` $extra `factor` $factor `>`";
 }
 
 #endif // MOM_ATTRS

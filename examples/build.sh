@@ -22,6 +22,8 @@ if ((${#missing[@]})); then
 fi
 
 say "Building ${*:-momc} (build/)"
-[[ -f build/build.ninja ]] || cmake -S . -B build -G Ninja >build.log 2>&1 || { cat build.log; exit 1; }
-mv -f build.log build/configure.log 2>/dev/null || true
+mkdir -p build
+if [[ ! -f build/build.ninja ]]; then
+  cmake -S . -B build -G Ninja >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+fi
 ninja -C build "${@:-momc}"

@@ -13,7 +13,7 @@ using namespace mom::frontend::ast;
 using llvm::StringRef;
 
 /// On a function that the text exports.
-static constexpr llvm::StringLiteral kExport = "mom.export";
+static constexpr llvm::StringLiteral kExport = attr::kExport;
 
 //===----------------------------------------------------------------------===//
 // Types

@@ -2,7 +2,7 @@
 //
 // Every device then runs the same formula through its own pointwise emitter,
 // and the interpreter is the optimizer's oracle too.
-#include "dialect/Mom.h"
+#include "dialect/Calculus.h"
 #include "dialect/ParameterLayout.h"
 #include "momrt/table.h"
 
@@ -16,28 +16,6 @@ using namespace mlir;
 using namespace mom;
 
 namespace {
-/// Arithmetic on static vectors; scalars are vectors [1].
-struct Arithmetic {
-  OpBuilder &b;
-  Location loc;
-
-  Value add(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
-  Value sub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
-  Value mul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
-  Value div(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
-  Value sqrt(Value x) { return math::SqrtOp::create(b, loc, x); }
-  Value affine(Value x, double scale, double offset) {
-    return AffineOp::create(b, loc, x.getType(), x, b.getF64FloatAttr(scale), b.getF64FloatAttr(offset));
-  }
-  Value like(Value scalar, Value x) {
-    return BroadcastOp::create(b, loc, x.getType(), scalar, x, Value());
-  }
-  Value scale(Value scalar, Value x) { return mul(like(scalar, x), x); }
-  Value sum(Value x) {
-    return ReduceOp::create(b, loc, RankedTensorType::get({1}, b.getF32Type()), Reduction::sum, x);
-  }
-};
-
 class AddUpdatePass : public mom::impl::AddUpdatePassBase<AddUpdatePass> {
 public:
   using Base::Base;
@@ -56,7 +34,7 @@ public:
 private:
   DictionaryAttr state(OpBuilder &b, StringRef space, int64_t offset) {
     return b.getDictionaryAttr({b.getNamedAttr(attr::kState, b.getStringAttr(space)),
-                                b.getNamedAttr("mom.offset", b.getI64IntegerAttr(offset))});
+                                b.getNamedAttr(attr::kOffset, b.getI64IntegerAttr(offset))});
   }
 
   Value argument(func::FuncOp func, OpBuilder &b, StringRef space, int64_t offset, int64_t size) {
@@ -73,7 +51,8 @@ private:
     func->setAttr(attr::kEntry, b.getStringAttr("update"));
     Block *block = func.addEntryBlock();
     OpBuilder body = OpBuilder::atBlockEnd(block);
-    Arithmetic a{body, NameLoc::get(b.getStringAttr("adamw"), model.getLoc())};
+    Calculus a{body, NameLoc::get(b.getStringAttr("adamw"), model.getLoc())};
+    auto scaled = [&](Value scalar, Value x) { return a.mul(a.broadcast(scalar, x), x); };
     auto hyper = [&](momrt_hyper which) { return argument(func, b, "hyper", which, 1); };
     Value rate = hyper(MOMRT_HYPER_RATE), beta1 = hyper(MOMRT_HYPER_BETA1),
           beta2 = hyper(MOMRT_HYPER_BETA2), eps = hyper(MOMRT_HYPER_EPS),
@@ -102,15 +81,15 @@ private:
         Value w = argument(func, b, "parameters", range.offset, range.size);
         Value m = argument(func, b, "moment1", range.offset, range.size);
         Value v = argument(func, b, "moment2", range.offset, range.size);
-        Value g = a.scale(factor, gradient);
+        Value g = scaled(factor, gradient);
         // m' = m + (1 - beta1) (g - m), v' likewise: exact where g = m
-        Value m2 = a.add(m, a.scale(a.affine(beta1, -1, 1), a.sub(g, m)));
-        Value v2 = a.add(v, a.scale(a.affine(beta2, -1, 1), a.sub(a.mul(g, g), v)));
-        Value root = a.add(a.sqrt(a.scale(bias2, v2)), a.like(eps, v2));
-        Value change = a.div(a.scale(bias1, m2), root);
+        Value m2 = a.add(m, scaled(a.affine(beta1, -1, 1), a.sub(g, m)));
+        Value v2 = a.add(v, scaled(a.affine(beta2, -1, 1), a.sub(a.mul(g, g), v)));
+        Value root = a.add(a.sqrt(scaled(bias2, v2)), a.broadcast(eps, v2));
+        Value change = a.div(scaled(bias1, m2), root);
         if (range.decay != 0)
           change = a.add(change, a.affine(w, range.decay, 0));
-        result(a.sub(w, a.scale(rate, change)), state(b, "parameters", range.offset));
+        result(a.sub(w, scaled(rate, change)), state(b, "parameters", range.offset));
         result(m2, state(b, "moment1", range.offset));
         result(v2, state(b, "moment2", range.offset));
       }

@@ -113,7 +113,7 @@ public:
     SymbolTable table(module);
     symbols = &table;
     for (auto func : llvm::to_vector(module.getOps<func::FuncOp>()))
-      if (func->hasAttr("mom.export") && func->hasAttr(attr::kLayer) && failed(exportLayer(func)))
+      if (func->hasAttr(attr::kExport) && func->hasAttr(attr::kLayer) && failed(exportLayer(func)))
         return signalPassFailure();
     auto name = module->getAttrOfType<FlatSymbolRefAttr>(attr::kModel);
     if (!name)
@@ -229,7 +229,7 @@ private:
       returned.push_back(reverse.get(value));
     func::ReturnOp::create(b, joint.getLoc(), returned);
     joint.setFunctionType(b.getFunctionType(joint.getArgumentTypes(), TypeRange(ValueRange(returned))));
-    joint->setAttr("mom.carried", b.getI64IntegerAttr(results->size()));
+    joint->setAttr(attr::kCarried, b.getI64IntegerAttr(results->size()));
     return joint;
   }
 
@@ -309,7 +309,7 @@ private:
       entry.setPublic();
       entry->removeAttr(attr::kLayer);
       entry->removeAttr(attr::kJoint);
-      entry->removeAttr("mom.export");
+      entry->removeAttr(attr::kExport);
       entry->setAttr(attr::kEntry, b.getStringAttr(layer.getSymName() + (vjp ? ".vjp" : "")));
       nameInterface(layer, entry);
     }

@@ -34,7 +34,7 @@ struct Halves {
 class Cut {
 public:
   Cut(func::FuncOp joint, bool recompute) : joint(joint), recompute(recompute) {
-    carried = joint->getAttrOfType<IntegerAttr>("mom.carried").getInt();
+    carried = joint->getAttrOfType<IntegerAttr>(attr::kCarried).getInt();
     inputs = joint.getNumArguments() - carried;
     auto returned = joint.getBody().front().getTerminator()->getOperands();
     for (Value result : returned.take_front(carried))

@@ -111,9 +111,9 @@ unsigned KernelBuilder::workspace(RankedTensorType type) {
 void KernelBuilder::finish(GridAttr grid) {
   LLVM::ReturnOp::create(b, loc, ValueRange());
   if (family == Family::Cpu)
-    function->setAttr("mom.scratch", b.getI64IntegerAttr(scratchBytes));
+    function->setAttr(attr::kScratch, b.getI64IntegerAttr(scratchBytes));
   else
-    function->setAttr("mom.threads", b.getI64IntegerAttr(knob("threads")));
+    function->setAttr(attr::kThreads, b.getI64IntegerAttr(knob("threads")));
   SmallVector<Type> types;
   for (unsigned i : phaseOutputs)
     types.push_back(kernel.getResult(i).getType());

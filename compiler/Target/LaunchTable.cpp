@@ -7,6 +7,7 @@
 #include "compiler/Target/LaunchTable.h"
 
 #include "compiler/Target/ArenaPlan.h"
+#include "compiler/Target/TableFacts.h"
 #include "compiler/Target/TableWriter.h"
 #include "dialect/ParameterLayout.h"
 
@@ -55,8 +56,12 @@ public:
     writer.header.name = writer.text(model ? model.getSymName() : "program");
     writer.header.digest = writer.text(digest);
     addKernels();
-    addParameters();
-    addModuleAttributes();
+    if (model)
+      layout = ParameterLayout(model);
+    for (const Parameter &parameter : layout.parameters)
+      parameterOffset[parameter.name] = parameter.offset;
+    writeParameters(layout, model, writer);
+    writeModuleFacts(module, writer);
     for (auto func : module.getOps<func::FuncOp>())
       if (auto name = func->getAttrOfType<StringAttr>(attr::kEntry))
         if (failed(addEntry(func, name.getValue())))
@@ -75,88 +80,14 @@ private:
       kernelIndex[func.getSymNameAttr()] = writer.kernels.size();
       momrt_kernel kernel = {};
       kernel.name = writer.text(func.getSymName());
-      if (auto scratch = func->getAttrOfType<IntegerAttr>("mom.scratch"))
+      if (auto scratch = func->getAttrOfType<IntegerAttr>(attr::kScratch))
         kernel.scratch = scratch.getInt();
-      if (auto threads = func->getAttrOfType<IntegerAttr>("mom.threads"))
+      if (auto threads = func->getAttrOfType<IntegerAttr>(attr::kThreads))
         kernel.threads = threads.getInt();
       kernel.ptx = blob;
       writer.kernels.push_back(kernel);
       table.kernels.push_back(func.getSymName().str());
     }
-  }
-
-  void addParameters() {
-    if (!model)
-      return;
-    layout = ParameterLayout(model);
-    writer.header.parameter_elements = layout.elements;
-    for (const Parameter &parameter : layout.parameters) {
-      momrt_parameter record = {};
-      record.name = writer.text(parameter.name);
-      record.offset = parameter.offset;
-      record.size = parameter.size;
-      record.repeat = parameter.repeat;
-      record.indexed = parameter.indexed;
-      record.decay = parameter.decay;
-      record.rank = parameter.type.getRank();
-      llvm::copy(parameter.type.getShape(), record.shape);
-      if (auto init = model.getArgAttrOfType<InitAttr>(parameter.argument, attr::kInit)) {
-        record.init = static_cast<uint32_t>(init.getKind()); // the enums agree, by test
-        record.a = init.getA().getValueAsDouble();
-        record.b = init.getB().getValueAsDouble();
-      }
-      writer.parameters.push_back(record);
-      parameterOffset[parameter.name] = parameter.offset;
-    }
-  }
-
-  void addModuleAttributes() {
-    if (auto all = module->getAttrOfType<DictionaryAttr>(attr::kModalities); all && !all.empty())
-      for (Attribute name : cast<ArrayAttr>(all.begin()->getValue()))
-        writer.modalities.push_back(writer.text(cast<StringAttr>(name).getValue()));
-    if (auto settings = module->getAttrOfType<DictionaryAttr>(attr::kSettings))
-      for (NamedAttribute setting : settings)
-        writer.settings.push_back({writer.text(setting.getName().getValue()), number(setting.getValue())});
-    auto train = module->getAttrOfType<DictionaryAttr>(attr::kTrain);
-    if (!train)
-      return;
-    auto get = [&](StringRef name, double otherwise) {
-      Attribute value = train.get(name);
-      return value ? number(value) : otherwise;
-    };
-    writer.header.batch_streams = get("streams", 1);
-    writer.header.batch_length = get("length", 512);
-    writer.header.clip = get("clip", 0);
-    writer.header.eps = get("eps", 1e-8);
-    writer.header.beta1 = 0.9, writer.header.beta2 = 0.999;
-    if (auto betas = train.getAs<ArrayAttr>("betas"); betas && betas.size() == 2)
-      writer.header.beta1 = number(betas[0]), writer.header.beta2 = number(betas[1]);
-    if (auto rates = train.getAs<ArrayAttr>("rates"))
-      for (auto rate : rates.getAsRange<DictionaryAttr>())
-        writer.rates.push_back(rateOf(rate));
-  }
-
-  static double number(Attribute value) {
-    if (auto boolean = dyn_cast<BoolAttr>(value))
-      return boolean.getValue();
-    if (auto integer = dyn_cast<IntegerAttr>(value))
-      return integer.getInt();
-    if (auto real = dyn_cast<FloatAttr>(value))
-      return real.getValueAsDouble();
-    return 0;
-  }
-
-  static momrt_rate rateOf(DictionaryAttr rate) {
-    momrt_rate record = {};
-    record.kind = llvm::StringSwitch<uint32_t>(rate.getAs<StringAttr>("kind").getValue())
-                      .Case("warmup", MOMRT_RATE_WARMUP)
-                      .Case("cosine", MOMRT_RATE_COSINE)
-                      .Default(MOMRT_RATE_CONSTANT);
-    auto get = [&](StringRef name) { return rate.get(name) ? number(rate.get(name)) : 0.0; };
-    record.steps = get("steps");
-    record.from = get("from");
-    record.to = get("to");
-    return record;
   }
 
   //===--------------------------------------------------------------------===//
@@ -200,7 +131,7 @@ private:
     if (auto name = func.getArgAttrOfType<StringAttr>(index, attr::kParam)) {
       place = Place::in(MOMRT_SPACE_PARAMETERS, 4 * parameterOffset.lookup(name.getValue()));
     } else if (auto state = func.getArgAttrOfType<StringAttr>(index, attr::kState)) {
-      place = statePlace(state.getValue(), func.getArgAttrOfType<IntegerAttr>(index, "mom.offset").getInt());
+      place = statePlace(state.getValue(), func.getArgAttrOfType<IntegerAttr>(index, attr::kOffset).getInt());
     } else {
       place = Place::in(MOMRT_SPACE_INPUT, 0, writer.inputs.size());
       writer.inputs.push_back(inputOf(func, argument));
@@ -248,7 +179,7 @@ private:
     if (auto name = func.getResultAttrOfType<StringAttr>(index, attr::kGradient))
       place = Place::in(MOMRT_SPACE_GRADIENTS, 4 * parameterOffset.lookup(name.getValue()));
     else if (auto state = func.getResultAttrOfType<StringAttr>(index, attr::kState))
-      place = statePlace(state.getValue(), func.getResultAttrOfType<IntegerAttr>(index, "mom.offset").getInt());
+      place = statePlace(state.getValue(), func.getResultAttrOfType<IntegerAttr>(index, attr::kOffset).getInt());
     if (auto stack = dyn_cast<StackType>(value.getType()); stack && place)
       place->stride = sizeOf(stack.getElement());
     return place;

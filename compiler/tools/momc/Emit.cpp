@@ -10,11 +10,14 @@ using namespace mom;
 using namespace mom::tool;
 namespace cl = llvm::cl;
 
-static std::string stageList() {
-  std::string list;
-  for (const StageInfo &info : stages())
-    list += (list.empty() ? "" : "|") + info.name.str();
-  return list;
+static const std::string &stageList() {
+  static const std::string list = [] {
+    std::string names;
+    for (const StageInfo &info : stages())
+      names += (names.empty() ? "" : "|") + info.name.str();
+    return names;
+  }();
+  return list; // option descriptions are not copied
 }
 
 static cl::opt<std::string> stageOption("stage", cl::desc(stageList()), cl::init("mom"),

@@ -32,6 +32,8 @@ static int finish(const std::vector<momrt::NamedTensor> &results) {
 }
 
 int mom::tool::run() {
+  if (inputs.empty())
+    return fail("expected --inputs: the tensors of a batch");
   ModelFile model;
   FailureOr<Program> program = compileModel(model);
   if (failed(program))
@@ -131,6 +133,8 @@ static void addResult(const std::string &name, const reference::Value &value,
 }
 
 int mom::tool::interpret() {
+  if (inputs.empty())
+    return fail("expected --inputs: the tensors of a batch");
   ModelFile model;
   if (!model || failed(model->load()))
     return 1;

@@ -58,8 +58,6 @@ int mom::tool::train() {
     return fail(error);
   llvm::outs() << (result.stopped ? "stopped at step " : "trained to step ") << result.step << "; "
                << result.checkpoint << "\n";
-  if (result.stopped)
-    llvm::outs() << "go on with the same command and --resume\n";
   return 0;
 }
 

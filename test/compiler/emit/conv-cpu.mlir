@@ -16,7 +16,7 @@
 // CHECK:           llvm.intr.masked.store
 // CHECK-LABEL: llvm.func @forward.y.final
 // CHECK-LABEL: func.func @forward
-// CHECK:         mom.launch @forward.y <"token" tile 256 extra 0 factor 2>
+// CHECK:         mom.launch @forward.y <over "token" tile 256 extra 0 factor 2>
 // CHECK:         mom.launch @forward.y.final <tile 1 extra 0 factor 2>
 func.func @forward(%x: !both, %w: !taps, %batch: !mom.batch, %init: !state) -> (!rows, !state) {
   %0:2 = mom.kernel conv "y" (%x, %w, %batch, %init) schedule {lanes = 4 : i64, tile_rows = 256 : i64, flush = 256 : i64}

@@ -15,7 +15,7 @@
 // CHECK: llvm.intr.masked.load
 // CHECK: llvm.intr.masked.store
 // CHECK-LABEL: func.func @elementwise
-// CHECK: mom.launch @elementwise.y <"token" tile 64 extra 0 factor 1>(%{{.*}})
+// CHECK: mom.launch @elementwise.y <over "token" tile 64 extra 0 factor 1>(%{{.*}})
 func.func @elementwise(%x: tensor<?x37xf32, #t>) -> tensor<?x37xf32, #t> {
   %0 = mom.kernel map "y"(%x) : (tensor<?x37xf32, #t>) -> tensor<?x37xf32, #t> {
   ^bb0(%a: tensor<?x37xf32, #t>):

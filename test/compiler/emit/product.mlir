@@ -12,7 +12,7 @@
 // CHECK: scf.yield
 // CHECK: mom.silu
 // CHECK-LABEL: func.func @forward
-// CHECK: mom.launch @forward.y <"token" tile 144 extra 3 factor 2>
+// CHECK: mom.launch @forward.y <over "token" tile 144 extra 3 factor 2>
 func.func @forward(%batch: !mom.batch, %x: tensor<?x64xf32, #m>, %w: tensor<3x512x64xf32>) -> tensor<?x512xf32, #m> {
   %r = mom.modality_route %batch : !mom.route<"M", 3>
   %0 = mom.kernel product "y"(%x, %w, %r) : (tensor<?x64xf32, #m>, tensor<3x512x64xf32>, !mom.route<"M", 3>) -> tensor<?x512xf32, #m> {

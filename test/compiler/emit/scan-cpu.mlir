@@ -25,7 +25,7 @@
 // CHECK-NOT:           mom.softplus
 // CHECK:               llvm.intr.masked.store
 // CHECK-LABEL: func.func @forward
-// CHECK:         mom.launch @forward.y <"segment" tile 1 extra 0 factor 2>
+// CHECK:         mom.launch @forward.y <over "segment" tile 1 extra 0 factor 2>
 func.func @forward(%u: !rows, %raw: !rows, %A: !A, %B: !states, %C: !states, %batch: !mom.batch) -> (!rows, !chunk) {
   %0:2 = mom.kernel scan "y" (%u, %raw, %A, %B, %C, %batch) schedule {lanes = 4 : i64, tokens = 16 : i64, states = 2 : i64, sum_rows = 64 : i64}
       : (!rows, !rows, !A, !states, !states, !mom.batch) -> (!rows, !chunk) {
@@ -66,7 +66,7 @@ func.func @final(%u: !sorted, %A: !A, %B: !statesSorted, %batch: !mom.batch, %in
 // CHECK-LABEL: func.func @gradient
 // CHECK:         %[[FIRST:.*]]:5 = mom.launch @gradient.du <tile 1 extra 0 factor 2>
 // CHECK-SAME:      -> (tensor<?x6xf32, #mom.rows<token>>, tensor<?x6xf32, #mom.rows<token>>, tensor<6x3xf32>, tensor<?x6xf32, #mom.rows<token>>, tensor<?x6xf32, #mom.rows<token>>)
-// CHECK:         mom.launch @gradient.du.sum <"token" tile 64 extra 0 factor 1>
+// CHECK:         mom.launch @gradient.du.sum <over "token" tile 64 extra 0 factor 1>
 // CHECK-SAME:      %[[FIRST]]#3, %[[FIRST]]#4)
 func.func @gradient(%u: !rows, %A: !A, %B: !states, %batch: !mom.batch, %k: !chunk) -> (!rows, !rows, !A, !states, !states) {
   %0:5 = mom.kernel scan "du" (%u, %A, %B, %batch, %k) schedule {lanes = 4 : i64, tokens = 16 : i64, states = 2 : i64, sum_rows = 64 : i64}
