@@ -8,6 +8,7 @@
 #include "runtime/PrintTable.h"
 
 #include "mlir/Parser/Parser.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -56,6 +57,28 @@ LogicalResult Compiler::load() {
   return dump(Stage::Mom);
 }
 
+/// Machine code is most of a compilation, so what the caller will not run is not
+/// compiled. The loss stays: its function says which parameters there are.
+LogicalResult Compiler::keepEntries() {
+  llvm::MapVector<StringRef, func::FuncOp> all;
+  for (auto func : ir->getOps<func::FuncOp>())
+    if (auto name = func->getAttrOfType<StringAttr>(attr::kEntry))
+      all[name.getValue()] = func;
+  for (const std::string &wanted : options.entries)
+    if (!all.contains(wanted)) {
+      InFlightDiagnostic report = error();
+      report << "the program has no entry '" << wanted << "', only ";
+      llvm::interleaveComma(llvm::make_first_range(all), report);
+      if (wanted == "update")
+        report.attachNote() << "a train block makes it";
+      return failure();
+    }
+  for (auto [name, func] : all)
+    if (name != "loss" && !llvm::is_contained(options.entries, name))
+      func.erase();
+  return success();
+}
+
 LogicalResult Compiler::runTo(Stage until) {
   until = std::min(until, Stage::Lowered);
   while (stage < until) {
@@ -63,6 +86,9 @@ LogicalResult Compiler::runTo(Stage until) {
     PassManager passes(&context);
     if (options.configure)
       options.configure(passes);
+    // Before the stage that erases what nothing calls.
+    if (stage == Stage::Split && !options.entries.empty() && failed(keepEntries()))
+      return failure();
     addStage(stage, passes, options.pipeline);
     if (failed(passes.run(*ir)) || failed(dump(stage)))
       return failure();

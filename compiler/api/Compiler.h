@@ -18,6 +18,7 @@ struct CompileOptions {
   PipelineOptions pipeline;
   llvm::StringMap<std::string> settings; ///< values for the model's settings, as text
   std::optional<Stage> startFrom;        ///< the input is IR of this stage; else by file name
+  std::vector<std::string> entries;      ///< besides the loss; empty: all there are
   std::string dumpDirectory;             ///< every stage is written here, if not empty
   std::function<void(mlir::PassManager &)> configure; ///< command-line options of passes
 };
@@ -50,6 +51,7 @@ public:
   std::string digest();
 
 private:
+  mlir::LogicalResult keepEntries();
   mlir::LogicalResult dump(Stage stage);
   void printIr(llvm::raw_ostream &os, bool locations);
   mlir::LogicalResult printTable(llvm::raw_ostream &os);

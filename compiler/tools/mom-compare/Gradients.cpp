@@ -127,8 +127,8 @@ FailureOr<bool> compare::checkGradients(func::FuncOp forward,
   FailureOr<Values> computed = execute(*joint, jointArguments);
   if (failed(computed))
     return failure();
-  bool good =
-      compareResults(ArrayRef(*computed).take_front(results), *plain, options.tolerance, os);
+  auto isClose = [&](const Difference &d) { return d.within(options.tolerance); };
+  bool good = compareResults(ArrayRef(*computed).take_front(results), *plain, isClose, os);
 
   auto scalar = [&](ArrayRef<reference::Value> values) -> FailureOr<double> {
     FailureOr<Values> outputs = reference::interpret(forward, values);

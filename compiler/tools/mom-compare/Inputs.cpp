@@ -62,7 +62,8 @@ compare::randomBatch(const BatchOptions &options, int64_t groups, std::mt19937_6
   std::vector<int64_t> lengths(options.lengths.begin(), options.lengths.end());
   if (!lengths.empty())
     batch->tokens = std::accumulate(lengths.begin(), lengths.end(), int64_t(0));
-  else if (options.segments < 1 || options.segments > options.tokens)
+  else if (options.segments < std::min<int64_t>(options.tokens, 1) ||
+           options.segments > options.tokens)
     return llvm::createStringError("expected 1 to %lld segments, as there are tokens, but got %lld",
                                    (long long)options.tokens, (long long)options.segments);
   else

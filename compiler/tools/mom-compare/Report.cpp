@@ -14,7 +14,7 @@ using reference::Tensor;
 static constexpr double kZero = 1e-10;
 
 void Difference::add(double got, double expected) {
-  double error = std::fabs(got - expected);
+  double error = got == expected ? 0.0 : std::fabs(got - expected); // infinite ones too
   finite &= std::isfinite(error);
   largest = std::max(largest, std::fabs(expected));
   largestError = std::max(largestError, error);
@@ -27,6 +27,11 @@ bool Difference::within(double tolerance) const {
   return finite && largestError <= tolerance * largest + kZero &&
          std::sqrt(errorSquares) <=
              tolerance * std::sqrt(squares) + kZero * std::sqrt(double(count));
+}
+
+bool Difference::normWithin(double relative, double absolute) const {
+  return finite && std::sqrt(errorSquares) <=
+                       relative * std::sqrt(squares) + absolute * std::sqrt(double(count));
 }
 
 void Difference::print(raw_ostream &os) const {
@@ -56,7 +61,7 @@ bool compare::addAll(Difference &difference, const reference::Value &got,
 }
 
 bool compare::compareResults(ArrayRef<reference::Value> got, ArrayRef<reference::Value> expected,
-                             double tolerance, raw_ostream &os) {
+                             function_ref<bool(const Difference &)> isClose, raw_ostream &os) {
   bool good = got.size() == expected.size();
   if (!good)
     os << "expected " << expected.size() << " results, but got " << got.size() << "\n";
@@ -69,7 +74,7 @@ bool compare::compareResults(ArrayRef<reference::Value> got, ArrayRef<reference:
       continue;
     }
     difference.print(os);
-    bool within = difference.within(tolerance);
+    bool within = isClose(difference);
     os << (within ? "\n" : "  <-- differs\n");
     good &= within;
   }

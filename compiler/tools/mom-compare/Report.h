@@ -16,7 +16,10 @@ using Execution = std::function<mlir::FailureOr<llvm::SmallVector<reference::Val
 class Difference {
 public:
   void add(double got, double expected);
+  /// The largest error and the norm of errors are within `tolerance`.
   bool within(double tolerance) const;
+  /// |got - expected| <= relative * |expected| + absolute * sqrt(n), as norms.
+  bool normWithin(double relative, double absolute) const;
   void print(llvm::raw_ostream &os) const;
 
 private:
@@ -29,9 +32,9 @@ private:
 bool addAll(Difference &difference, const reference::Value &got, const reference::Value &expected);
 
 /// Compares the results of two executions; prints a line for each result, and
-/// returns whether all are within `tolerance`.
+/// returns whether all are close.
 bool compareResults(llvm::ArrayRef<reference::Value> got, llvm::ArrayRef<reference::Value> expected,
-                    double tolerance, llvm::raw_ostream &os);
+                    llvm::function_ref<bool(const Difference &)> isClose, llvm::raw_ostream &os);
 
 /// A tensor as its shape and rows of numbers, one row a line.
 void print(const reference::Value &value, llvm::raw_ostream &os);

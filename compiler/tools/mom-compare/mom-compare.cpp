@@ -1,6 +1,8 @@
-// mom-compare: runs a function on random inputs by the reference interpreter,
-// prints its results or compares its gradients with finite differences.
+// mom-compare: runs functions on random inputs by the reference interpreter and
+// prints their results, or compares their gradients with finite differences, or
+// compares compiled code with it.
 #include "compiler/Passes.h"
+#include "compiler/tools/mom-compare/Compiled.h"
 #include "compiler/tools/mom-compare/Gradients.h"
 #include "compiler/tools/mom-compare/Inputs.h"
 
@@ -27,8 +29,9 @@ static cl::list<std::string> functions("function", cl::desc("function to run; al
                                        cl::CommaSeparated, cl::cat(category));
 static cl::opt<std::string> pipeline("pass-pipeline", cl::desc("passes to run first"),
                                      cl::cat(category));
-static cl::opt<int64_t> tokens("tokens", cl::desc("tokens of the batch"), cl::init(40),
-                               cl::cat(category));
+static cl::list<int64_t> tokens("tokens", cl::desc("tokens of the batch; a list: a batch of each"),
+                                cl::CommaSeparated, cl::list_init<int64_t>({40}),
+                                cl::cat(category));
 static cl::opt<int64_t> streams("streams", cl::desc("streams of the batch"), cl::init(2),
                                 cl::cat(category));
 static cl::opt<int64_t> segments("segments", cl::desc("segments of the batch"), cl::init(5),
@@ -54,6 +57,20 @@ static cl::opt<int64_t> elements("elements", cl::desc("elements to check in each
                                  cl::init(200), cl::cat(category));
 static cl::opt<double> tolerance("tolerance", cl::desc("relative"), cl::init(1e-6),
                                  cl::cat(category));
+static cl::opt<bool> compiled("compiled", cl::desc("compare compiled code with the interpreter"),
+                              cl::cat(category));
+static cl::opt<double> rtol("rtol",
+                            cl::desc("of compiled code: |out - ref| <= rtol |ref| + atol sqrt(n); "
+                                     "by default for the storage type"),
+                            cl::init(2e-5), cl::cat(category));
+static cl::opt<double> absolute("atol", cl::desc("likewise"), cl::init(1e-6), cl::cat(category));
+static cl::opt<std::string> order("order", cl::desc("of rows in compiled code: auto, modality, position"),
+                                  cl::init("auto"), cl::cat(category));
+static cl::opt<std::string> storage("storage", cl::desc("between kernels: f32, bf16, f16"),
+                                    cl::init("f32"), cl::cat(category));
+static cl::opt<bool> fuse("fuse", cl::desc("ops into kernels"), cl::init(true), cl::cat(category));
+static cl::opt<std::string> cpu("cpu", cl::desc("for which to compile"), cl::init("native"),
+                                cl::cat(category));
 
 /// Parses and runs the pass pipeline, if one is given.
 static LogicalResult runPasses(ModuleOp module) {
@@ -74,14 +91,21 @@ static bool fails(llvm::Error error) {
   return true;
 }
 
-/// Runs and compares one function; failure after an error, false where a
-/// comparison fails.
-static FailureOr<bool> runFunction(func::FuncOp func, const Execution &execute) {
+static bool isClose(const Difference &difference) {
+  double relative = rtol;
+  if (!rtol.getNumOccurrences() && storage != "f32")
+    relative = storage == "f16" ? 2e-3 : 1e-2;
+  return difference.normWithin(relative, absolute);
+}
+
+/// Runs and compares one function on one batch; failure after an error, false
+/// where a comparison fails.
+static FailureOr<bool> runFunction(func::FuncOp func, int64_t count, CompiledFunctions &machine) {
   std::mt19937_64 random(seed);
   BatchOptions options;
-  options.tokens = tokens;
+  options.tokens = count;
   options.streams = streams;
-  options.segments = segments;
+  options.segments = segments.getNumOccurrences() ? segments : std::min<int64_t>(segments, count);
   options.documents = documents;
   options.empty.assign(modalitiesEmpty.begin(), modalitiesEmpty.end());
   options.lengths.assign(lengths.begin(), lengths.end());
@@ -93,13 +117,24 @@ static FailureOr<bool> runFunction(func::FuncOp func, const Execution &execute) 
   if (failed(arguments))
     return failure();
 
-  llvm::outs() << "@" << func.getSymName() << "\n";
+  llvm::outs() << "@" << func.getSymName();
+  if (tokens.size() > 1)
+    llvm::outs() << ", " << count << " tokens";
+  llvm::outs() << "\n";
   if (gradient)
-    return checkGradients(func, *arguments, {joint, elements, tolerance}, execute, random,
-                          llvm::outs());
-  auto results = execute(func, *arguments);
+    return checkGradients(func, *arguments, {joint, elements, tolerance}, reference::interpret,
+                          random, llvm::outs());
+  if (compiled)
+    roundToFloat(*arguments);
+  auto results = reference::interpret(func, *arguments);
   if (failed(results))
     return failure();
+  if (compiled) {
+    auto computed = machine.execute(func, *arguments);
+    if (failed(computed))
+      return failure();
+    return compareResults(*computed, *results, isClose, llvm::outs());
+  }
   for (auto [i, value] : llvm::enumerate(*results)) {
     llvm::outs() << "result " << i << ": ";
     print(value, llvm::outs());
@@ -143,11 +178,18 @@ static int run() {
   auto funcs = chosen(*module);
   if (failed(funcs))
     return 1;
+  PipelineOptions how;
+  how.order = order;
+  how.storage = storage;
+  how.fuse = fuse;
+  how.cpu = cpu;
+  CompiledFunctions machine(how);
   bool good = true;
-  for (func::FuncOp func : *funcs) {
-    FailureOr<bool> result = runFunction(func, reference::interpret);
-    good &= succeeded(result) && *result;
-  }
+  for (func::FuncOp func : *funcs)
+    for (int64_t count : tokens) {
+      FailureOr<bool> result = runFunction(func, count, machine);
+      good &= succeeded(result) && *result;
+    }
   return good ? 0 : 1;
 }
 

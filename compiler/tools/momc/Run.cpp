@@ -34,7 +34,7 @@ static int finish(const std::vector<momrt::NamedTensor> &results) {
 int mom::tool::run() {
   if (inputs.empty())
     return fail("expected --inputs: the tensors of a batch");
-  ModelFile model;
+  ModelFile model({entryName});
   FailureOr<Program> program = compileModel(model);
   if (failed(program))
     return 1;

@@ -38,7 +38,7 @@ static std::string dataFile(StringRef part, bool required) {
 int mom::tool::train() {
   if (data.empty())
     return fail("expected --data: a folder with train.safetensors, or a token file");
-  ModelFile model;
+  ModelFile model({"gradient", "update"});
   FailureOr<Program> program = compileModel(model);
   if (failed(program))
     return 1;
@@ -64,7 +64,7 @@ int mom::tool::train() {
 int mom::tool::eval() {
   if (data.empty() || checkpoint.empty())
     return fail("expected --data and --checkpoint");
-  ModelFile model;
+  ModelFile model({"loss"});
   FailureOr<Program> program = compileModel(model);
   if (failed(program))
     return 1;

@@ -33,8 +33,9 @@ momrt::SessionOptions sessionOptions();
 /// A model's text with everything that compiling it needs.
 class ModelFile {
 public:
-  /// Opens the input; after a message, `ok` is false.
-  ModelFile();
+  /// Opens the input, to compile the loss and `entries` (empty: everything). False
+  /// after a message.
+  explicit ModelFile(std::vector<std::string> entries = {});
   explicit operator bool() const { return static_cast<bool>(compiler); }
   Compiler *operator->() { return compiler.get(); }
 

@@ -76,7 +76,7 @@ momrt::SessionOptions sessionOptions() {
   return options;
 }
 
-ModelFile::ModelFile() {
+ModelFile::ModelFile(std::vector<std::string> entries) {
   std::string message;
   std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(input, &message);
   if (!buffer) {
@@ -85,7 +85,9 @@ ModelFile::ModelFile() {
   }
   sources.AddNewSourceBuffer(std::move(buffer), SMLoc());
   handler = std::make_unique<SourceMgrDiagnosticHandler>(sources, &context);
-  compiler = std::make_unique<Compiler>(context, sources, compileOptionsFromCommandLine());
+  CompileOptions options = compileOptionsFromCommandLine();
+  options.entries = std::move(entries);
+  compiler = std::make_unique<Compiler>(context, sources, std::move(options));
 }
 
 FailureOr<Program> compileModel(ModelFile &model) {

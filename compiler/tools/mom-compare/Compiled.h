@@ -1,0 +1,35 @@
+// Functions as machine code, to be compared with the reference.
+#pragma once
+
+#include "compiler/Pipeline.h"
+#include "compiler/api/Compiler.h"
+#include "compiler/tools/mom-compare/Report.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+namespace mom::compare {
+
+/// Compiles functions, each as the one entry of a program of its own, and runs
+/// them by the runtime: with one thread and with several, which must give the
+/// same bits, in memory that is filled with NaN before.
+class CompiledFunctions {
+public:
+  explicit CompiledFunctions(PipelineOptions options) : options(std::move(options)) {}
+
+  /// The results of `func` for arguments as the interpreter takes them: rows by
+  /// position, weights as plain inputs. A function is compiled once.
+  mlir::FailureOr<llvm::SmallVector<reference::Value>>
+  execute(mlir::func::FuncOp func, llvm::ArrayRef<reference::Value> arguments);
+
+private:
+  mlir::FailureOr<const momrt_program *> compile(mlir::func::FuncOp func);
+
+  const PipelineOptions options;
+  llvm::DenseMap<mlir::Operation *, Program> programs;
+};
+
+/// Makes each number one that f32 holds, so that both executions start from the
+/// same ones.
+void roundToFloat(llvm::MutableArrayRef<reference::Value> values);
+
+} // namespace mom::compare
