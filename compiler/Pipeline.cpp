@@ -49,6 +49,7 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
   case Stage::Table:
     return; // made by the frontend and the target, not by passes
   case Stage::Grad:
+    passes.addPass(createInlineLayersPass());
     // Before anything that looks at rows: derivatives are written once, for
     // rows by position, and everything after treats them as any other op.
     passes.addPass(createDifferentiatePass({options.checkpoint, options.training}));

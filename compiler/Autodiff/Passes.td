@@ -4,6 +4,17 @@
 
 include "mlir/Pass/PassBase.td"
 
+def InlineLayersPass : Pass<"mom-inline-layers", "::mlir::ModuleOp"> {
+  let summary = "one level of repetition is left";
+  let description = [{
+    A layer that another uses once (`mom.repeat .. times 1` in a layer) is
+    inlined there, and so is one that the model uses once if it repeats others.
+    Its parameters lose their stack of one. Pointer recipes of the launch table
+    count the innermost repetition only, so what is then still nested is an
+    error.
+  }];
+}
+
 def DifferentiatePass : Pass<"mom-differentiate", "::mlir::ModuleOp"> {
   let summary = "every layer has a joint function, and the model a gradient function";
   let description = [{

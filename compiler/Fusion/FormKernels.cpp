@@ -264,22 +264,28 @@ public:
   }
 
 private:
-  /// What leaves the function or enters a repetition must be made by a kernel:
-  /// a view, an entry's own argument or a second copy of a result is not.
+  /// What leaves the function or enters a repetition must be made by a kernel of
+  /// its own: not a view, nor an entry's argument, nor a result that leaves twice;
+  /// and what one repetition hands to the next moves to where that one begins.
   static void materialise(func::FuncOp func) {
     bool entry = func->hasAttr(attr::kEntry);
+    DenseSet<Value> carried, returned;
     for (Operation &op : llvm::make_early_inc_range(func.getBody().front())) {
-      if (!isa<RepeatOp, func::ReturnOp>(op))
+      auto repeat = dyn_cast<RepeatOp>(op);
+      if (!repeat && !isa<func::ReturnOp>(op))
         continue;
-      DenseSet<Value> seen;
       for (OpOperand &operand : op.getOpOperands()) {
         Value value = operand.get();
         auto type = dyn_cast<RankedTensorType>(value.getType());
         if (!type || !type.getElementType().isF32())
           continue;
-        bool again = !seen.insert(value).second && isa<func::ReturnOp>(op);
-        bool given = entry && (isa<BlockArgument>(value) || value.getDefiningOp<arith::ConstantOp>());
-        if (!value.getDefiningOp<SplitOp>() && !again && !given)
+        Operation *maker = value.getDefiningOp();
+        bool copy = isa_and_present<SplitOp>(maker);
+        if (repeat && operand.getOperandNumber() < repeat.getCarried().size())
+          copy |= !maker || isa<RepeatOp>(maker) || !carried.insert(value).second;
+        if (!repeat)
+          copy |= !returned.insert(value).second || (entry && (!maker || isa<arith::ConstantOp>(maker)));
+        if (!copy)
           continue;
         OpBuilder b(&op);
         operand.set(AffineOp::create(b, value.getLoc(), type, value, b.getF64FloatAttr(1),

@@ -23,6 +23,7 @@ Compiler::Compiler(MLIRContext &context, llvm::SourceMgr &sources, CompileOption
   DialectRegistry registry;
   registerDialects(registry);
   context.appendDialectRegistry(registry);
+  context.printOpOnDiagnostic(false); // a model's author wants the line of the model
 }
 
 StringRef mom::modelName(ModuleOp module) {

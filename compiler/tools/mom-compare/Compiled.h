@@ -28,8 +28,7 @@ private:
   llvm::DenseMap<mlir::Operation *, Program> programs;
 };
 
-/// Makes each number one that f32 holds, so that both executions start from the
-/// same ones.
+/// Makes each number one that f32 holds.
 void roundToFloat(llvm::MutableArrayRef<reference::Value> values);
 
 } // namespace mom::compare

@@ -14,13 +14,16 @@ using reference::Tensor;
 static constexpr double kZero = 1e-10;
 
 void Difference::add(double got, double expected) {
-  double error = got == expected ? 0.0 : std::fabs(got - expected); // infinite ones too
+  ++count;
+  // Two infinities, or two that are not numbers, agree, and have no size.
+  if (!std::isfinite(expected) && (got == expected || (std::isnan(got) && std::isnan(expected))))
+    return;
+  double error = std::fabs(got - expected);
   finite &= std::isfinite(error);
   largest = std::max(largest, std::fabs(expected));
   largestError = std::max(largestError, error);
   squares += expected * expected;
   errorSquares += error * error;
-  ++count;
 }
 
 bool Difference::within(double tolerance) const {

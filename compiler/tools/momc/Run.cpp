@@ -78,6 +78,12 @@ static int64_t groupsOf(ModuleOp module) {
   return all && !all.empty() ? cast<ArrayAttr>(all.begin()->getValue()).size() : 1;
 }
 
+/// `{}` in a parameter's name stands for the round; a layer used once has none.
+static std::string nameOfRound(StringRef name, int64_t round) {
+  auto [before, after] = name.split("{}");
+  return name.contains("{}") ? (before + Twine(round) + after).str() : name.str();
+}
+
 using Tensors = llvm::StringMap<const momrt::NamedTensor *>;
 
 /// An argument of the entry: the batch, a parameter (a stack of its rounds), or
@@ -92,9 +98,8 @@ static FailureOr<reference::Value> argumentValue(func::FuncOp func, BlockArgumen
     if (!stack)
       return reference::Value(toTensor(*parameters.lookup(name.getValue())));
     reference::Stack values;
-    auto [before, after] = name.getValue().split("{}");
     for (int64_t i = 0; i < static_cast<int64_t>(stack.getCount()); ++i)
-      values.values.push_back(toTensor(*parameters.lookup((before + Twine(i) + after).str())));
+      values.values.push_back(toTensor(*parameters.lookup(nameOfRound(name.getValue(), i))));
     return reference::Value(std::move(values));
   }
   auto name = func.getArgAttrOfType<StringAttr>(index, attr::kInput);
@@ -123,9 +128,8 @@ static std::string resultName(func::FuncOp func, unsigned index) {
 static void addResult(const std::string &name, const reference::Value &value,
                       std::vector<momrt::NamedTensor> &results) {
   if (const reference::Stack *stack = value.stack()) {
-    auto [before, after] = StringRef(name).split("{}");
     for (auto [i, element] : llvm::enumerate(stack->values))
-      addResult((before + Twine(i) + after).str(), element, results);
+      addResult(nameOfRound(name, i), element, results);
     return;
   }
   if (const reference::Tensor *tensor = value.tensor())
