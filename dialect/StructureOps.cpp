@@ -66,8 +66,13 @@ LogicalResult KernelOp::verify() {
   Block &body = getBody().front();
   if (failed(verifyTypes(*this, body.getArgumentTypes(), getInputs().getTypes(), "inputs"))) // C1
     return failure();
-  return verifyTypes(*this, body.getTerminator()->getOperandTypes(), getOutputs().getTypes(), // C2
-                     "yielded values");
+  if (failed(verifyTypes(*this, body.getTerminator()->getOperandTypes(), getOutputs().getTypes(), // C2
+                         "yielded values")))
+    return failure();
+  for (Type type : llvm::concat<const Type>(getInputs().getTypes(), getOutputs().getTypes())) // C3
+    if (getElementTypeOrSelf(type).isInteger(1))
+      return emitOpError() << "expected no elements of type i1 in memory, but got " << type;
+  return success();
 }
 
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {

@@ -78,6 +78,7 @@ def Mom_KernelOp : Op<Mom_Dialect, "kernel",
 
     (C1) block arguments have the types of the inputs.
     (C2) the yielded values have the types of the results.
+    (C3) no input or result has elements of type i1: nothing stores bits.
   }];
   let arguments = (ins Mom_AnchorAttr:$anchor, StrAttr:$name, Variadic<AnyType>:$inputs,
                        OptionalAttr<DictionaryAttr>:$schedule);

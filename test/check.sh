@@ -5,5 +5,9 @@ cd "$(dirname "$0")/.."
 begin=$SECONDS
 examples/build.sh momc mom-opt mom-compare momrt-tests mlir-doc
 printf '\n== Testing\n'
-/usr/lib/llvm-22/bin/lit -v --no-progress-bar build/test
-printf '\n== All tests passed, in %s s with everything\n' $((SECONDS - begin))
+status=0
+/usr/lib/llvm-22/bin/lit -v --no-progress-bar build/test | tee build/test.log || status=1
+printf '\n== Tests, in %s s with everything:\n' $((SECONDS - begin))
+printf '%s passed, %s failed\n' "$(grep -c '^PASS:' build/test.log)" \
+  "$(grep -cE '^(FAIL|UNRESOLVED|TIMEOUT|XPASS):' build/test.log || true)"
+exit $status

@@ -74,7 +74,8 @@ private:
         saved.insert(value);
       return;
     }
-    if (forward.contains(op) && !(recompute ? canRecompute(op) : isFree(op))) {
+    bool again = isCondition(value) || (recompute ? canRecompute(op) : isFree(op));
+    if (forward.contains(op) && !again) {
       saved.insert(value);
       return;
     }

@@ -40,6 +40,12 @@ static Value sourceOf(Value value) {
   return value;
 }
 
+/// A comparison, or logic on comparisons: its bits are never stored.
+static bool isCondition(Operation *op) {
+  auto type = op->getNumResults() == 1 ? dyn_cast<RankedTensorType>(op->getResult(0).getType()) : nullptr;
+  return type && type.getElementType().isInteger(1) && isPointwise(op);
+}
+
 namespace {
 /// The ops of one function, each with the number of the kernel it is in.
 class Clusters {
@@ -52,6 +58,10 @@ public:
       cluster.push_back(ops.size()); // a repetition stays alone, but orders the others
       ops.push_back(&op);
     }
+    for (unsigned i = ops.size(); i-- > 0;) // users come first
+      if (isCondition(ops[i]) && !ops[i]->use_empty())
+        if (auto user = index.find(*ops[i]->user_begin()); user != index.end() && isPointwise(user->first))
+          cluster[i] = cluster[user->second];
   }
 
   void fuse() {
@@ -217,7 +227,8 @@ private:
   bool moveBest() {
     SmallVector<Candidate> candidates;
     for (unsigned i = 0; i < ops.size(); ++i) {
-      if (!isPointwise(ops[i]))
+      auto joins = [](Value v) { return v.getDefiningOp() && isCondition(v.getDefiningOp()); };
+      if (!isPointwise(ops[i]) || isCondition(ops[i]) || llvm::any_of(ops[i]->getOperands(), joins))
         continue;
       SetVector<unsigned> targets;
       for (Value operand : ops[i]->getOperands())
@@ -250,6 +261,7 @@ public:
       if (!func.getOps<KernelOp>().empty())
         continue; // formed already, by hand perhaps
       materialise(func);
+      repeatConditions(func);
       followUsers(func);
       Clusters clusters(func);
       if (fuse)
@@ -291,6 +303,18 @@ private:
         operand.set(AffineOp::create(b, value.getLoc(), type, value, b.getF64FloatAttr(1),
                                      b.getF64FloatAttr(0)));
       }
+    }
+  }
+
+  /// A condition has one user, and shares its kernel.
+  static void repeatConditions(func::FuncOp func) {
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(func.getBody().front()))) {
+      if (!isCondition(&op) || op.use_empty())
+        continue;
+      OpBuilder b(op.getContext());
+      b.setInsertionPointAfter(&op);
+      for (OpOperand &use : llvm::make_early_inc_range(llvm::drop_begin(op.getUses())))
+        use.set(b.clone(op)->getResult(0));
     }
   }
 

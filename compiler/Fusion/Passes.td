@@ -10,7 +10,8 @@ def FormKernelsPass : Pass<"mom-form-kernels", "::mlir::ModuleOp"> {
     Begins with one kernel an op and merges kernels, and moves single ops
     between them, as long as that lowers the bytes that cross kernel boundaries
     and `Anchors.cpp` finds each kernel legal for an emitter. Views
-    (`mom.split`) and constants are repeated in each kernel that reads them.
+    (`mom.split`), constants and comparisons are repeated in each kernel that
+    reads them.
   }];
   let options = [Option<"fuse", "fuse", "bool", "true", "merge kernels; else one an op">];
 }

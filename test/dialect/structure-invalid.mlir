@@ -60,3 +60,16 @@ func.func @kernel_c2(%x: !w) {
   }
   return
 }
+
+// -----
+
+!bits = tensor<1xi1>
+func.func @kernel_c3(%x: !bits) {
+  // expected-error@+1 {{expected no elements of type i1 in memory, but got 'tensor<1xi1>'}}
+  %y = mom.kernel map "y"(%x) : (!bits) -> tensor<1xf32> {
+  ^bb0(%in: !bits):
+    %0 = arith.uitofp %in : !bits to tensor<1xf32>
+    mom.yield %0 : tensor<1xf32>
+  }
+  return
+}

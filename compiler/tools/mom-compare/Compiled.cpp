@@ -6,6 +6,8 @@
 #include "compiler/tools/mom-compare/Inputs.h"
 #include "runtime/RunFile.h"
 
+#include "mlir/Transforms/Passes.h"
+
 #include <cstring>
 
 using namespace mlir;
@@ -55,7 +57,7 @@ static void makeEntry(ModuleOp module, StringRef name, int64_t groups) {
   module->removeAttr(attr::kTrain);
   for (auto func : module.getOps<func::FuncOp>()) {
     func->removeAttr(attr::kEntry);
-    func.setPrivate(); // and gone, unless the entry calls it
+    func.setPrivate(); // and erased, unless the entry calls it
   }
   auto func = module.lookupSymbol<func::FuncOp>(name);
   func.setPublic();
@@ -76,6 +78,7 @@ FailureOr<const momrt_program *> CompiledFunctions::compile(func::FuncOp func) {
   OwningOpRef<ModuleOp> module = func->getParentOfType<ModuleOp>().clone();
   makeEntry(*module, func.getSymName(), countGroups(func));
   PassManager passes(func.getContext());
+  passes.addPass(createSymbolDCEPass()); // one order is chosen for all that is there
   for (const StageInfo &info : stages())
     if (info.stage >= Stage::Ordered && info.stage <= Stage::Lowered)
       addStage(info.stage, passes, options);
