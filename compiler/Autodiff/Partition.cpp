@@ -24,6 +24,9 @@ static bool isCheap(Operation *op) {
   return op->hasTrait<OpTrait::Elementwise>();
 }
 
+/// Bits are computed again rather than saved: nothing stores them.
+static bool isCondition(Value value) { return getElementTypeOrSelf(value).isInteger(1); }
+
 namespace {
 struct Halves {
   func::FuncOp forward, backward;

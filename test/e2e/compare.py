@@ -17,8 +17,8 @@ import numpy as np
 TYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64, "U8": np.uint8}
 
 
-def write(path, tensors):
-    header, offset = {}, 0
+def write(path, tensors, metadata=None):
+    header, offset = {"__metadata__": metadata or {}}, 0
     names = {np.dtype(kind): name for name, kind in TYPES.items()}
     for name, array in tensors.items():
         header[name] = {"dtype": names[array.dtype], "shape": list(array.shape),
@@ -99,4 +99,5 @@ def main():
     sys.exit(bad > 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -36,3 +36,29 @@ func.func @top(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: !mom.stack<2 x t
   return %y, %dx, %dw : tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>
 }
 }
+
+// -----
+
+// A comparison is made again, even where nothing else is: bits are not stored.
+#t = #mom.rows<token>
+module {
+// CHECK-LABEL: func.func private @f.backward(
+// CHECK:         arith.cmpf
+// SAVE-LABEL:  func.func private @f.backward(
+// SAVE:          arith.cmpf
+func.func private @f.joint(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: tensor<4x4xf32>, %dy: tensor<?x4xf32, #t>)
+    -> (tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, tensor<4x4xf32>) attributes {mom.joint, mom.carried = 1 : i64} {
+  %p = mom.linear %x by %w : tensor<?x4xf32, #t>, tensor<4x4xf32> -> tensor<?x4xf32, #t>
+  %c = arith.cmpf ogt, %p, %x : tensor<?x4xf32, #t>
+  %y = arith.select %c, %p, %x : tensor<?x4xi1, #t>, tensor<?x4xf32, #t>
+  %d = arith.select %c, %dy, %x : tensor<?x4xi1, #t>, tensor<?x4xf32, #t>
+  %dw = mom.linear_wgrad %x, %d : tensor<?x4xf32, #t>, tensor<?x4xf32, #t> -> tensor<4x4xf32>
+  return %y, %d, %dw : tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, tensor<4x4xf32>
+}
+func.func @top(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: !mom.stack<2 x tensor<4x4xf32>>, %dy: tensor<?x4xf32, #t>)
+    -> (tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>) {
+  %y, %tape = mom.forward @f.joint times 2 carry(%x) share(%batch) each(%w) : (tensor<?x4xf32, #t>, !mom.batch, !mom.stack<2 x tensor<4x4xf32>>) -> (tensor<?x4xf32, #t>, !mom.tape)
+  %dx, %dw = mom.backward @f.joint times 2 gradient(%dy) share(%batch) each(%w) tape %tape : (tensor<?x4xf32, #t>, !mom.batch, !mom.stack<2 x tensor<4x4xf32>>, !mom.tape) -> (tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>)
+  return %y, %dx, %dw : tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>
+}
+}

@@ -85,3 +85,26 @@ func.func @materialise(%x: tensor<?x8xf32, #t>) -> tensor<?x4xf32, #t> {
   %a, %b = mom.split %x : tensor<?x8xf32, #t> -> tensor<?x4xf32, #t>, tensor<?x4xf32, #t>
   return %b : tensor<?x4xf32, #t>
 }
+
+// -----
+
+#t = #mom.rows<token>
+
+// A comparison is in every kernel that reads it: bits do not cross kernels.
+// CHECK-LABEL: func.func @conditions(
+// CHECK-NOT:     mom.kernel {{.*}}i1
+// SINGLE-LABEL: func.func @conditions(
+// SINGLE:         mom.kernel map
+// SINGLE:           arith.cmpf
+// SINGLE:           arith.select
+// SINGLE:         mom.kernel product
+// SINGLE:         mom.kernel map
+// SINGLE:           arith.cmpf
+// SINGLE:           arith.select
+func.func @conditions(%x: tensor<?x8xf32, #t>, %y: tensor<?x8xf32, #t>, %w: tensor<8x8xf32>) -> tensor<?x8xf32, #t> {
+  %c = arith.cmpf olt, %x, %y : tensor<?x8xf32, #t>
+  %a = arith.select %c, %x, %y : tensor<?x8xi1, #t>, tensor<?x8xf32, #t>
+  %p = mom.linear %a by %w : tensor<?x8xf32, #t>, tensor<8x8xf32> -> tensor<?x8xf32, #t>
+  %b = arith.select %c, %p, %x : tensor<?x8xi1, #t>, tensor<?x8xf32, #t>
+  return %b : tensor<?x8xf32, #t>
+}

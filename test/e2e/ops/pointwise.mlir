@@ -161,3 +161,15 @@ func.func @ends(%x: tensor<17xf32> {mom.values = dense<[0.0, -0.0, 1.0, -1.0, 88
       : tensor<17xf32>, tensor<17xf32>, tensor<17xf32>, tensor<17xf32>, tensor<17xf32>, tensor<17xf32>, tensor<17xf32>,
         tensor<17xf32>, tensor<17xf32>, tensor<17xf32>, tensor<17xf32>, tensor<17xf32>, tensor<17xf32>, tensor<17xf32>
 }
+
+// Conditions that several kernels read, and logic on them.
+func.func @conditions(%batch: !mom.batch, %x: !x7, %y: !x7, %w: tensor<7x7xf32>) -> (!x7, !x7, !x7) {
+  %less = arith.cmpf olt, %x, %y : !x7
+  %a = arith.select %less, %x, %y : tensor<?x7xi1, #mom.rows<token>>, !x7
+  %p = mom.linear %a by %w : !x7, tensor<7x7xf32> -> !x7
+  %more = arith.cmpf ogt, %p, %y : !x7
+  %both = arith.andi %less, %more : tensor<?x7xi1, #mom.rows<token>>
+  %one = arith.uitofp %both : tensor<?x7xi1, #mom.rows<token>> to !x7
+  %b = arith.select %both, %p, %x : tensor<?x7xi1, #mom.rows<token>>, !x7
+  return %a, %b, %one : !x7, !x7, !x7
+}
