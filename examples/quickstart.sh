@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 say() { printf '\n== %s\n' "$*"; }
 begin=$SECONDS
-steps=${1:-400}
+steps=${1:-300}
 out=build/quickstart
 
 examples/build.sh momc

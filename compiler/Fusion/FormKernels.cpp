@@ -257,6 +257,7 @@ public:
   using Base::Base;
 
   void runOnOperation() override {
+    getOperation().walk([&](RepeatOp op) { carriedResults[op.getCallee()] = op.getCarried().size(); });
     for (auto func : getOperation().getOps<func::FuncOp>()) {
       if (!func.getOps<KernelOp>().empty())
         continue; // formed already, by hand perhaps
@@ -276,34 +277,40 @@ public:
   }
 
 private:
-  /// What leaves the function or enters a repetition must be made by a kernel of
-  /// its own: not a view, nor an entry's argument, nor a result that leaves twice;
-  /// and what one repetition hands to the next moves to where that one begins.
-  static void materialise(func::FuncOp func) {
-    bool entry = func->hasAttr(attr::kEntry);
-    DenseSet<Value> carried, returned;
-    for (Operation &op : llvm::make_early_inc_range(func.getBody().front())) {
-      auto repeat = dyn_cast<RepeatOp>(op);
-      if (!repeat && !isa<func::ReturnOp>(op))
-        continue;
-      for (OpOperand &operand : op.getOpOperands()) {
-        Value value = operand.get();
-        auto type = dyn_cast<RankedTensorType>(value.getType());
-        if (!type || !type.getElementType().isF32())
-          continue;
-        Operation *maker = value.getDefiningOp();
-        bool copy = isa_and_present<SplitOp>(maker);
-        if (repeat && operand.getOperandNumber() < repeat.getCarried().size())
-          copy |= !maker || isa<RepeatOp>(maker) || !carried.insert(value).second;
-        if (!repeat)
-          copy |= !returned.insert(value).second || (entry && (!maker || isa<arith::ConstantOp>(maker)));
-        if (!copy)
-          continue;
-        OpBuilder b(&op);
-        operand.set(AffineOp::create(b, value.getLoc(), type, value, b.getF64FloatAttr(1),
-                                     b.getF64FloatAttr(0)));
+  /// A place of its own for what enters a repetition or leaves the function: the
+  /// launch table writes such values where they are wanted. Views, constants and
+  /// arguments are written nowhere, and one value cannot lie in two places.
+  void materialise(func::FuncOp func) {
+    for (auto repeat : func.getOps<RepeatOp>())
+      for (unsigned i = 0; i < repeat.getCarried().size(); ++i) {
+        // The rounds overwrite it, so nobody else may read it.
+        OpOperand &operand = repeat->getOpOperand(i);
+        Operation *maker = operand.get().getDefiningOp();
+        if (!maker || isa<RepeatOp, SplitOp>(maker) || !operand.get().hasOneUse())
+          copy(operand);
       }
+    bool entry = func->hasAttr(attr::kEntry);
+    unsigned carried = carriedResults.lookup(func.getSymName());
+    DenseSet<Value> handedOn, kept;
+    for (OpOperand &operand : func.getBody().front().getTerminator()->getOpOperands()) {
+      Value value = operand.get();
+      bool isCarried = operand.getOperandNumber() < carried;
+      // A round may keep what it was handed, or hands on: the same memory.
+      bool again = !(isCarried ? handedOn : kept).insert(value).second;
+      Operation *maker = value.getDefiningOp();
+      bool given = !maker && (entry || isCarried || isStatic(value.getType()));
+      if (again || given || isa_and_present<SplitOp, arith::ConstantOp>(maker))
+        copy(operand);
     }
+  }
+
+  static void copy(OpOperand &operand) {
+    Value value = operand.get();
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type || !type.getElementType().isF32())
+      return;
+    OpBuilder b(operand.getOwner());
+    operand.set(AffineOp::create(b, value.getLoc(), type, value, b.getF64FloatAttr(1), b.getF64FloatAttr(0)));
   }
 
   /// A condition has one user, and shares its kernel.
@@ -413,6 +420,8 @@ private:
     }
     return llvm::join(names, ", ");
   }
+
+  llvm::StringMap<unsigned> carriedResults; // of the functions that are repeated
 
   static void eraseViews(func::FuncOp func) {
     SmallVector<SplitOp> splits(func.getOps<SplitOp>());

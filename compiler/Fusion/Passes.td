@@ -13,6 +13,7 @@ def FormKernelsPass : Pass<"mom-form-kernels", "::mlir::ModuleOp"> {
     (`mom.split`), constants and comparisons are repeated in each kernel that
     reads them.
   }];
+  let dependentDialects = ["::mom::MomDialect"];
   let options = [Option<"fuse", "fuse", "bool", "true", "merge kernels; else one an op">];
 }
 

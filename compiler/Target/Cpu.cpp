@@ -45,6 +45,7 @@ FailureOr<OwningOpRef<ModuleOp>> mom::lowerToLlvmDialect(ModuleOp emitted, bool 
   pm.addPass(createConvertVectorToLLVMPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertFuncToLLVMPass()); // declarations of libm's functions
   pm.addPass(createReconcileUnrealizedCastsPass());
   if (failed(pm.run(*module)))
     return failure();

@@ -27,10 +27,10 @@ static LogicalResult checkInterface(func::FuncOp func) {
   auto check = [&](Type type, StringRef what, unsigned index) -> LogicalResult {
     auto tensor = dyn_cast<RankedTensorType>(type);
     RowsAttr rows = rowsOf(type);
-    bool good = tensor && (rows ? !rows.getRoute() && rows.getSpace() != RowSpace::chunk &&
-                                      rows.getSpace() != RowSpace::copy
-                                : tensor.hasStaticShape());
-    if (good)
+    bool good = tensor && tensor.hasStaticShape();
+    if (rows)
+      good = !rows.getRoute() && rows.getSpace() != RowSpace::chunk && rows.getSpace() != RowSpace::copy;
+    if (good && !getElementTypeOrSelf(type).isInteger(1))
       return success();
     return func.emitError() << what << " #" << index
                             << ": compiled code takes and gives static tensors and rows by "

@@ -79,6 +79,23 @@ func.func @positive_64(%batch: !mom.batch, %given: !x64 {mom.positive}) -> (!x64
       : !x64, !x64, !x64, !x64
 }
 
+func.func @rare(%batch: !mom.batch, %given: !x7) -> (!x7, !x7, !x7, !x7) {
+  %x = mom.affine %given {scale = 1.0 : f64, offset = 0.0 : f64} : !x7
+  %0 = math.sin %x : !x7
+  %1 = math.cos %x : !x7
+  %2 = math.erf %x : !x7
+  %3 = math.exp2 %x : !x7
+  return %0, %1, %2, %3
+      : !x7, !x7, !x7, !x7
+}
+
+func.func @logarithm_2(%batch: !mom.batch, %given: !x7 {mom.positive}) -> (!x7) {
+  %x = mom.affine %given {scale = 1.0 : f64, offset = 0.0 : f64} : !x7
+  %0 = math.log2 %x : !x7
+  return %0
+      : !x7
+}
+
 func.func @far(%batch: !mom.batch, %given: !x7) -> (!x7, !x7, !x7, !x7, !x7, !x7) {
   %x = mom.affine %given {scale = 40.0 : f64, offset = 0.0 : f64} : !x7
   %0 = mom.sigmoid %x : !x7

@@ -62,3 +62,9 @@ func.func @constants(%x: tensor<5xf32>) -> (tensor<5xf32>, tensor<5xf32>) {
   %y = arith.mulf %x, %c : tensor<5xf32>
   return %y, %c : tensor<5xf32>, tensor<5xf32>
 }
+
+// No op of the dialect at all.
+func.func @plain(%x: tensor<7xf32>) -> tensor<7xf32> {
+  %y = math.tanh %x : tensor<7xf32>
+  return %y : tensor<7xf32>
+}
