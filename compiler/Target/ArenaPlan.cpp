@@ -84,7 +84,9 @@ void ArenaPlan::assignEntry() {
   SmallVector<unsigned> order;
   for (unsigned i = assigned; i < buffers.size(); ++i)
     order.push_back(i);
-  llvm::stable_sort(order, [&](unsigned a, unsigned b) { return buffers[a].first < buffers[b].first; });
+  llvm::sort(order, [&](unsigned a, unsigned b) {
+    return std::pair(buffers[a].first, a) < std::pair(buffers[b].first, b);
+  });
   SmallVector<int64_t> busyUntil(sizes.size(), -1); // of each slot, in this entry
   for (unsigned i : order) {
     Buffer &buffer = buffers[i];

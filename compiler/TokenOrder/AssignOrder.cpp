@@ -122,8 +122,13 @@ private:
   }
 
   void sortResults(Operation *op, RouteType type, Value route) {
-    if (auto made = dyn_cast<ReorderOp>(op); made && made.getRoute() == route)
+    if (auto reorder = dyn_cast<ReorderOp>(op)) {
+      if (reorder.getRoute() == route)
+        return; // made here
+      reorder.replaceAllUsesWith(reorder.getX()); // both sides lie by modality now
+      reorder.erase();
       return;
+    }
     auto ordered = dyn_cast<OrderedOpInterface>(op);
     if (ordered && ordered.getOrderBehaviour() == OrderBehaviour::Fixed) {
       OpBuilder b(op->getContext());

@@ -33,18 +33,20 @@ LogicalResult mom::emitMapGpu(KernelOp kernel, KernelBuilder &k) {
   int64_t threads = k.knob("threads"), tile = k.knob("tile_rows"), chunk = k.knob("chunk");
   int64_t blocks = 1;
   k.begin();
-  for (auto &[width, outputs] : widths) {
+  for (auto &group : widths) {
+    int64_t width = group.first;
+    ArrayRef<unsigned> outputs = group.second;
     if (rows) {
       Value first = k.mul(k.block(), tile);                                  // row
       Value count = k.min(k.sub(k.count(kernel.getResult(0).getType()), first), k.index(tile));
       k.loop(k.thread(), k.mul(count, width), threads, [&](Value element) {  // of the tile
-        emitElement(k, outputs, At{k.add(first, k.div(element, width)), k.rem(element, width)});
+        emitElement(k, outputs, At{k.add(first, k.div(element, width)), k.rem(element, width), 1, Value()});
       });
     } else {
       Value first = k.mul(k.block(), chunk);
       Value end = k.min(k.add(first, chunk), k.index(width));
       k.loop(k.add(first, k.thread()), end, threads,
-             [&](Value element) { emitElement(k, outputs, At{Value(), element}); });
+             [&](Value element) { emitElement(k, outputs, At{Value(), element, 1, Value()}); });
       blocks = std::max<int64_t>(blocks, llvm::divideCeil(width, chunk));
     }
   }

@@ -33,4 +33,16 @@ func.func private @layer(%batch: !mom.batch, %x: tensor<?x4xf32, #t>) -> tensor<
   %y = mom.silu %x : tensor<?x4xf32, #t>
   return %y : tensor<?x4xf32, #t>
 }
+// A reorder that was there falls away where everything lies by modality.
+// CHECK-LABEL: func.func private @reordered(
+// CHECK-NOT:     mom.reorder
+// CHECK:         %[[Y:.*]] = mom.silu %arg1 : tensor<?x4xf32, #mom.rows<token by "M">>
+// CHECK:         return %[[Y]]
+func.func private @reordered(%batch: !mom.batch, %x: tensor<?x4xf32, #t>) -> tensor<?x4xf32, #t> {
+  %r = mom.modality_route %batch : !mom.route<"M", 3>
+  %s = mom.reorder %x for %r : tensor<?x4xf32, #t> -> tensor<?x4xf32, #mom.rows<token by "M">>, !mom.route<"M", 3>
+  %y = mom.silu %s : tensor<?x4xf32, #mom.rows<token by "M">>
+  %z = mom.reorder %y for %r : tensor<?x4xf32, #mom.rows<token by "M">> -> tensor<?x4xf32, #t>, !mom.route<"M", 3>
+  return %z : tensor<?x4xf32, #t>
+}
 }
