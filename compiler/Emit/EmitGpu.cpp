@@ -1,7 +1,6 @@
 // mom-emit-gpu: one emitter an anchor.
-#include "compiler/Emit/Symbols.h"
+#include "compiler/Emit/EmitKernels.h"
 #include "compiler/Emit/map/MapGpu.h"
-#include "compiler/Schedule/Knobs.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -18,31 +17,20 @@ namespace mom {
 using namespace mlir;
 using namespace mom;
 
+static LogicalResult emit(KernelOp kernel, KernelBuilder &k) {
+  if (kernel.getAnchor() != Anchor::map)
+    return k.error() << "no GPU emitter for a " << stringifyAnchor(kernel.getAnchor()) << " kernel";
+  return emitMapGpu(kernel, k);
+}
+
 namespace {
 class EmitGpuPass : public mom::impl::EmitGpuPassBase<EmitGpuPass> {
 public:
   using Base::Base;
 
   void runOnOperation() override {
-    for (func::FuncOp func : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
-      for (KernelOp kernel : liveKernels(func))
-        if (failed(emitKernel(func, kernel)))
-          return signalPassFailure();
-  }
-
-private:
-  static LogicalResult emitKernel(func::FuncOp func, KernelOp kernel) {
-    if (kernel.getAnchor() != Anchor::map)
-      return kernel.emitOpError() << "no GPU emitter for a " << stringifyAnchor(kernel.getAnchor()) << " kernel";
-    if (failed(verifySchedule(kernel, "gpu")))
-      return failure();
-    KernelBuilder k(kernel, symbolOf(func, kernel, "$"), Family::Gpu);
-    if (failed(emitMapGpu(kernel, k))) {
-      k.abandon();
-      return failure();
-    }
-    k.replaceKernel();
-    return success();
+    if (failed(emitKernels(getOperation(), Family::Gpu, emit)))
+      signalPassFailure();
   }
 };
 } // namespace
