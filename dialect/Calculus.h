@@ -13,10 +13,18 @@ struct Calculus {
   mlir::OpBuilder &b;
   mlir::Location loc;
 
-  mlir::Value add(mlir::Value x, mlir::Value y) { return mlir::arith::AddFOp::create(b, loc, x, y); }
-  mlir::Value sub(mlir::Value x, mlir::Value y) { return mlir::arith::SubFOp::create(b, loc, x, y); }
-  mlir::Value mul(mlir::Value x, mlir::Value y) { return mlir::arith::MulFOp::create(b, loc, x, y); }
-  mlir::Value div(mlir::Value x, mlir::Value y) { return mlir::arith::DivFOp::create(b, loc, x, y); }
+  mlir::Value add(mlir::Value x, mlir::Value y) {
+    return mlir::arith::AddFOp::create(b, loc, x, y);
+  }
+  mlir::Value sub(mlir::Value x, mlir::Value y) {
+    return mlir::arith::SubFOp::create(b, loc, x, y);
+  }
+  mlir::Value mul(mlir::Value x, mlir::Value y) {
+    return mlir::arith::MulFOp::create(b, loc, x, y);
+  }
+  mlir::Value div(mlir::Value x, mlir::Value y) {
+    return mlir::arith::DivFOp::create(b, loc, x, y);
+  }
   mlir::Value sqrt(mlir::Value x) { return mlir::math::SqrtOp::create(b, loc, x); }
   mlir::Value neg(mlir::Value x) { return mlir::arith::NegFOp::create(b, loc, x); }
   /// scale * x + offset
@@ -36,7 +44,7 @@ struct Calculus {
   /// [rows, C] -> [rows, 1], or a static tensor -> [1]
   mlir::Value sum(mlir::Value x) {
     mlir::Type type = isRows(x.getType()) ? withChannels(x.getType(), 1)
-                                    : mlir::RankedTensorType::get({1}, b.getF32Type());
+                                          : mlir::RankedTensorType::get({1}, b.getF32Type());
     if (type == x.getType())
       return x;
     return ReduceOp::create(b, loc, type, Reduction::sum, x);
@@ -47,7 +55,8 @@ struct Calculus {
     if (route)
       shape.push_back(llvm::cast<RouteType>(route.getType()).getGroups());
     shape.push_back(channelsOf(x));
-    return ReduceRowsOp::create(b, loc, mlir::RankedTensorType::get(shape, b.getF32Type()), x, route);
+    return ReduceRowsOp::create(b, loc, mlir::RankedTensorType::get(shape, b.getF32Type()), x,
+                                route);
   }
   mlir::Value broadcast(mlir::Value x, mlir::Value like, mlir::Value route = {}) {
     if (x.getType() == like.getType())

@@ -41,7 +41,8 @@ LogicalResult RowsAttr::verify(function_ref<InFlightDiagnostic()> emitError, Row
   if ((space == RowSpace::chunk) != (chunk > 0))
     return emitError() << "expected a run length with, and only with, the space 'chunk'";
   if (route && space != RowSpace::token && space != RowSpace::copy)
-    return emitError() << "rows of space '" << stringifyRowSpace(space) << "' have no order by a route";
+    return emitError() << "rows of space '" << stringifyRowSpace(space)
+                       << "' have no order by a route";
   return success();
 }
 

@@ -46,32 +46,35 @@ namespace mom {
 /// program that is not an op. `docs/Dialect.md` lists what each may hold.
 namespace attr {
 // On functions.
-inline constexpr llvm::StringLiteral kLayer = "mom.layer";       ///< unit: a layer's forward function
-inline constexpr llvm::StringLiteral kJoint = "mom.joint";       ///< unit: forward and backward in one
-inline constexpr llvm::StringLiteral kEntry = "mom.entry";       ///< string: an entry of the program
-inline constexpr llvm::StringLiteral kExport = "mom.export";     ///< unit: a layer that is also an entry
-inline constexpr llvm::StringLiteral kCarried = "mom.carried";   ///< i64: results that are the layer's
-inline constexpr llvm::StringLiteral kScratch = "mom.scratch";   ///< i64: bytes that a CPU worker lends
-inline constexpr llvm::StringLiteral kThreads = "mom.threads";   ///< i64: threads of a GPU block
+inline constexpr llvm::StringLiteral kLayer = "mom.layer"; ///< unit: a layer's forward function
+inline constexpr llvm::StringLiteral kJoint = "mom.joint"; ///< unit: forward and backward in one
+inline constexpr llvm::StringLiteral kEntry = "mom.entry"; ///< string: an entry of the program
+inline constexpr llvm::StringLiteral kExport =
+    "mom.export"; ///< unit: a layer that is also an entry
+inline constexpr llvm::StringLiteral kCarried =
+    "mom.carried"; ///< i64: results that are the layer's
+inline constexpr llvm::StringLiteral kScratch =
+    "mom.scratch"; ///< i64: bytes that a CPU worker lends
+inline constexpr llvm::StringLiteral kThreads = "mom.threads"; ///< i64: threads of a GPU block
 // On arguments.
-inline constexpr llvm::StringLiteral kParam = "mom.param";       ///< string: name; `{}` is the round
-inline constexpr llvm::StringLiteral kInit = "mom.init";         ///< #mom.init: initial values
-inline constexpr llvm::StringLiteral kDecay = "mom.decay";       ///< f64: AdamW's decay
-inline constexpr llvm::StringLiteral kInput = "mom.input";       ///< string: name of caller's data
-inline constexpr llvm::StringLiteral kLimit = "mom.limit";       ///< i64: an index is below it
-inline constexpr llvm::StringLiteral kState = "mom.state";       ///< string: a flat buffer of training
-inline constexpr llvm::StringLiteral kOffset = "mom.offset";     ///< i64: elements into it
+inline constexpr llvm::StringLiteral kParam = "mom.param";   ///< string: name; `{}` is the round
+inline constexpr llvm::StringLiteral kInit = "mom.init";     ///< #mom.init: initial values
+inline constexpr llvm::StringLiteral kDecay = "mom.decay";   ///< f64: AdamW's decay
+inline constexpr llvm::StringLiteral kInput = "mom.input";   ///< string: name of caller's data
+inline constexpr llvm::StringLiteral kLimit = "mom.limit";   ///< i64: an index is below it
+inline constexpr llvm::StringLiteral kState = "mom.state";   ///< string: a flat buffer of training
+inline constexpr llvm::StringLiteral kOffset = "mom.offset"; ///< i64: elements into it
 // On results.
 inline constexpr llvm::StringLiteral kGradient = "mom.gradient"; ///< string: of which parameter
 inline constexpr llvm::StringLiteral kOutput = "mom.output";     ///< string: name for the caller
 inline constexpr llvm::StringLiteral kLoss = "mom.loss";         ///< string: a loss, vector [1]
-inline constexpr llvm::StringLiteral kSum = "mom.sum";           ///< string: a metric's sums by group
-inline constexpr llvm::StringLiteral kCount = "mom.count";       ///< string: a metric's counts
+inline constexpr llvm::StringLiteral kSum = "mom.sum";     ///< string: a metric's sums by group
+inline constexpr llvm::StringLiteral kCount = "mom.count"; ///< string: a metric's counts
 // On the module.
 inline constexpr llvm::StringLiteral kModalities = "mom.modalities"; ///< {name = ["text", ...]}
 inline constexpr llvm::StringLiteral kSettings = "mom.settings";     ///< {name = value}
 inline constexpr llvm::StringLiteral kTrain = "mom.train";           ///< how the model is trained
-inline constexpr llvm::StringLiteral kModel = "mom.model";           ///< symbol of the model function
+inline constexpr llvm::StringLiteral kModel = "mom.model"; ///< symbol of the model function
 } // namespace attr
 
 /// Encoding of a row tensor; null for other types.

@@ -15,7 +15,8 @@ Value LinearWgradOp::getRequiredRoute() { return getRoute(); }
 /// Weights have a group axis, of the route's size, exactly where there is a route.
 static LogicalResult verifyGroups(Operation *op, RankedTensorType weights, Value route) {
   if (!route && weights.getRank() != 2) {
-    auto diag = op->emitOpError() << "expected weights [out, in] without a route, but got " << weights;
+    auto diag = op->emitOpError() << "expected weights [out, in] without a route, but got "
+                                  << weights;
     return diag;
   }
   if (!route)
@@ -23,7 +24,8 @@ static LogicalResult verifyGroups(Operation *op, RankedTensorType weights, Value
   int64_t groups = cast<RouteType>(route.getType()).getGroups();
   if (weights.getRank() == 3 && weights.getDimSize(0) == groups)
     return success();
-  auto diag = op->emitOpError() << "expected " << groups << " weights, one a group, but got " << weights;
+  auto diag = op->emitOpError() << "expected " << groups << " weights, one a group, but got "
+                                << weights;
   return diag;
 }
 
@@ -38,8 +40,8 @@ LogicalResult LinearOp::verify() {
     return emitOpError() << "expected " << in << " channels of x, as the weights, but got "
                          << channelsOf(getX());
   if (getY().getType() != withChannels(getX().getType(), out)) // C4
-    return emitOpError() << "expected a result " << withChannels(getX().getType(), out) << ", but got "
-                         << getY().getType();
+    return emitOpError() << "expected a result " << withChannels(getX().getType(), out)
+                         << ", but got " << getY().getType();
   return success();
 }
 

@@ -18,8 +18,8 @@ static LogicalResult verifySameRows(Operation *op, Value a, Value b) {
 static LogicalResult verifyChannels(Operation *op, Value value, int64_t expected, StringRef what) {
   if (channelsOf(value) == expected)
     return success();
-  auto diag = op->emitOpError() << "expected " << expected << " channels of " << what << ", but got "
-                                << channelsOf(value);
+  auto diag = op->emitOpError() << "expected " << expected << " channels of " << what
+                                << ", but got " << channelsOf(value);
   return diag;
 }
 
@@ -33,10 +33,12 @@ OrderBehaviour ReorderOp::getOrderBehaviour() { return OrderBehaviour::ByIndex; 
 LogicalResult ReorderOp::verify() {
   RowsAttr from = rowsOf(getX()), to = rowsOf(getY());
   StringAttr route = getRoute().getType().getName();
-  if (!(from.getRoute() == route && !to.getRoute()) && !(to.getRoute() == route && !from.getRoute()))
+  if (!(from.getRoute() == route && !to.getRoute()) &&
+      !(to.getRoute() == route && !from.getRoute()))
     return emitOpError() << "expected one side by position and the other by " << route // C1
                          << ", but got " << from << " and " << to;
-  if (getX().getType() != withRows(getY().getType(), from) || from.getSpace() != to.getSpace()) // C2
+  if (getX().getType() != withRows(getY().getType(), from) ||
+      from.getSpace() != to.getSpace()) // C2
     return emitOpError() << "expected types that differ in order only, but got " << getX().getType()
                          << " and " << getY().getType();
   return success();
@@ -62,7 +64,8 @@ OrderBehaviour BroadcastOp::getOrderBehaviour() { return OrderBehaviour::Indiffe
 Value BroadcastOp::getRequiredRoute() { return getRoute(); }
 
 LogicalResult BroadcastOp::verify() {
-  auto like = cast<RankedTensorType>(getLike().getType()), y = cast<RankedTensorType>(getY().getType());
+  auto like = cast<RankedTensorType>(getLike().getType()),
+       y = cast<RankedTensorType>(getY().getType());
   if (isRows(y) ? rowsOf(like) != rowsOf(y) : like != y) // C1
     return emitOpError() << "expected a result like " << like << ", but got " << y;
   if (channelsOf(getX()) != 1 && channelsOf(getX()) != channelsOf(getY())) // C2
@@ -88,7 +91,8 @@ LogicalResult ReduceOp::verify() {
   if (isRows(getX().getType()) && getY().getType() != withChannels(getX().getType(), 1)) // C1
     return emitOpError() << "expected rows of 1 channel like " << getX().getType() << ", but got "
                          << getY().getType();
-  if (isStatic(getX().getType()) && cast<RankedTensorType>(getY().getType()).getShape() != ArrayRef<int64_t>{1})
+  if (isStatic(getX().getType()) &&
+      cast<RankedTensorType>(getY().getType()).getShape() != ArrayRef<int64_t>{1})
     return emitOpError() << "expected a vector of 1 element, but got " << getY().getType(); // C1
   return success();
 }

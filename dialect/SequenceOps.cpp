@@ -23,8 +23,9 @@ static LogicalResult verifyType(Operation *op, Value value, Type expected, Strin
 static LogicalResult verifyState(Operation *op, Value state, RowSpace space, int64_t channels) {
   if (!state || (rowsOf(state).getSpace() == space && channelsOf(state) == channels))
     return success();
-  auto diag = op->emitOpError() << "expected a state of " << stringifyRowSpace(space) << " rows with "
-                                << channels << " channels, but got " << state.getType();
+  auto diag = op->emitOpError() << "expected a state of " << stringifyRowSpace(space)
+                                << " rows with " << channels << " channels, but got "
+                                << state.getType();
   return diag;
 }
 
@@ -33,7 +34,8 @@ static LogicalResult verifyConv(Operation *op, Value x, Value weights, Value bia
   auto type = cast<RankedTensorType>(weights.getType());
   int64_t channels = channelsOf(x), width = type.getDimSize(1);
   if (type.getDimSize(0) != channels || width < 1) { // C1
-    auto diag = op->emitOpError() << "expected weights [" << channels << ", taps], but got " << type;
+    auto diag = op->emitOpError() << "expected weights [" << channels << ", taps], but got "
+                                  << type;
     return diag;
   }
   if (bias && channelsOf(bias) != channels) { // C2

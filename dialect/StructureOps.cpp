@@ -20,7 +20,8 @@ static Type elementOf(Type type, int64_t count) {
 static LogicalResult verifyTypes(Operation *op, TypeRange got, TypeRange expected, StringRef what) {
   if (got == expected)
     return success();
-  auto diag = op->emitOpError() << "expected " << what << " (" << expected << "), but got (" << got << ")";
+  auto diag = op->emitOpError() << "expected " << what << " (" << expected << "), but got (" << got
+                                << ")";
   return diag;
 }
 
@@ -47,7 +48,8 @@ LogicalResult RepeatOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (failed(verifyTypes(*this, callee.getArgumentTypes(), arguments, "a callee with arguments")) ||
       failed(verifyTypes(*this, callee.getResultTypes(), results, "a callee with results")))
     return failure();
-  return verifyTypes(*this, getCarriedResults().getTypes(), getCarried().getTypes(), "carried results");
+  return verifyTypes(*this, getCarriedResults().getTypes(), getCarried().getTypes(),
+                     "carried results");
 }
 
 LogicalResult ForwardOp::verifySymbolUses(SymbolTableCollection &symbols) {
@@ -66,7 +68,8 @@ LogicalResult KernelOp::verify() {
   Block &body = getBody().front();
   if (failed(verifyTypes(*this, body.getArgumentTypes(), getInputs().getTypes(), "inputs"))) // C1
     return failure();
-  if (failed(verifyTypes(*this, body.getTerminator()->getOperandTypes(), getOutputs().getTypes(), // C2
+  if (failed(verifyTypes(*this, body.getTerminator()->getOperandTypes(),
+                         getOutputs().getTypes(), // C2
                          "yielded values")))
     return failure();
   for (Type type : llvm::concat<const Type>(getInputs().getTypes(), getOutputs().getTypes())) // C3

@@ -29,13 +29,24 @@ template <typename T> static void widen(const StoredTensor &stored, std::vector<
 }
 
 static NamedTensor load(const StoredTensor &stored) {
-  NamedTensor tensor{stored.name, stored.type, stored.shape, std::vector<double>(size_t(stored.elements()))};
+  NamedTensor tensor{stored.name, stored.type, stored.shape,
+                     std::vector<double>(size_t(stored.elements()))};
   switch (stored.type) {
-  case MOMRT_I32: widen<int32_t>(stored, tensor.data); break;
-  case MOMRT_I64: widen<int64_t>(stored, tensor.data); break;
-  case MOMRT_U8: widen<uint8_t>(stored, tensor.data); break;
-  case MOMRT_U16: widen<uint16_t>(stored, tensor.data); break;
-  case MOMRT_F64: widen<double>(stored, tensor.data); break;
+  case MOMRT_I32:
+    widen<int32_t>(stored, tensor.data);
+    break;
+  case MOMRT_I64:
+    widen<int64_t>(stored, tensor.data);
+    break;
+  case MOMRT_U8:
+    widen<uint8_t>(stored, tensor.data);
+    break;
+  case MOMRT_U16:
+    widen<uint16_t>(stored, tensor.data);
+    break;
+  case MOMRT_F64:
+    widen<double>(stored, tensor.data);
+    break;
   default: {
     std::vector<float> floats(tensor.data.size());
     toFloats(stored, floats.data());
@@ -85,7 +96,8 @@ std::string readRequest(const std::string &path, Request &request) noexcept {
   });
 }
 
-std::string writeTensors(const std::string &path, const std::vector<NamedTensor> &tensors) noexcept {
+std::string writeTensors(const std::string &path,
+                         const std::vector<NamedTensor> &tensors) noexcept {
   return textOfError([&] {
     SafetensorsWriter writer;
     std::vector<std::vector<float>> floats(tensors.size());
@@ -129,8 +141,8 @@ std::string readParameters(const momrt_table *table, const std::string &checkpoi
       if (reader) {
         const StoredTensor &stored = reader->get(parameter.name);
         if (stored.shape != parameter.shape)
-          fail(MOMRT_BAD_FILE, "{}: expected {} of shape {}, but got {}", reader->path, parameter.name,
-               shapeText(parameter.shape), shapeText(stored.shape));
+          fail(MOMRT_BAD_FILE, "{}: expected {} of shape {}, but got {}", reader->path,
+               parameter.name, shapeText(parameter.shape), shapeText(stored.shape));
         toFloats(stored, values.data());
       } else {
         initialise(parameter, seed, values.data());
@@ -143,10 +155,14 @@ std::string readParameters(const momrt_table *table, const std::string &checkpoi
 
 std::string outputName(uint32_t kind, const std::string &name) {
   switch (kind) {
-  case MOMRT_OUTPUT_LOSS: return "loss." + name;
-  case MOMRT_OUTPUT_SUM: return "sum." + name;
-  case MOMRT_OUTPUT_COUNT: return "count." + name;
-  default: return name;
+  case MOMRT_OUTPUT_LOSS:
+    return "loss." + name;
+  case MOMRT_OUTPUT_SUM:
+    return "sum." + name;
+  case MOMRT_OUTPUT_COUNT:
+    return "count." + name;
+  default:
+    return name;
   }
 }
 
@@ -171,7 +187,8 @@ static void setInputs(Session &session, const momrt_entry &entry, const Request 
   }
 }
 
-static void readOutputs(Session &session, const momrt_entry &entry, std::vector<NamedTensor> &outputs) {
+static void readOutputs(Session &session, const momrt_entry &entry,
+                        std::vector<NamedTensor> &outputs) {
   const Table &table = session.table();
   for (const momrt_output &output : table.outputsOf(entry)) {
     NamedTensor tensor{outputName(output.kind, table.string(output.name)), output.type, {}, {}};
@@ -205,7 +222,8 @@ std::string runEntry(const momrt_program *program, const SessionOptions &options
     Session session(std::make_shared<Program>(program), options);
     for (const NamedTensor &parameter : parameters) {
       std::vector<float> values(parameter.data.begin(), parameter.data.end());
-      session.write(MOMRT_SPACE_PARAMETERS, session.parameters().get(parameter.name), values.data());
+      session.write(MOMRT_SPACE_PARAMETERS, session.parameters().get(parameter.name),
+                    values.data());
     }
     const Table &table = session.table();
     const momrt_entry &entry = table.entry(entryName);

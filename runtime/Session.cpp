@@ -207,8 +207,9 @@ void Session::checkStatus() {
   std::vector<momrt_status> records(table().ops().size());
   int64_t bytes = records.size() * sizeof(momrt_status);
   device->copyOut(records.data(), buffer.data(), bytes);
-  auto found = std::find_if(records.begin(), records.end(),
-                            [](const momrt_status &status) { return status.code != MOMRT_ERROR_NONE; });
+  auto found = std::find_if(records.begin(), records.end(), [](const momrt_status &status) {
+    return status.code != MOMRT_ERROR_NONE;
+  });
   if (found == records.end())
     return;
   device->fill(buffer.data(), 0, bytes);

@@ -76,7 +76,8 @@ private:
       // scale = min(1, clip / norm); the offset keeps a zero gradient finite.
       Value norm = a.sqrt(squares);
       Value one = a.affine(norm, 0, 1);
-      Value factor = arith::MinimumFOp::create(body, a.loc, one, a.div(clip, a.affine(norm, 1, 1e-12)));
+      Value factor =
+          arith::MinimumFOp::create(body, a.loc, one, a.div(clip, a.affine(norm, 1, 1e-12)));
       for (auto [range, gradient] : llvm::zip_equal(layout.ranges, gradients)) {
         Value w = argument(func, b, "parameters", range.offset, range.size);
         Value m = argument(func, b, "moment1", range.offset, range.size);
@@ -93,10 +94,12 @@ private:
         result(m2, state(b, "moment1", range.offset));
         result(v2, state(b, "moment2", range.offset));
       }
-      result(norm, b.getDictionaryAttr(b.getNamedAttr(attr::kOutput, b.getStringAttr("grad_norm"))));
+      result(norm,
+             b.getDictionaryAttr(b.getNamedAttr(attr::kOutput, b.getStringAttr("grad_norm"))));
     }
     func::ReturnOp::create(body, func.getLoc(), results);
-    func.setFunctionType(b.getFunctionType(func.getArgumentTypes(), TypeRange(ValueRange(results))));
+    func.setFunctionType(
+        b.getFunctionType(func.getArgumentTypes(), TypeRange(ValueRange(results))));
     func.setResAttrsAttr(b.getArrayAttr(attributes));
   }
 

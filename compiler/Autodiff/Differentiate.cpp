@@ -22,7 +22,8 @@ static bool isFloatTensor(Type type) {
 
 static Value zeroLike(OpBuilder &b, Location loc, Value value) {
   if (isRows(value.getType()))
-    return AffineOp::create(b, loc, value.getType(), value, b.getF64FloatAttr(0), b.getF64FloatAttr(0));
+    return AffineOp::create(b, loc, value.getType(), value, b.getF64FloatAttr(0),
+                            b.getF64FloatAttr(0));
   return arith::ConstantOp::create(b, loc, b.getZeroAttr(value.getType()));
 }
 
@@ -64,8 +65,9 @@ private:
   LogicalResult step(Operation *op) {
     if (llvm::none_of(op->getResults(), [&](Value v) { return gradients.contains(v); }))
       return success();
-    SmallVector<bool> active = llvm::map_to_vector(
-        op->getOperands(), [&](Value v) { return varied.contains(v) && isFloatTensor(v.getType()); });
+    SmallVector<bool> active = llvm::map_to_vector(op->getOperands(), [&](Value v) {
+      return varied.contains(v) && isFloatTensor(v.getType());
+    });
     if (auto forward = dyn_cast<ForwardOp>(op))
       return backward(forward);
     if (llvm::none_of(active, [](bool a) { return a; }))
@@ -89,8 +91,9 @@ private:
         llvm::map_to_vector(forward.getOutputs(), [&](Value v) { return get(v); });
     SmallVector<Type> types(forward.getCarried().getTypes());
     llvm::append_range(types, forward.getEach().getTypes());
-    auto op = BackwardOp::create(b, forward.getLoc(), types, forward.getCallee(), forward.getCount(),
-                                 arriving, forward.getShared(), forward.getEach(), forward.getTape());
+    auto op =
+        BackwardOp::create(b, forward.getLoc(), types, forward.getCallee(), forward.getCount(),
+                           arriving, forward.getShared(), forward.getEach(), forward.getTape());
     SmallVector<Value> operands(forward.getCarried());
     llvm::append_range(operands, forward.getEach());
     for (auto [operand, gradient] : llvm::zip_equal(operands, op.getOutputs()))
@@ -156,10 +159,10 @@ private:
         auto mapped = [&](ValueRange values) {
           return llvm::map_to_vector(values, [&](Value v) { return map.lookup(v); });
         };
-        auto forward = ForwardOp::create(
-            b, op.getLoc(), repeat.getOutputs().getTypes(), TapeType::get(&getContext()),
-            joint->getSymName(), repeat.getCount(), mapped(repeat.getCarried()),
-            mapped(repeat.getShared()), mapped(repeat.getEach()));
+        auto forward = ForwardOp::create(b, op.getLoc(), repeat.getOutputs().getTypes(),
+                                         TapeType::get(&getContext()), joint->getSymName(),
+                                         repeat.getCount(), mapped(repeat.getCarried()),
+                                         mapped(repeat.getShared()), mapped(repeat.getEach()));
         map.map(repeat.getOutputs(), forward.getOutputs());
         continue;
       }
@@ -178,11 +181,12 @@ private:
     auto rows = RowsAttr::get(&getContext(), RowSpace::chunk, checkpoint, StringAttr());
     auto type = RankedTensorType::get({ShapedType::kDynamic, states}, b.getF32Type(), rows);
     auto optional = [&](Value v) { return v ? map.lookup(v) : Value(); };
-    auto copy = ScanOp::create(
-        b, scan.getLoc(), scan.getY().getType(), scan.getFinal() ? scan.getFinal().getType() : Type(),
-        type, map.lookup(scan.getU()), map.lookup(scan.getDelta()), map.lookup(scan.getA()),
-        map.lookup(scan.getB()), map.lookup(scan.getC()), map.lookup(scan.getBatch()),
-        optional(scan.getInit()), scan.getReverse());
+    auto copy =
+        ScanOp::create(b, scan.getLoc(), scan.getY().getType(),
+                       scan.getFinal() ? scan.getFinal().getType() : Type(), type,
+                       map.lookup(scan.getU()), map.lookup(scan.getDelta()),
+                       map.lookup(scan.getA()), map.lookup(scan.getB()), map.lookup(scan.getC()),
+                       map.lookup(scan.getBatch()), optional(scan.getInit()), scan.getReverse());
     map.map(scan.getY(), copy.getY());
     if (scan.getFinal())
       map.map(scan.getFinal(), copy.getFinal());
@@ -228,7 +232,8 @@ private:
     for (Value value : wanted)
       returned.push_back(reverse.get(value));
     func::ReturnOp::create(b, joint.getLoc(), returned);
-    joint.setFunctionType(b.getFunctionType(joint.getArgumentTypes(), TypeRange(ValueRange(returned))));
+    joint.setFunctionType(
+        b.getFunctionType(joint.getArgumentTypes(), TypeRange(ValueRange(returned))));
     joint->setAttr(attr::kCarried, b.getI64IntegerAttr(results->size()));
     return joint;
   }
@@ -267,7 +272,8 @@ private:
       attributes.push_back(b.getDictionaryAttr(b.getNamedAttr(attr::kGradient, name)));
     }
     func::ReturnOp::create(b, func.getLoc(), returned);
-    func.setFunctionType(b.getFunctionType(func.getArgumentTypes(), TypeRange(ValueRange(returned))));
+    func.setFunctionType(
+        b.getFunctionType(func.getArgumentTypes(), TypeRange(ValueRange(returned))));
     func.setResAttrsAttr(b.getArrayAttr(attributes));
     return success();
   }
@@ -332,9 +338,12 @@ private:
       names.push_back(name);
     }
     unsigned results = layer.getNumResults();
-    auto resultName = [&](unsigned i) { return results == 1 ? std::string("y") : "y" + std::to_string(i); };
+    auto resultName = [&](unsigned i) {
+      return results == 1 ? std::string("y") : "y" + std::to_string(i);
+    };
     for (unsigned i = layer.getNumArguments(); i < entry.getNumArguments(); ++i)
-      entry.setArgAttr(i, attr::kInput, b.getStringAttr("d" + resultName(i - layer.getNumArguments())));
+      entry.setArgAttr(i, attr::kInput,
+                       b.getStringAttr("d" + resultName(i - layer.getNumArguments())));
     for (unsigned i = 0; i < entry.getNumResults(); ++i)
       entry.setResultAttr(i, attr::kOutput,
                           b.getStringAttr(i < results ? resultName(i) : "d" + names[i - results]));

@@ -31,9 +31,10 @@ public:
       for (auto repeat : func.getOps<RepeatOp>())
         if (auto callee = symbols->lookup<func::FuncOp>(repeat.getCallee()); repeats(callee)) {
           RepeatOp inner = *callee.getOps<RepeatOp>().begin();
-          repeat.emitError() << "expected one level of repetition, but layer '" << repeat.getCallee()
-                             << "' is repeated " << repeat.getCount() << " times and repeats layer '"
-                             << inner.getCallee() << "' " << inner.getCount() << " times";
+          repeat.emitError() << "expected one level of repetition, but layer '"
+                             << repeat.getCallee() << "' is repeated " << repeat.getCount()
+                             << " times and repeats layer '" << inner.getCallee() << "' "
+                             << inner.getCount() << " times";
           return signalPassFailure();
         }
   }
@@ -58,7 +59,8 @@ private:
   static void retype(RepeatOp repeat, func::FuncOp callee) {
     unsigned first = repeat.getCarried().size() + repeat.getShared().size();
     for (auto [i, stack] : llvm::enumerate(repeat.getEach()))
-      stack.setType(StackType::get(repeat.getContext(), repeat.getCount(), callee.getArgumentTypes()[first + i]));
+      stack.setType(StackType::get(repeat.getContext(), repeat.getCount(),
+                                   callee.getArgumentTypes()[first + i]));
   }
 
   static void inlineCall(RepeatOp repeat, func::FuncOp callee) {
@@ -73,8 +75,8 @@ private:
     OpBuilder b(repeat);
     for (Operation &op : callee.getBody().front().without_terminator())
       b.clone(op, map);
-    for (auto [result, returned] :
-         llvm::zip_equal(repeat.getOutputs(), callee.getBody().front().getTerminator()->getOperands()))
+    for (auto [result, returned] : llvm::zip_equal(
+             repeat.getOutputs(), callee.getBody().front().getTerminator()->getOperands()))
       result.replaceAllUsesWith(map.lookup(returned));
     repeat.erase();
   }

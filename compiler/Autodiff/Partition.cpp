@@ -90,7 +90,8 @@ private:
   /// Recomputing must not force more values to be saved than it spares: a chain
   /// is followed only while each op reads one row value.
   static bool canRecompute(Operation *op) {
-    return isCheap(op) && llvm::count_if(dependencies(op), [](Value v) { return isRows(v.getType()); }) <= 1;
+    return isCheap(op) &&
+           llvm::count_if(dependencies(op), [](Value v) { return isRows(v.getType()); }) <= 1;
   }
 
   /// The operands whose values an op reads. A broadcast reads the shape of
@@ -117,14 +118,16 @@ private:
     for (Operation &op : joint.getBody().front().without_terminator()) {
       if (!ops.contains(&op))
         continue;
-      if (auto broadcast = dyn_cast<BroadcastOp>(op); broadcast && !map.contains(broadcast.getLike()))
+      if (auto broadcast = dyn_cast<BroadcastOp>(op);
+          broadcast && !map.contains(broadcast.getLike()))
         map.map(broadcast.getLike(), likeRows(func, broadcast));
       b.clone(op, map);
     }
     SmallVector<Value> results =
         llvm::map_to_vector(returned, [&](Value v) { return map.lookup(v); });
     func::ReturnOp::create(b, joint.getLoc(), results);
-    func.setFunctionType(b.getFunctionType(func.getArgumentTypes(), TypeRange(ValueRange(results))));
+    func.setFunctionType(
+        b.getFunctionType(func.getArgumentTypes(), TypeRange(ValueRange(results))));
   }
 
   /// An argument of `func` with the rows that `broadcast` spreads over.
@@ -171,7 +174,8 @@ private:
     return func;
   }
 
-  static void mapArguments(ArrayRef<BlockArgument> from, Block::BlockArgListType to, IRMapping &map) {
+  static void mapArguments(ArrayRef<BlockArgument> from, Block::BlockArgListType to,
+                           IRMapping &map) {
     for (auto [source, target] : llvm::zip_equal(from, to)) {
       map.map(source, target);
       target.setLoc(source.getLoc());
@@ -213,7 +217,8 @@ private:
   void visit(func::FuncOp joint, SymbolTable &symbols, SmallVectorImpl<func::FuncOp> &order) {
     if (llvm::is_contained(order, joint))
       return;
-    joint.walk([&](ForwardOp op) { visit(symbols.lookup<func::FuncOp>(op.getCallee()), symbols, order); });
+    joint.walk(
+        [&](ForwardOp op) { visit(symbols.lookup<func::FuncOp>(op.getCallee()), symbols, order); });
     order.push_back(joint);
   }
 

@@ -69,7 +69,8 @@ void KernelBuilder::declare(StringRef suffix) {
     arguments.assign(slots, ptr);
   b.setInsertionPoint(kernel->getParentOfType<func::FuncOp>());
   function = LLVM::LLVMFuncOp::create(
-      b, loc, unique, LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), arguments));
+      b, loc, unique,
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), arguments));
   if (family == Family::Gpu)
     function.setCConv(LLVM::CConv::PTX_Kernel);
   functions.push_back(function);
@@ -85,7 +86,8 @@ Value KernelBuilder::specialRegister(StringRef intrinsic, Value &cached) {
     return cached;
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&function.getBody().front());
-  auto read = LLVM::CallIntrinsicOp::create(b, loc, b.getI32Type(), b.getStringAttr(intrinsic), ValueRange());
+  auto read = LLVM::CallIntrinsicOp::create(b, loc, b.getI32Type(), b.getStringAttr(intrinsic),
+                                            ValueRange());
   return cached = arith::ExtUIOp::create(b, loc, b.getI64Type(), read.getResults());
 }
 
@@ -143,7 +145,8 @@ void KernelBuilder::abandon() {
 }
 
 GridAttr KernelBuilder::rowGrid(RowSpace space, int64_t tile, int64_t extra, int64_t factor) {
-  return GridAttr::get(b.getContext(), b.getStringAttr(stringifyRowSpace(space)), tile, extra, factor);
+  return GridAttr::get(b.getContext(), b.getStringAttr(stringifyRowSpace(space)), tile, extra,
+                       factor);
 }
 
 GridAttr KernelBuilder::fixedGrid(int64_t blocks) {
@@ -287,8 +290,8 @@ Value KernelBuilder::segmentOf(Value batch, Value position) {
         Value middle = div(add(range[0], range[1]), 2);
         Value start = loadScalar(base, b.getI64Type(), mul(middle, 4));
         Value before = less(position, start);
-        scf::YieldOp::create(b, loc, ValueRange{select(before, range[0], middle),
-                                                select(before, middle, range[1])});
+        scf::YieldOp::create(
+            b, loc, ValueRange{select(before, range[0], middle), select(before, middle, range[1])});
       });
   return search.getResult(0);
 }

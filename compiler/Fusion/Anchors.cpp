@@ -7,8 +7,8 @@ using namespace mlir;
 using namespace mom;
 
 bool mom::isKernelWork(Operation *op) {
-  return !isa<ModalityRouteOp, arith::ConstantOp, SplitOp, RepeatOp, ForwardOp, BackwardOp, KernelOp,
-              LaunchOp, func::ReturnOp>(op);
+  return !isa<ModalityRouteOp, arith::ConstantOp, SplitOp, RepeatOp, ForwardOp, BackwardOp,
+              KernelOp, LaunchOp, func::ReturnOp>(op);
 }
 
 bool mom::isPointwise(Operation *op) {
@@ -73,7 +73,8 @@ static bool isMapOfStatic(const Members &members) {
     shape = type.getShape();
     for (Value operand : op->getOperands())
       if (members.contains(operand.getDefiningOp()) &&
-          (isa<ReduceOp>(operand.getDefiningOp()) || cast<RankedTensorType>(operand.getType()).getShape() != shape))
+          (isa<ReduceOp>(operand.getDefiningOp()) ||
+           cast<RankedTensorType>(operand.getType()).getShape() != shape))
         return false;
   }
   return true;
@@ -128,14 +129,17 @@ std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
   for (Operation *op : ops)
     if (anchorOf(op) != Anchor::map)
       anchors.push_back(op);
-  auto when = [](bool legal, Anchor anchor) { return legal ? std::optional(anchor) : std::nullopt; };
+  auto when = [](bool legal, Anchor anchor) {
+    return legal ? std::optional(anchor) : std::nullopt;
+  };
   if (anchors.empty())
     return when(isMapOfStatic(members) || isMapOfRows(members), Anchor::map);
   Operation *op = anchors.front();
   if (anchorOf(op) == Anchor::reduce_rows)
-    return when(llvm::all_of(anchors, [](Operation *a) { return anchorOf(a) == Anchor::reduce_rows; }) &&
-                    isReduceRows(members),
-                Anchor::reduce_rows);
+    return when(
+        llvm::all_of(anchors, [](Operation *a) { return anchorOf(a) == Anchor::reduce_rows; }) &&
+            isReduceRows(members),
+        Anchor::reduce_rows);
   if (anchors.size() > 1)
     return std::nullopt;
   auto nothingFeeds = [&](ValueRange values) {
@@ -144,10 +148,12 @@ std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
   if (isa<LinearWgradOp>(op))
     return when(ops.size() == 1, Anchor::product);
   if (auto linear = dyn_cast<LinearOp>(op))
-    return when(othersArePointwiseLike(members, op, linear.getY()) && nothingFeeds(op->getOperands()),
+    return when(othersArePointwiseLike(members, op, linear.getY()) &&
+                    nothingFeeds(op->getOperands()),
                 Anchor::product);
   if (isa<Conv1dOp, Conv1dGradOp>(op))
-    return when(othersArePointwiseLike(members, op, op->getResult(0)) && nothingFeeds(op->getOperands()),
+    return when(othersArePointwiseLike(members, op, op->getResult(0)) &&
+                    nothingFeeds(op->getOperands()),
                 Anchor::conv);
   if (auto scan = dyn_cast<ScanOp>(op))
     return when(othersArePointwiseLike(members, op, scan.getY()) &&

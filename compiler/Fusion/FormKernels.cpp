@@ -42,7 +42,8 @@ static Value sourceOf(Value value) {
 
 /// A comparison, or logic on comparisons: its bits are never stored.
 static bool isCondition(Operation *op) {
-  auto type = op->getNumResults() == 1 ? dyn_cast<RankedTensorType>(op->getResult(0).getType()) : nullptr;
+  auto type =
+      op->getNumResults() == 1 ? dyn_cast<RankedTensorType>(op->getResult(0).getType()) : nullptr;
   return type && type.getElementType().isInteger(1) && isPointwise(op);
 }
 
@@ -60,7 +61,8 @@ public:
     }
     for (unsigned i = ops.size(); i-- > 0;) // users come first
       if (isCondition(ops[i]) && !ops[i]->use_empty())
-        if (auto user = index.find(*ops[i]->user_begin()); user != index.end() && isPointwise(user->first))
+        if (auto user = index.find(*ops[i]->user_begin());
+            user != index.end() && isPointwise(user->first))
           cluster[i] = cluster[user->second];
   }
 
@@ -81,7 +83,7 @@ public:
   }
 
 private:
-  using Assignment = SmallVector<unsigned>; // op -> cluster
+  using Assignment = SmallVector<unsigned>;                          // op -> cluster
   using Candidate = std::pair<Assignment, SmallVector<unsigned, 2>>; // and the clusters it changes
 
   SmallVector<Operation *> members(unsigned c, const Assignment &assignment) const {
@@ -134,7 +136,8 @@ private:
     DenseSet<Value> stores;
     for (auto [op, c] : llvm::zip_equal(ops, assignment)) {
       for (OpOperand &operand : op->getOpOperands()) {
-        if (auto broadcast = dyn_cast<BroadcastOp>(op); broadcast && operand.getOperandNumber() == 1)
+        if (auto broadcast = dyn_cast<BroadcastOp>(op);
+            broadcast && operand.getOperandNumber() == 1)
           continue; // `like` is read for its shape
         Value value = operand.get();
         auto from = maker(value);
@@ -257,7 +260,8 @@ public:
   using Base::Base;
 
   void runOnOperation() override {
-    getOperation().walk([&](RepeatOp op) { carriedResults[op.getCallee()] = op.getCarried().size(); });
+    getOperation().walk(
+        [&](RepeatOp op) { carriedResults[op.getCallee()] = op.getCarried().size(); });
     for (auto func : getOperation().getOps<func::FuncOp>()) {
       if (!func.getOps<KernelOp>().empty())
         continue; // formed already, by hand perhaps
@@ -310,7 +314,8 @@ private:
     if (!type || !type.getElementType().isF32())
       return;
     OpBuilder b(operand.getOwner());
-    operand.set(AffineOp::create(b, value.getLoc(), type, value, b.getF64FloatAttr(1), b.getF64FloatAttr(0)));
+    operand.set(AffineOp::create(b, value.getLoc(), type, value, b.getF64FloatAttr(1),
+                                 b.getF64FloatAttr(0)));
   }
 
   /// A condition has one user, and shares its kernel.
@@ -357,8 +362,8 @@ private:
     SetVector<Value> inputs, outputs;
     for (Operation *op : ops) {
       for (Value operand : op->getOperands())
-        if (Value source = sourceOf(operand); !source.getDefiningOp<arith::ConstantOp>() &&
-                                              !inside.contains(source.getDefiningOp()))
+        if (Value source = sourceOf(operand);
+            !source.getDefiningOp<arith::ConstantOp>() && !inside.contains(source.getDefiningOp()))
           inputs.insert(source);
       for (Value result : op->getResults())
         if (usedOutside(result, inside))
@@ -369,18 +374,21 @@ private:
       return;
     std::optional<Anchor> anchor = kernelAnchor(ops);
     assert(anchor && "a single op always has an anchor");
-    auto kernel = KernelOp::create(b, ops.back()->getLoc(), TypeRange(outputs.getArrayRef()), *anchor,
-                                   nameOf(outputs.getArrayRef()), inputs.getArrayRef(), DictionaryAttr());
+    auto kernel =
+        KernelOp::create(b, ops.back()->getLoc(), TypeRange(outputs.getArrayRef()), *anchor,
+                         nameOf(outputs.getArrayRef()), inputs.getArrayRef(), DictionaryAttr());
     fill(kernel, ops, inputs.getArrayRef(), outputs.getArrayRef());
     for (auto [output, result] : llvm::zip_equal(outputs, kernel.getOutputs()))
-      Value(output).replaceUsesWithIf(result, [&](OpOperand &use) { return !inside.contains(use.getOwner()); });
+      Value(output).replaceUsesWithIf(
+          result, [&](OpOperand &use) { return !inside.contains(use.getOwner()); });
   }
 
   /// Views that follow the kernel read its result, so they are users too.
   static bool usedOutside(Value value, const DenseSet<Operation *> &inside) {
     return llvm::any_of(value.getUsers(), [&](Operation *user) {
       if (auto split = dyn_cast<SplitOp>(user))
-        return llvm::any_of(split.getParts(), [&](Value part) { return usedOutside(part, inside); });
+        return llvm::any_of(split.getParts(),
+                            [&](Value part) { return usedOutside(part, inside); });
       return !inside.contains(user);
     });
   }

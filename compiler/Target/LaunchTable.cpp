@@ -131,7 +131,8 @@ private:
     if (auto name = func.getArgAttrOfType<StringAttr>(index, attr::kParam)) {
       place = Place::in(MOMRT_SPACE_PARAMETERS, 4 * parameterOffset.lookup(name.getValue()));
     } else if (auto state = func.getArgAttrOfType<StringAttr>(index, attr::kState)) {
-      place = statePlace(state.getValue(), func.getArgAttrOfType<IntegerAttr>(index, attr::kOffset).getInt());
+      place = statePlace(state.getValue(),
+                         func.getArgAttrOfType<IntegerAttr>(index, attr::kOffset).getInt());
     } else {
       place = Place::in(MOMRT_SPACE_INPUT, 0, writer.inputs.size());
       writer.inputs.push_back(inputOf(func, argument));
@@ -179,7 +180,8 @@ private:
     if (auto name = func.getResultAttrOfType<StringAttr>(index, attr::kGradient))
       place = Place::in(MOMRT_SPACE_GRADIENTS, 4 * parameterOffset.lookup(name.getValue()));
     else if (auto state = func.getResultAttrOfType<StringAttr>(index, attr::kState))
-      place = statePlace(state.getValue(), func.getResultAttrOfType<IntegerAttr>(index, attr::kOffset).getInt());
+      place = statePlace(state.getValue(),
+                         func.getResultAttrOfType<IntegerAttr>(index, attr::kOffset).getInt());
     if (auto stack = dyn_cast<StackType>(value.getType()); stack && place)
       place->stride = sizeOf(stack.getElement());
     return place;
@@ -191,14 +193,16 @@ private:
       return func.emitError() << "result " << index << " has no place: no launch makes it";
     Place place = found->second;
     if (std::optional<Place> must = resultPlace(func, index)) {
-      if (place.buffer || place.arg.space != must->arg.space || place.arg.offset != must->arg.offset)
+      if (place.buffer || place.arg.space != must->arg.space ||
+          place.arg.offset != must->arg.offset)
         return func.emitError() << "result " << index << " cannot be written in place";
       return success(); // the runtime knows gradients and parameters by name
     }
     momrt_output output = {};
     std::string name = "result" + std::to_string(index);
     output.kind = isRows(value.getType()) ? MOMRT_OUTPUT_ROWS : MOMRT_OUTPUT_TENSOR;
-    for (auto [key, kind] : {std::pair(attr::kLoss, MOMRT_OUTPUT_LOSS), {attr::kSum, MOMRT_OUTPUT_SUM},
+    for (auto [key, kind] : {std::pair(attr::kLoss, MOMRT_OUTPUT_LOSS),
+                             {attr::kSum, MOMRT_OUTPUT_SUM},
                              {attr::kCount, MOMRT_OUTPUT_COUNT}})
       if (auto attribute = func.getResultAttrOfType<StringAttr>(index, key)) {
         name = attribute.str();
@@ -269,8 +273,8 @@ private:
 
   /// The places that a repetition's carried values go through.
   struct Carry {
-    Place stack;      ///< stride: from one round's value to the next
-    int64_t modulus;  ///< 2, or rounds + 1 where all are kept
+    Place stack;     ///< stride: from one round's value to the next
+    int64_t modulus; ///< 2, or rounds + 1 where all are kept
   };
 
   LogicalResult prepareCarried(RepeatOp repeat, Places &places) {
@@ -284,7 +288,8 @@ private:
       bool keeps = llvm::is_contained(kept, argument) || llvm::is_contained(kept, next);
       if (keeps && repeat.getReverse())
         return repeat.emitOpError("cannot keep the carried values of a reversed repetition");
-      Carry carry{Place::in(MOMRT_SPACE_ARENA), keeps ? static_cast<int64_t>(repeat.getCount()) + 1 : 2};
+      Carry carry{Place::in(MOMRT_SPACE_ARENA),
+                  keeps ? static_cast<int64_t>(repeat.getCount()) + 1 : 2};
       carry.stack.stride = sizeOf(operand.getType());
       carry.stack.buffer = plan.add(scaled(carry.stack.stride, carry.modulus), now());
       if (!operand.getDefiningOp<LaunchOp>() || !wanted.try_emplace(operand, carry.stack).second)
@@ -327,7 +332,8 @@ private:
     for (Value stack : repeat.getEach()) {
       Place place = places.lookup(stack);
       // A stack of carried values begins at its own phase and is one longer.
-      inner[*argument++] = place.element(place.arg.phase, place.arg.modulus ? place.arg.modulus : rounds);
+      inner[*argument++] =
+          place.element(place.arg.phase, place.arg.modulus ? place.arg.modulus : rounds);
     }
     placeReturned(repeat, callee, list, phase, places, inner);
 
@@ -461,8 +467,9 @@ private:
     auto loc = op->getLoc()->findInstanceOf<FileLineColLoc>();
     if (!loc)
       return writer.text("");
-    return writer.text((loc.getFilename().getValue() + ":" + Twine(loc.getLine()) + ":" +
-                        Twine(loc.getColumn())).str());
+    return writer.text(
+        (loc.getFilename().getValue() + ":" + Twine(loc.getLine()) + ":" + Twine(loc.getColumn()))
+            .str());
   }
 
   ModuleOp module;
@@ -482,7 +489,7 @@ private:
 };
 } // namespace
 
-FailureOr<LaunchTable> mom::buildLaunchTable(ModuleOp module, StringRef digest, unsigned architecture,
-                                             StringRef ptx) {
+FailureOr<LaunchTable> mom::buildLaunchTable(ModuleOp module, StringRef digest,
+                                             unsigned architecture, StringRef ptx) {
   return TableBuilder(module).build(digest, architecture, ptx);
 }

@@ -31,7 +31,8 @@ LogicalResult mom::generateCode(llvm::Module &module, llvm::TargetMachine &machi
   llvm::raw_svector_ostream stream(out);
   llvm::legacy::PassManager codegen;
   if (machine.addPassesToEmitFile(codegen, stream, nullptr, kind))
-    return emitError() << "the code generator of " << machine.getTargetTriple().str() << " writes no such file";
+    return emitError() << "the code generator of " << machine.getTargetTriple().str()
+                       << " writes no such file";
   codegen.run(module);
   return success();
 }

@@ -80,7 +80,8 @@ void mom::writeModuleFacts(ModuleOp module, TableWriter &writer) {
       writer.modalities.push_back(writer.text(cast<StringAttr>(name).getValue()));
   if (auto settings = module->getAttrOfType<DictionaryAttr>(attr::kSettings))
     for (NamedAttribute setting : settings)
-      writer.settings.push_back({writer.text(setting.getName().getValue()), number(setting.getValue())});
+      writer.settings.push_back(
+          {writer.text(setting.getName().getValue()), number(setting.getValue())});
   if (auto train = module->getAttrOfType<DictionaryAttr>(attr::kTrain))
     writeTraining(train, writer);
 }

@@ -87,7 +87,8 @@ private:
 
   static Type sortedType(Type type, RouteType route) {
     if (auto stack = dyn_cast<StackType>(type))
-      return StackType::get(type.getContext(), stack.getCount(), sortedType(stack.getElement(), route));
+      return StackType::get(type.getContext(), stack.getCount(),
+                            sortedType(stack.getElement(), route));
     if (!isToken(type))
       return type;
     return withRows(type, RowsAttr::get(type.getContext(), RowSpace::token, route.getName()));
@@ -118,13 +119,14 @@ private:
         if (isToken(operand.get().getType()))
           operand.set(reorder(b, operand.get(), route, false));
     }
-    func.setFunctionType(b.getFunctionType(func.getBody().front().getArgumentTypes(), terminator->getOperandTypes()));
+    func.setFunctionType(b.getFunctionType(func.getBody().front().getArgumentTypes(),
+                                           terminator->getOperandTypes()));
   }
 
   void sortResults(Operation *op, RouteType type, Value route) {
     if (auto reorder = dyn_cast<ReorderOp>(op)) {
       if (reorder.getRoute() == route)
-        return; // made here
+        return;                                   // made here
       reorder.replaceAllUsesWith(reorder.getX()); // both sides lie by modality now
       reorder.erase();
       return;

@@ -37,12 +37,13 @@ static LogicalResult verifyOrder(Operation *op) {
   }
   for (Value value : values)
     if (rowsOf(value) != rowsOf(values.front()))
-      return op->emitOpError() << "expected one order, but got " << rowsOf(values.front()) << " and "
-                               << rowsOf(value);
+      return op->emitOpError() << "expected one order, but got " << rowsOf(values.front())
+                               << " and " << rowsOf(value);
   Value route = ordered ? ordered.getRequiredRoute() : Value();
   if (!route || values.empty())
     return success();
-  StringAttr name = cast<RouteType>(route.getType()).getName(), got = rowsOf(values.front()).getRoute();
+  StringAttr name = cast<RouteType>(route.getType()).getName(),
+             got = rowsOf(values.front()).getRoute();
   if (got != name)
     return op->emitOpError() << "expected rows in the order of route " << name << ", but got "
                              << rowsOf(values.front());

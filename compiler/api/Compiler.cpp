@@ -146,7 +146,8 @@ LogicalResult Compiler::dump(Stage dumped) {
     return error() << "cannot create " << options.dumpDirectory << ": " << code.message();
   SmallString<128> path(options.dumpDirectory);
   llvm::sys::path::append(path, llvm::formatv("{0:02}-{1}.{2}", static_cast<unsigned>(dumped),
-                                              nameOf(dumped), dumped == Stage::Ast ? "mom" : "mlir").str());
+                                              nameOf(dumped), dumped == Stage::Ast ? "mom" : "mlir")
+                                    .str());
   llvm::Error problem = llvm::writeToOutput(path, [&](llvm::raw_ostream &file) {
     if (dumped == Stage::Ast)
       file << text;
@@ -181,9 +182,11 @@ LogicalResult Compiler::printTable(llvm::raw_ostream &os) {
 
 FailureOr<std::string> Compiler::ptx() {
   if (!isGpu(options.pipeline) || !architectureOf(options.pipeline.target))
-    return error() << "expected a GPU as target, such as sm_90a, but got " << options.pipeline.target;
+    return error() << "expected a GPU as target, such as sm_90a, but got "
+                   << options.pipeline.target;
   llvm::LLVMContext llvmContext;
-  FailureOr<std::unique_ptr<llvm::Module>> code = translateToLlvm(*ir, llvmContext, /*expandBf16=*/false);
+  FailureOr<std::unique_ptr<llvm::Module>> code =
+      translateToLlvm(*ir, llvmContext, /*expandBf16=*/false);
   if (failed(code))
     return failure();
   return compilePtx(**code, options.pipeline.target, [&] { return error(); });
@@ -193,7 +196,8 @@ LogicalResult Compiler::object(SmallVectorImpl<char> &bytes, bool assembly) {
   if (failed(runTo(Stage::Lowered)))
     return failure();
   llvm::LLVMContext llvmContext;
-  FailureOr<std::unique_ptr<llvm::Module>> code = std::make_unique<llvm::Module>("momc", llvmContext);
+  FailureOr<std::unique_ptr<llvm::Module>> code =
+      std::make_unique<llvm::Module>("momc", llvmContext);
   FailureOr<LaunchTable> table;
   if (isGpu(options.pipeline)) {
     FailureOr<std::string> kernels = ptx();

@@ -36,7 +36,8 @@ static bool run(momrt_session *session, int64_t tokens, std::mt19937 &random) {
   momrt_tensor xs = {x.data(), MOMRT_F32, 0, 2, {tokens, kChannels}};
   momrt_tensor ws = {w.data(), MOMRT_F32, 0, 2, {1, kChannels}};
   momrt_tensor ys = {y.data(), MOMRT_F32, 0, 2, {tokens, kChannels}};
-  if (!check(momrt_batch_set(session, &batch), "batch") || !check(momrt_input_set(session, "x", &xs), "x") ||
+  if (!check(momrt_batch_set(session, &batch), "batch") ||
+      !check(momrt_input_set(session, "x", &xs), "x") ||
       !check(momrt_input_set(session, "scale", &ws), "scale") ||
       !check(momrt_run(session, "pointwise"), "run") ||
       !check(momrt_output_get(session, "pointwise", MOMRT_OUTPUT_ROWS, "y", &ys), "y"))
@@ -49,7 +50,8 @@ static bool run(momrt_session *session, int64_t tokens, std::mt19937 &random) {
   }
   double relative = norm ? std::sqrt(error / norm) : 0;
   bool good = relative < 4e-3; // one bf16 rounding of a part of y
-  std::printf("%s %7lld tokens: relative error %.2e\n", good ? "ok  " : "FAIL", (long long)tokens, relative);
+  std::printf("%s %7lld tokens: relative error %.2e\n", good ? "ok  " : "FAIL", (long long)tokens,
+              relative);
   return good;
 }
 

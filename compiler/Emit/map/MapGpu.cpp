@@ -26,9 +26,10 @@ LogicalResult mom::emitMapGpu(KernelOp kernel, KernelBuilder &k) {
     if (failed(checkPointwise(k, k.yielded(i))))
       return failure();
     if (isRows(result.getType()) != rows)
-      return k.error() << "expected rows or static tensors, but got " << kernel.getResult(0).getType()
-                       << " and " << result.getType();
-    widths[rows ? channelsOf(result) : cast<RankedTensorType>(result.getType()).getNumElements()].push_back(i);
+      return k.error() << "expected rows or static tensors, but got "
+                       << kernel.getResult(0).getType() << " and " << result.getType();
+    widths[rows ? channelsOf(result) : cast<RankedTensorType>(result.getType()).getNumElements()]
+        .push_back(i);
   }
   int64_t threads = k.knob("threads"), tile = k.knob("tile_rows"), chunk = k.knob("chunk");
   int64_t blocks = 1;
@@ -37,19 +38,22 @@ LogicalResult mom::emitMapGpu(KernelOp kernel, KernelBuilder &k) {
     int64_t width = group.first;
     ArrayRef<unsigned> outputs = group.second;
     if (rows) {
-      Value first = k.mul(k.block(), tile);                                  // row
+      Value first = k.mul(k.block(), tile); // row
       Value count = k.min(k.sub(k.count(kernel.getResult(0).getType()), first), k.index(tile));
-      k.loop(k.thread(), k.mul(count, width), threads, [&](Value element) {  // of the tile
-        emitElement(k, outputs, At{k.add(first, k.div(element, width)), k.rem(element, width), 1, Value()});
+      k.loop(k.thread(), k.mul(count, width), threads, [&](Value element) { // of the tile
+        emitElement(k, outputs,
+                    At{k.add(first, k.div(element, width)), k.rem(element, width), 1, Value()});
       });
     } else {
       Value first = k.mul(k.block(), chunk);
       Value end = k.min(k.add(first, chunk), k.index(width));
-      k.loop(k.add(first, k.thread()), end, threads,
-             [&](Value element) { emitElement(k, outputs, At{Value(), element, 1, Value()}); });
+      k.loop(k.add(first, k.thread()), end, threads, [&](Value element) {
+        emitElement(k, outputs, At{Value(), element, 1, Value()});
+      });
       blocks = std::max<int64_t>(blocks, llvm::divideCeil(width, chunk));
     }
   }
-  k.finish(rows ? k.rowGrid(rowsOf(kernel.getResult(0)).getSpace(), tile, 0, 1) : k.fixedGrid(blocks));
+  k.finish(rows ? k.rowGrid(rowsOf(kernel.getResult(0)).getSpace(), tile, 0, 1)
+                : k.fixedGrid(blocks));
   return success();
 }

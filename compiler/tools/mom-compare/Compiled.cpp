@@ -29,7 +29,8 @@ static LogicalResult checkInterface(func::FuncOp func) {
     RowsAttr rows = rowsOf(type);
     bool good = tensor && tensor.hasStaticShape();
     if (rows)
-      good = !rows.getRoute() && rows.getSpace() != RowSpace::chunk && rows.getSpace() != RowSpace::copy;
+      good = !rows.getRoute() && rows.getSpace() != RowSpace::chunk &&
+             rows.getSpace() != RowSpace::copy;
     if (good && !getElementTypeOrSelf(type).isInteger(1))
       return success();
     return func.emitError() << what << " #" << index
@@ -52,7 +53,8 @@ static void makeEntry(ModuleOp module, StringRef name, int64_t groups) {
   SmallVector<Attribute> modalities;
   for (int64_t i = 0; i < groups; ++i)
     modalities.push_back(b.getStringAttr("m" + Twine(i)));
-  module->setAttr(attr::kModalities, b.getDictionaryAttr(b.getNamedAttr("M", b.getArrayAttr(modalities))));
+  module->setAttr(attr::kModalities,
+                  b.getDictionaryAttr(b.getNamedAttr("M", b.getArrayAttr(modalities))));
   module->removeAttr(attr::kModel);
   module->removeAttr(attr::kTrain);
   for (auto func : module.getOps<func::FuncOp>()) {
@@ -118,10 +120,12 @@ static momrt::BatchDescription describe(const reference::Batch &batch) {
 
 /// Equal as bits: NaN equals itself, and 0 differs from -0.
 static bool sameBits(const std::vector<double> &a, const std::vector<double> &b) {
-  return a.size() == b.size() && (a.empty() || !std::memcmp(a.data(), b.data(), a.size() * sizeof(double)));
+  return a.size() == b.size() &&
+         (a.empty() || !std::memcmp(a.data(), b.data(), a.size() * sizeof(double)));
 }
 
-FailureOr<Values> CompiledFunctions::execute(func::FuncOp func, ArrayRef<reference::Value> arguments) {
+FailureOr<Values> CompiledFunctions::execute(func::FuncOp func,
+                                             ArrayRef<reference::Value> arguments) {
   FailureOr<const momrt_program *> program = compile(func);
   if (failed(program))
     return failure();

@@ -64,7 +64,8 @@ static cl::opt<double> rtol("rtol",
                                      "by default for the storage type"),
                             cl::init(2e-5), cl::cat(category));
 static cl::opt<double> absolute("atol", cl::desc("likewise"), cl::init(1e-6), cl::cat(category));
-static cl::opt<std::string> order("order", cl::desc("of rows in compiled code: auto, modality, position"),
+static cl::opt<std::string> order("order",
+                                  cl::desc("of rows in compiled code: auto, modality, position"),
                                   cl::init("auto"), cl::cat(category));
 static cl::opt<std::string> storage("storage", cl::desc("between kernels: f32, bf16, f16"),
                                     cl::init("f32"), cl::cat(category));

@@ -47,7 +47,9 @@ int mom::tool::check() {
     return fail(message);
   LogicalResult result = splitAndProcessBuffer(
       std::move(buffer),
-      [](std::unique_ptr<llvm::MemoryBuffer> part, llvm::raw_ostream &) { return checkBuffer(std::move(part)); },
+      [](std::unique_ptr<llvm::MemoryBuffer> part, llvm::raw_ostream &) {
+        return checkBuffer(std::move(part));
+      },
       llvm::outs(), splitInput ? "# -----" : "");
   return failed(result);
 }

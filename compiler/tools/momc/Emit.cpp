@@ -48,9 +48,10 @@ int mom::tool::emit() {
 
 /// The header beside an object file: the one symbol that it exports.
 static std::string headerFor(StringRef symbol) {
-  return llvm::formatv("#pragma once\n#include <momrt/momrt.h>\n\n#ifdef __cplusplus\nextern \"C\"\n#else\n"
-                       "extern\n#endif\nconst momrt_program {0};\n",
-                       symbol);
+  return llvm::formatv(
+      "#pragma once\n#include <momrt/momrt.h>\n\n#ifdef __cplusplus\nextern \"C\"\n#else\n"
+      "extern\n#endif\nconst momrt_program {0};\n",
+      symbol);
 }
 
 int mom::tool::compile() {

@@ -12,8 +12,8 @@ namespace cl = llvm::cl;
 
 static cl::opt<std::string> inputs("inputs", cl::desc("tensors of the batch, as safetensors"),
                                    cl::value_desc("file"), cl::cat(emitOptions));
-static cl::opt<std::string> outputs("outputs", cl::desc("write the results here"), cl::value_desc("file"),
-                                    cl::cat(emitOptions));
+static cl::opt<std::string> outputs("outputs", cl::desc("write the results here"),
+                                    cl::value_desc("file"), cl::cat(emitOptions));
 static cl::opt<std::string> entryName("entry", cl::desc("loss, gradient, or an exported layer"),
                                       cl::init("loss"), cl::cat(emitOptions));
 
@@ -44,7 +44,8 @@ int mom::tool::run() {
   if (error.empty())
     error = momrt::readParameters(program->program->table, checkpoint, seed, parameters);
   if (error.empty())
-    error = momrt::runEntry(program->program, sessionOptions(), entryName, request, parameters, results);
+    error = momrt::runEntry(program->program, sessionOptions(), entryName, request, parameters,
+                            results);
   return error.empty() ? finish(results) : fail(error);
 }
 
@@ -89,7 +90,8 @@ using Tensors = llvm::StringMap<const momrt::NamedTensor *>;
 /// An argument of the entry: the batch, a parameter (a stack of its rounds), or
 /// an input of that name.
 static FailureOr<reference::Value> argumentValue(func::FuncOp func, BlockArgument argument,
-                                                 const momrt::Request &request, const Tensors &parameters) {
+                                                 const momrt::Request &request,
+                                                 const Tensors &parameters) {
   unsigned index = argument.getArgNumber();
   if (isa<BatchType>(argument.getType()))
     return reference::Value(toBatch(request.batch, groupsOf(func->getParentOfType<ModuleOp>())));
@@ -116,8 +118,10 @@ static FailureOr<reference::Value> argumentValue(func::FuncOp func, BlockArgumen
 
 /// The name of a result, as `momc run` writes it.
 static std::string resultName(func::FuncOp func, unsigned index) {
-  for (auto [key, kind] : {std::pair(attr::kLoss, MOMRT_OUTPUT_LOSS), {attr::kSum, MOMRT_OUTPUT_SUM},
-                           {attr::kCount, MOMRT_OUTPUT_COUNT}, {attr::kOutput, MOMRT_OUTPUT_TENSOR}})
+  for (auto [key, kind] : {std::pair(attr::kLoss, MOMRT_OUTPUT_LOSS),
+                           {attr::kSum, MOMRT_OUTPUT_SUM},
+                           {attr::kCount, MOMRT_OUTPUT_COUNT},
+                           {attr::kOutput, MOMRT_OUTPUT_TENSOR}})
     if (auto name = func.getResultAttrOfType<StringAttr>(index, key))
       return momrt::outputName(kind, name.str());
   if (auto name = func.getResultAttrOfType<StringAttr>(index, attr::kGradient))
@@ -133,7 +137,8 @@ static void addResult(const std::string &name, const reference::Value &value,
     return;
   }
   if (const reference::Tensor *tensor = value.tensor())
-    results.push_back({name, MOMRT_F64, {tensor->shape.begin(), tensor->shape.end()}, tensor->data});
+    results.push_back(
+        {name, MOMRT_F64, {tensor->shape.begin(), tensor->shape.end()}, tensor->data});
 }
 
 int mom::tool::interpret() {
@@ -148,7 +153,8 @@ int mom::tool::interpret() {
   ModuleOp module = model->module();
   func::FuncOp func;
   for (auto candidate : module.getOps<func::FuncOp>())
-    if (auto name = candidate->getAttrOfType<StringAttr>(attr::kEntry); name && name.getValue() == entryName)
+    if (auto name = candidate->getAttrOfType<StringAttr>(attr::kEntry);
+        name && name.getValue() == entryName)
       func = candidate;
   if (!func)
     return fail("the model has no entry '" + entryName + "'");
@@ -163,8 +169,8 @@ int mom::tool::interpret() {
   std::vector<momrt::NamedTensor> parameters, results;
   std::string error = momrt::readRequest(inputs, request);
   if (error.empty())
-    error = momrt::readParameters(reinterpret_cast<const momrt_table *>(table->bytes.data()), checkpoint,
-                                  seed, parameters);
+    error = momrt::readParameters(reinterpret_cast<const momrt_table *>(table->bytes.data()),
+                                  checkpoint, seed, parameters);
   if (!error.empty())
     return fail(error);
   Tensors byName;

@@ -12,18 +12,22 @@ using namespace mom::tool;
 namespace cl = llvm::cl;
 
 namespace mom::tool {
-cl::opt<std::string> data("data", cl::desc("token files: a folder with train.safetensors and "
-                                           "heldout.safetensors, or one file"),
+cl::opt<std::string> data("data",
+                          cl::desc("token files: a folder with train.safetensors and "
+                                   "heldout.safetensors, or one file"),
                           cl::value_desc("path"), cl::cat(trainOptions));
 } // namespace mom::tool
-static cl::opt<int64_t> steps("steps", cl::desc("of the whole run"), cl::init(500), cl::cat(trainOptions));
+static cl::opt<int64_t> steps("steps", cl::desc("of the whole run"), cl::init(500),
+                              cl::cat(trainOptions));
 static cl::opt<std::string> out("out", cl::desc("folder of checkpoints and log"), cl::init("run"),
                                 cl::value_desc("folder"), cl::cat(trainOptions));
 static cl::opt<bool> resume("resume", cl::desc("go on from the folder's last checkpoint"),
                             cl::cat(trainOptions));
-static cl::opt<int64_t> saveEvery("save-every", cl::desc("steps between checkpoints; 0: at the end only"),
+static cl::opt<int64_t> saveEvery("save-every",
+                                  cl::desc("steps between checkpoints; 0: at the end only"),
                                   cl::init(500), cl::cat(trainOptions));
-static cl::opt<int64_t> evalEvery("eval-every", cl::desc("steps between evaluations; 0: at the end only"),
+static cl::opt<int64_t> evalEvery("eval-every",
+                                  cl::desc("steps between evaluations; 0: at the end only"),
                                   cl::init(100), cl::cat(trainOptions));
 
 /// The file of a part of the data: in the folder, or the one file there is.
@@ -71,8 +75,8 @@ int mom::tool::eval() {
   std::string file, error = momrt::findCheckpoint(checkpoint, file);
   std::vector<momrt::Measure> measures;
   if (error.empty())
-    error = momrt::evaluateModel(program->program, sessionOptions(), file, dataFile("heldout", true), 0, 0,
-                                 measures);
+    error = momrt::evaluateModel(program->program, sessionOptions(), file,
+                                 dataFile("heldout", true), 0, 0, measures);
   if (!error.empty())
     return fail(error);
   std::vector<std::string> modalities;

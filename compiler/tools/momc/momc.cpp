@@ -18,11 +18,13 @@ cl::OptionCategory compileOptions("Compiling"), runOptions("Running"), trainOpti
     emitOptions("Artefacts"), checkOptions("Checking");
 
 cl::opt<std::string> input(cl::Positional, cl::desc("MODEL"));
-cl::opt<std::string> checkpoint("checkpoint", cl::desc("parameters: a checkpoint or the folder of a run"),
+cl::opt<std::string> checkpoint("checkpoint",
+                                cl::desc("parameters: a checkpoint or the folder of a run"),
                                 cl::value_desc("path"), cl::cat(runOptions));
-cl::opt<uint64_t> seed("seed", cl::desc("of initial parameters and of the order of data"), cl::init(1),
-                       cl::cat(runOptions));
-static cl::opt<int> threads("cpu-threads", cl::desc("of the CPU; 0: all cores"), cl::init(0), cl::cat(runOptions));
+cl::opt<uint64_t> seed("seed", cl::desc("of initial parameters and of the order of data"),
+                       cl::init(1), cl::cat(runOptions));
+static cl::opt<int> threads("cpu-threads", cl::desc("of the CPU; 0: all cores"), cl::init(0),
+                            cl::cat(runOptions));
 
 static cl::list<std::string> settings("set", cl::desc("a value for a setting of the model"),
                                       cl::value_desc("name=value"), cl::cat(compileOptions));
@@ -32,18 +34,21 @@ static cl::opt<std::string> dumpStages("dump-stages", cl::desc("write every stag
                                        cl::value_desc("folder"), cl::cat(compileOptions));
 static cl::opt<std::string> order("order", cl::desc("of token rows: auto, modality or position"),
                                   cl::init("auto"), cl::cat(compileOptions));
-static cl::opt<std::string> storage("storage", cl::desc("of rows between kernels: f32, bf16 or f16"),
+static cl::opt<std::string> storage("storage",
+                                    cl::desc("of rows between kernels: f32, bf16 or f16"),
                                     cl::init("f32"), cl::cat(compileOptions));
 static cl::opt<std::string> target("target", cl::desc("of the kernels: cpu, or a GPU as sm_90a"),
                                    cl::init("cpu"), cl::cat(compileOptions));
-static cl::opt<std::string> cpu("cpu", cl::desc("to generate code for: native, or as clang's -march"),
+static cl::opt<std::string> cpu("cpu",
+                                cl::desc("to generate code for: native, or as clang's -march"),
                                 cl::init("native"), cl::cat(compileOptions));
 static cl::opt<int64_t> scanCheckpoint("scan-checkpoint",
                                        cl::desc("tokens between two saved states of a scan"),
                                        cl::init(16), cl::cat(compileOptions));
 static cl::opt<bool> recompute("recompute", cl::desc("pointwise values again in backward"),
                                cl::init(true), cl::cat(compileOptions));
-static cl::opt<bool> fuse("fuse", cl::desc("ops into kernels"), cl::init(true), cl::cat(compileOptions));
+static cl::opt<bool> fuse("fuse", cl::desc("ops into kernels"), cl::init(true),
+                          cl::cat(compileOptions));
 
 int fail(const llvm::Twine &text) {
   llvm::WithColor::error(llvm::errs(), "momc") << text << "\n";
@@ -108,18 +113,33 @@ static ArrayRef<Verb> verbs() {
   static const Verb all[] = {
       {"check", "report what is wrong with a model", check, {&compileOptions, &checkOptions}},
       {"emit", "print a stage of the compilation", emit, {&compileOptions, &emitOptions}},
-      {"compile", "write a program as an object file and a header", compile, {&compileOptions, &emitOptions}},
-      {"train", "train a model on token files", train, {&compileOptions, &runOptions, &trainOptions}},
-      {"eval", "measure a checkpoint on held-out data", eval, {&compileOptions, &runOptions, &trainOptions}},
-      {"run", "run an entry on tensors from a file", run, {&compileOptions, &runOptions, &emitOptions}},
-      {"interpret", "the same by the double-precision reference interpreter", interpret,
+      {"compile",
+       "write a program as an object file and a header",
+       compile,
+       {&compileOptions, &emitOptions}},
+      {"train",
+       "train a model on token files",
+       train,
+       {&compileOptions, &runOptions, &trainOptions}},
+      {"eval",
+       "measure a checkpoint on held-out data",
+       eval,
+       {&compileOptions, &runOptions, &trainOptions}},
+      {"run",
+       "run an entry on tensors from a file",
+       run,
+       {&compileOptions, &runOptions, &emitOptions}},
+      {"interpret",
+       "the same by the double-precision reference interpreter",
+       interpret,
        {&compileOptions, &runOptions, &emitOptions}},
   };
   return all;
 }
 
 static int usage(llvm::raw_ostream &os, int status) {
-  os << "momc compiles, trains and runs Mixture-of-Mamba models\n\nusage: momc VERB MODEL [options]\n\n";
+  os << "momc compiles, trains and runs Mixture-of-Mamba models\n\nusage: momc VERB MODEL "
+        "[options]\n\n";
   for (const Verb &verb : verbs())
     os << llvm::formatv("  momc {0,-10} {1}\n", verb.name, verb.sentence);
   os << "\n`momc VERB --help` lists a verb's options.\n";
@@ -130,10 +150,12 @@ static int usage(llvm::raw_ostream &os, int status) {
 static bool takesItsOptions(const Verb &verb) {
   bool good = true;
   for (auto &[name, option] : cl::getRegisteredOptions()) {
-    auto inGroup = [&](cl::OptionCategory *group) { return llvm::is_contained(verb.groups, group); };
+    auto inGroup = [&](cl::OptionCategory *group) {
+      return llvm::is_contained(verb.groups, group);
+    };
     bool ours = llvm::any_of(option->Categories, [](cl::OptionCategory *group) {
-      return llvm::is_contained({&compileOptions, &runOptions, &trainOptions, &emitOptions, &checkOptions},
-                                group);
+      return llvm::is_contained(
+          {&compileOptions, &runOptions, &trainOptions, &emitOptions, &checkOptions}, group);
     });
     if (ours && option->getNumOccurrences() && llvm::none_of(option->Categories, inGroup)) {
       fail("`momc " + verb.name + "` has no option --" + name);
