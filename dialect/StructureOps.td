@@ -56,7 +56,7 @@ def Mom_BackwardOp : Mom_CallOp<"backward"> {
   let description = [{
     Runs the rounds of `tape` from the last to the first. The results are the
     gradients of the carried operands, then one stack of gradients for each
-    `each` operand that wants one (`wanted`).
+    `each` operand.
   }];
   let arguments = (ins FlatSymbolRefAttr:$callee, I64Attr:$count, Variadic<AnyType>:$gradients,
                        Variadic<AnyType>:$shared, Variadic<Mom_StackType>:$each, Mom_TapeType:$tape);

@@ -30,4 +30,14 @@ std::string systemError();
 /// The exception being handled, as a code and a text. For catch (...) only.
 std::pair<momrt_result, std::string> currentError();
 
+/// Runs a body and returns the text of what it threw, empty if it threw nothing.
+template <typename Body> std::string textOfError(Body &&body) noexcept {
+  try {
+    body();
+    return "";
+  } catch (...) {
+    return currentError().second;
+  }
+}
+
 } // namespace momrt

@@ -11,15 +11,6 @@
 
 namespace momrt {
 
-template <typename F> static std::string textOfError(F &&work) noexcept {
-  try {
-    work();
-    return "";
-  } catch (...) {
-    return currentError().second;
-  }
-}
-
 template <typename T> static void widen(const StoredTensor &stored, std::vector<double> &data) {
   for (size_t i = 0; i < data.size(); ++i) {
     T value;

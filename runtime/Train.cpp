@@ -222,17 +222,6 @@ TrainResult Run::go() {
                               state.step, result.checkpoint));
   return result;
 }
-
-/// Runs a body and returns the text of what it threw.
-template <typename Body> std::string textOfError(Body body) noexcept {
-  try {
-    body();
-    return "";
-  } catch (...) {
-    return currentError().second;
-  }
-}
-
 } // namespace
 
 TrainResult train(Session &session, const TrainOptions &options) {

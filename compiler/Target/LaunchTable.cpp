@@ -255,7 +255,7 @@ private:
   LogicalResult addBody(func::FuncOp func, Places &places) {
     // What enters a repetition must already lie where its first round reads.
     for (auto repeat : func.getOps<RepeatOp>())
-      if (failed(prepareCarried(repeat, places)))
+      if (failed(prepareCarried(repeat)))
         return failure();
     for (Operation &op : func.getBody().front().without_terminator()) {
       LogicalResult result =
@@ -277,7 +277,7 @@ private:
     int64_t modulus; ///< 2, or rounds + 1 where all are kept
   };
 
-  LogicalResult prepareCarried(RepeatOp repeat, Places &places) {
+  LogicalResult prepareCarried(RepeatOp repeat) {
     auto callee = symbols.lookup<func::FuncOp>(repeat.getCallee());
     Operation *returned = callee.getBody().front().getTerminator();
     SmallVector<Carry> &list = carries[repeat];
@@ -335,7 +335,7 @@ private:
       inner[*argument++] =
           place.element(place.arg.phase, place.arg.modulus ? place.arg.modulus : rounds);
     }
-    placeReturned(repeat, callee, list, phase, places, inner);
+    placeReturned(repeat, callee, list, phase, places);
 
     insideRepeat = true;
     LogicalResult result = addBody(callee, inner);
@@ -363,7 +363,7 @@ private:
 
   /// Places for what a round returns, and for the repetition's results.
   void placeReturned(RepeatOp repeat, func::FuncOp callee, ArrayRef<Carry> list, int64_t phase,
-                     Places &places, Places &inner) {
+                     Places &places) {
     Operation *returned = callee.getBody().front().getTerminator();
     int64_t rounds = repeat.getCount();
     for (auto [i, carry] : llvm::enumerate(list)) {
