@@ -34,6 +34,13 @@ std::optional<Stage> mom::stageNamed(StringRef name) {
 
 StringRef mom::nameOf(Stage stage) { return kStages[static_cast<unsigned>(stage)].name; }
 
+int64_t mom::architectureOf(StringRef target) {
+  int64_t architecture = 0;
+  if (!target.consume_front("sm_") || target.consumeInteger(10, architecture))
+    return 0;
+  return target.empty() || target == "a" ? architecture : 0;
+}
+
 /// Simplifications that hold at any stage.
 static void addCleanup(OpPassManager &passes) {
   passes.addPass(createCanonicalizerPass());
@@ -81,10 +88,11 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
     passes.addPass(createVerifyOrderPass());
     return;
   case Stage::Scheduled:
-    passes.addPass(createResolveSchedulePass({isGpu(options) ? "gpu" : "cpu", options.cpu}));
+    passes.addPass(createResolveSchedulePass(
+        {isGpu(options) ? "gpu" : "cpu", options.cpu, architectureOf(options.target)}));
     return;
   case Stage::Lowered:
-    passes.addPass(isGpu(options) ? createEmitGpuPass() : createEmitCpuPass());
+    passes.addPass(isGpu(options) ? createEmitGpuPass({architectureOf(options.target)}) : createEmitCpuPass());
     passes.addPass(createExpandPointwisePass());
     return;
   }

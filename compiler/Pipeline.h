@@ -47,6 +47,10 @@ struct PipelineOptions {
 
 inline bool isGpu(const PipelineOptions &options) { return options.target != "cpu"; }
 
+/// "sm_90a" as 90: 10 times the major architecture plus the minor; 0 for a name
+/// that is no GPU's.
+int64_t architectureOf(llvm::StringRef target);
+
 /// Adds the passes that make `stage` (Grad .. Lowered) from the one before it.
 void addStage(Stage stage, mlir::OpPassManager &passes, const PipelineOptions &options);
 

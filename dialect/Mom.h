@@ -56,6 +56,8 @@ inline constexpr llvm::StringLiteral kCarried =
 inline constexpr llvm::StringLiteral kScratch =
     "mom.scratch"; ///< i64: bytes that a CPU worker lends
 inline constexpr llvm::StringLiteral kThreads = "mom.threads"; ///< i64: threads of a GPU block
+inline constexpr llvm::StringLiteral kShared =
+    "mom.shared"; ///< i64: bytes of a GPU block's shared memory
 // On arguments.
 inline constexpr llvm::StringLiteral kParam = "mom.param";   ///< string: name; `{}` is the round
 inline constexpr llvm::StringLiteral kInit = "mom.init";     ///< #mom.init: initial values

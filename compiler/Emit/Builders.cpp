@@ -115,8 +115,16 @@ Value KernelBuilder::address(const View &view, At at) {
   return offset ? address(view.base, view.element, offset) : view.base;
 }
 
-/// Rows start where their channels put them, so vectors are aligned as elements.
 static unsigned alignmentOf(Type element) { return element.getIntOrFloatBitWidth() / 8; }
+
+/// Vectors begin at multiples of their lanes, so where rows are aligned they are. On a
+/// CPU unaligned vectors cost nothing, and rows may begin anywhere.
+unsigned KernelBuilder::alignmentOfAccess(const View &view, At at) {
+  int64_t bytes = alignmentOf(view.element);
+  if (!onGpu() || at.lanes == 1 || !view.alignment)
+    return bytes;
+  return std::max(bytes, std::gcd(view.alignment, at.lanes * bytes));
+}
 
 static bool isNarrowFloat(Type element) { return element.isBF16() || element.isF16(); }
 
@@ -131,7 +139,7 @@ static Type maskedType(Type type) {
 Value KernelBuilder::load(const View &view, At at) {
   Type type = lanesOf(view.element, at.lanes);
   Value from = address(view, at), value;
-  unsigned alignment = alignmentOf(view.element);
+  unsigned alignment = alignmentOfAccess(view, at);
   if (at.mask && at.lanes > 1) {
     Type bits = maskedType(type);
     Value zero = arith::ConstantOp::create(b, loc, bits, b.getZeroAttr(bits));
@@ -154,7 +162,7 @@ Value KernelBuilder::load(const View &view, At at) {
 void KernelBuilder::store(Value value, const View &view, At at) {
   if (isNarrowFloat(view.element) && getElementTypeOrSelf(value.getType()) != view.element)
     value = arith::TruncFOp::create(b, loc, lanesOf(view.element, at.lanes), value);
-  unsigned alignment = alignmentOf(view.element);
+  unsigned alignment = alignmentOfAccess(view, at);
   Value to = address(view, at);
   if (at.mask && at.lanes > 1) {
     if (Type bits = maskedType(value.getType()); bits != value.getType())
@@ -216,20 +224,36 @@ SmallVector<Value> KernelBuilder::columns(Value lo, Value hi, int64_t lanes, Val
     return columns(*constantOf(hi), lanes, init, body);
   Value size = max(sub(hi, lo), index(0));
   Value whole = add(lo, mul(div(size, lanes), lanes));
-  SmallVector<Value> carried = loop(lo, whole, lanes, init, [&](Value column, ValueRange values) {
+  SmallVector<Value> carried = teamLoop(lo, whole, lanes, init, [&](Value column, ValueRange values) {
     return body(At{Value(), column, lanes, Value()}, values);
   });
   if (lanes == 1)
     return carried;
-  return loop(whole, hi, lanes, carried, [&](Value column, ValueRange values) {
+  return teamLoop(whole, hi, lanes, carried, [&](Value column, ValueRange values) {
     return body(At{Value(), column, lanes, maskOf(sub(hi, column), lanes)}, values);
   });
+}
+
+/// The vectors of [lo, hi) that fall to this thread of the team.
+SmallVector<Value> KernelBuilder::teamLoop(Value lo, Value hi, int64_t lanes, ValueRange init,
+                                           CarriedBody body) {
+  if (team.size > 1)
+    lo = add(lo, mul(teamRank(), lanes));
+  return loop(lo, hi, lanes * team.size, init, body);
 }
 
 SmallVector<Value> KernelBuilder::columns(int64_t size, int64_t lanes, ValueRange init,
                                           ColumnBody body) {
   int64_t whole = size / lanes * lanes;
   SmallVector<Value> carried(init);
+  if (team.size > 1) {
+    carried = teamLoop(index(0), index(whole), lanes, init, [&](Value column, ValueRange values) {
+      return body(At{Value(), column, lanes, Value()}, values);
+    });
+    return teamLoop(index(whole), index(size), lanes, carried, [&](Value column, ValueRange values) {
+      return body(At{Value(), column, lanes, maskOf(index(size - whole), lanes)}, values);
+    });
+  }
   if (whole == lanes)
     carried = body(At{Value(), index(0), lanes, Value()}, carried);
   else if (whole)

@@ -1,6 +1,10 @@
 // mom-emit-gpu: one emitter an anchor.
 #include "compiler/Emit/EmitKernels.h"
+#include "compiler/Emit/conv/ConvGpu.h"
 #include "compiler/Emit/map/MapGpu.h"
+#include "compiler/Emit/product/ProductGpu.h"
+#include "compiler/Emit/reduce/ReduceGpu.h"
+#include "compiler/Emit/scan/ScanGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -10,6 +14,7 @@
 #include "mlir/Pass/Pass.h"
 
 namespace mom {
+#define GEN_PASS_DECL_EMITGPUPASS
 #define GEN_PASS_DEF_EMITGPUPASS
 #include "compiler/Emit/Passes.h.inc"
 } // namespace mom
@@ -18,9 +23,21 @@ using namespace mlir;
 using namespace mom;
 
 static LogicalResult emit(KernelOp kernel, KernelBuilder &k) {
-  if (kernel.getAnchor() != Anchor::map)
-    return k.error() << "no GPU emitter for a " << stringifyAnchor(kernel.getAnchor()) << " kernel";
-  return emitMapGpu(kernel, k);
+  if (k.threads() % 32)
+    return k.error() << "expected a multiple of 32 as knob 'threads', but got " << k.threads();
+  switch (kernel.getAnchor()) {
+  case Anchor::map:
+    return emitMapGpu(kernel, k);
+  case Anchor::product:
+    return emitProductGpu(kernel, k);
+  case Anchor::scan:
+    return emitScanGpu(kernel, k);
+  case Anchor::conv:
+    return emitConvGpu(kernel, k);
+  case Anchor::reduce_rows:
+    return emitReduceGpu(kernel, k);
+  }
+  llvm_unreachable("unknown anchor");
 }
 
 namespace {
@@ -29,7 +46,11 @@ public:
   using Base::Base;
 
   void runOnOperation() override {
-    if (failed(emitKernels(getOperation(), Family::Gpu, emit)))
+    auto emitFor = [&](KernelOp kernel, KernelBuilder &k) {
+      k.architecture = architecture;
+      return emit(kernel, k);
+    };
+    if (failed(emitKernels(getOperation(), Family::Gpu, emitFor)))
       signalPassFailure();
   }
 };

@@ -6,6 +6,7 @@
 #include "momrt/table.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -31,6 +32,7 @@ void KernelBuilder::begin(ArrayRef<unsigned> written, StringRef suffix) {
   outputSlots.assign(outputs.size(), -1);
   workspaceSlots.assign(workspaces.size(), -1);
   scratchBytes = 0;
+  team = {};
   slots = 2; // counts, status
   for (BlockArgument argument : kernel.getBody().getArguments()) {
     argumentSlots[argument] = slots;
@@ -49,6 +51,36 @@ void KernelBuilder::begin(ArrayRef<unsigned> written, StringRef suffix) {
   for (unsigned i : phaseOutputs)
     outputSlots[i] = slots++;
   declare(suffix);
+}
+
+/// Calling convention and promises that let loads go through the read-only cache:
+/// launches never write what they read, except where the training state is
+/// updated in place.
+void KernelBuilder::describeGpuFunction() {
+  function.setCConv(LLVM::CConv::PTX_Kernel);
+  std::string size = std::to_string(threads());
+  auto pair = [&](StringRef key, StringRef value) -> Attribute {
+    return b.getStrArrayAttr({key, value});
+  };
+  function.setPassthroughAttr(b.getArrayAttr(
+      {pair("nvvm.reqntid", size), pair("denormal-fp-math-f32", "preserve-sign,preserve-sign")}));
+  bool inPlace = llvm::any_of(kernel.getOutputs(), [](Value result) {
+    return llvm::any_of(result.getUses(), [](OpOperand &use) {
+      auto func = dyn_cast<func::FuncOp>(use.getOwner()->getParentOp());
+      return func && isa<func::ReturnOp>(use.getOwner()) &&
+             func.getResultAttr(use.getOperandNumber(), attr::kState);
+    });
+  });
+  if (inPlace)
+    return;
+  unsigned written = phaseOutputs.size() + newWorkspaces.size();
+  for (unsigned slot = 0; slot < slots; ++slot) {
+    if (slot == 1) // the status record is shared by all threads, and written
+      continue;
+    function.setArgAttr(slot, LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());
+    if (slot < slots - written)
+      function.setArgAttr(slot, LLVM::LLVMDialect::getReadonlyAttrName(), b.getUnitAttr());
+  }
 }
 
 /// The empty function of a phase whose slots are numbered.
@@ -72,7 +104,7 @@ void KernelBuilder::declare(StringRef suffix) {
       b, loc, unique,
       LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), arguments));
   if (family == Family::Gpu)
-    function.setCConv(LLVM::CConv::PTX_Kernel);
+    describeGpuFunction();
   functions.push_back(function);
   Block *entry = function.addEntryBlock(b);
   for (BlockArgument argument : entry->getArguments())
@@ -112,10 +144,9 @@ unsigned KernelBuilder::workspace(RankedTensorType type) {
 
 void KernelBuilder::finish(GridAttr grid) {
   LLVM::ReturnOp::create(b, loc, ValueRange());
-  if (family == Family::Cpu)
-    function->setAttr(attr::kScratch, b.getI64IntegerAttr(scratchBytes));
-  else
-    function->setAttr(attr::kThreads, b.getI64IntegerAttr(knob("threads")));
+  function->setAttr(onGpu() ? attr::kShared : attr::kScratch, b.getI64IntegerAttr(scratchBytes));
+  if (onGpu())
+    function->setAttr(attr::kThreads, b.getI64IntegerAttr(threads()));
   SmallVector<Type> types;
   for (unsigned i : phaseOutputs)
     types.push_back(kernel.getResult(i).getType());
@@ -205,7 +236,12 @@ Value KernelBuilder::count(Type type) {
 View KernelBuilder::tensorView(Type type, Value base) {
   auto tensor = cast<RankedTensorType>(type);
   int64_t channels = tensor.getRank() ? tensor.getShape().back() : 1;
-  return View{base, channels, channels, tensor.getElementType(), {}, {}};
+  // Buffers begin at a multiple of MOMRT_ALIGNMENT, and so do rounds of a stack whose
+  // elements are a multiple of it; a row's own bytes bound the rest.
+  int64_t bytes = tensor.getElementTypeBitWidth() / 8 * channels;
+  int64_t unit = isRows(type) ? bytes : tensor.getElementTypeBitWidth() / 8 * tensor.getNumElements();
+  int64_t alignment = std::gcd(std::gcd<int64_t>(bytes, unit), MOMRT_ALIGNMENT);
+  return View{base, channels, channels, tensor.getElementType(), {}, {}, alignment};
 }
 
 View KernelBuilder::view(Value value) {
@@ -228,6 +264,7 @@ View KernelBuilder::view(Value value) {
     column += channelsOf(part);
   whole.base = address(whole.base, whole.element, index(column));
   whole.channels = channelsOf(value);
+  whole.alignment = std::gcd(whole.alignment, column * whole.element.getIntOrFloatBitWidth() / 8);
   return whole;
 }
 
@@ -257,6 +294,11 @@ Value KernelBuilder::yielded(unsigned i) {
 }
 
 Value KernelBuilder::scratch(int64_t bytes) {
+  if (onGpu()) {
+    int64_t each = llvm::alignTo(bytes, 64);
+    Value all = shared(each * teams());
+    return address(all, b.getI8Type(), mul(teamNumber(), each));
+  }
   Value base = function.getArgument(2);
   Value at = address(base, b.getI8Type(), index(scratchBytes));
   scratchBytes += llvm::alignTo(bytes, 64);

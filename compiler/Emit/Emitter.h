@@ -20,6 +20,8 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
+#include <numeric>
+
 namespace mom {
 
 /// Where a tensor, or a range of its channels, lies.
@@ -30,6 +32,7 @@ struct View {
   mlir::Type element;    ///< storage type
   mlir::Value row;       ///< replaces the caller's row where it is set (a gathered row)
   mlir::Value valid;     ///< i1: whether that row exists; 0 is read where it does not
+  int64_t alignment = 0; ///< bytes that every row's start is a multiple of; 0: as its elements
 
   explicit operator bool() const { return static_cast<bool>(base); }
 };
@@ -62,6 +65,7 @@ public:
   KernelBuilder(KernelOp kernel, llvm::StringRef symbol, Family family = Family::Cpu);
 
   KernelOp kernel;
+  int64_t architecture = 0; ///< of a GPU: 90 for sm_90a
   mlir::Location loc;
   mlir::OpBuilder b; ///< inserts into the current phase
 
@@ -116,8 +120,10 @@ public:
 
   // What the phase is given.
   mlir::Value block();
-  /// GPU: the thread's number in its block, of `mom.threads`.
+  bool onGpu() const { return family == Family::Gpu; }
+  /// GPU: the thread's number in its block, of `threads()`.
   mlir::Value thread();
+  int64_t threads() { return knob("threads"); }
   mlir::Value status();
   /// True count of a space, or of the rows of a tensor.
   mlir::Value count(RowSpace space);
@@ -136,9 +142,29 @@ public:
   void unbind(mlir::Value bodyValue) { bound.erase(bodyValue); }
   /// What the body yields as result `index`.
   mlir::Value yielded(unsigned index);
-  /// Bytes of the worker's own memory, 64-byte aligned, one after the other.
+  /// Bytes of the worker's own memory, 64-byte aligned, one after the other. On a
+  /// GPU they are shared memory, and each team has its own.
   mlir::Value scratch(int64_t bytes);
   View scratchView(int64_t rows, int64_t channels); ///< of f32
+
+  // Teams: on a GPU, threads that do a row's work together. Loops over columns deal
+  // vectors out to them in turn. A CPU's worker is a team of one.
+  /// Parts the block into teams of so many neighbouring threads, a power of two; once
+  /// a phase, before any loop.
+  void formTeams(int64_t size);
+  int64_t teamSize() const { return team.size; }
+  int64_t teams() { return onGpu() ? threads() / team.size : 1; }
+  mlir::Value teamNumber(); ///< of this thread's team, from 0
+  mlir::Value teamRank();   ///< of this thread in its team, from 0
+  /// Sum or maximum over the team of one value a thread, in a fixed tree; all get it.
+  mlir::Value combineTeam(Reduction kind, mlir::Value value);
+  /// What the team's threads have stored in scratch is seen by all of them.
+  void teamBarrier();
+
+  /// GPU: bytes of the block's shared memory (address space 3), aligned to
+  /// `alignment` (at most 1024), one after the other.
+  mlir::Value shared(int64_t bytes, int64_t alignment = 128);
+  View sharedView(int64_t rows, int64_t channels, mlir::Type element, int64_t stride = 0);
 
   // Batch and route; `source` is a block argument of one of the two types, or
   // a mom.modality_route of one.
@@ -188,10 +214,14 @@ public:
 private:
   enum Field { Segments, Modality, Offsets, RowOf, PositionOf, FieldCount };
   void declare(llvm::StringRef suffix);
+  void describeGpuFunction();
   mlir::Value pointer(unsigned slot);
   mlir::Value pointer(mlir::Value source, Field field);
   mlir::Value specialRegister(llvm::StringRef intrinsic, mlir::Value &cached);
   View tensorView(mlir::Type type, mlir::Value base);
+  unsigned alignmentOfAccess(const View &view, At at);
+  llvm::SmallVector<mlir::Value> teamLoop(mlir::Value lo, mlir::Value hi, int64_t lanes,
+                                          mlir::ValueRange init, CarriedBody body);
 
   std::string symbol;
   Family family;
@@ -210,7 +240,8 @@ private:
   llvm::SmallVector<unsigned> newWorkspaces;
   unsigned slots = 0;
   mlir::Value blockNumber, threadNumber; ///< GPU: read once at the function's start
-  int64_t scratchBytes = 0;
+  int64_t scratchBytes = 0;             ///< GPU: of shared memory
+  struct { int64_t size = 1; mlir::Value number, rank; } team;
   llvm::DenseMap<unsigned, mlir::Value> pointers;
   llvm::DenseMap<mlir::Value, View> bound;
 };

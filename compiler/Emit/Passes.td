@@ -21,9 +21,11 @@ def EmitCpuPass : Pass<"mom-emit-cpu", "::mlir::ModuleOp"> {
 def EmitGpuPass : Pass<"mom-emit-gpu", "::mlir::ModuleOp"> {
   let summary = "every kernel is an llvm.func of PTX's calling convention and a mom.launch";
   let description = [{
-    As `mom-emit-cpu`, with one pointer argument a buffer and `mom.threads`
-    threads a block. Emits pointwise map kernels; any other is an error.
+    As `mom-emit-cpu`, with one pointer argument a buffer, `mom.threads` threads a
+    block and `mom.shared` bytes of shared memory.
   }];
+  let options = [Option<"architecture", "architecture", "int64_t", /*default=*/"90",
+                        "10 times the major compute capability plus the minor; 90 is sm_90a">];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect", "::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect"];

@@ -8,9 +8,9 @@ namespace mom {
 struct Knob {
   llvm::StringRef name;
   Anchor anchor;
-  llvm::StringRef target;            ///< family: "cpu"
+  llvm::StringRef target;            ///< family: "cpu" or "gpu"
   int64_t least, greatest;
-  int64_t (*defaultFor)(int64_t width);
+  int64_t (*defaultFor)(KernelOp kernel, int64_t width, int64_t architecture);
   llvm::StringRef sentence;
 };
 

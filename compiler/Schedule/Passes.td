@@ -13,7 +13,8 @@ def ResolveSchedulePass : Pass<"mom-resolve-schedule", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"target", "target", "std::string", "\"cpu\"", "family of devices whose knobs are filled in">,
-    Option<"cpu", "cpu", "std::string", "\"native\"", "processor whose vector width the defaults follow">
+    Option<"cpu", "cpu", "std::string", "\"native\"", "processor whose vector width the defaults follow">,
+    Option<"architecture", "architecture", "int64_t", "90", "of a GPU: 90 for sm_90a">
   ];
 }
 

@@ -21,7 +21,7 @@ ArrayRef<Knob> mom::allKnobs() {
   static const Knob knobs[] = {
 #define MOM_KNOB(name, anchor, target, least, greatest, value, sentence)                           \
   {#name,   Anchor::anchor, #target,                                                               \
-   least,   greatest,       [](int64_t width) -> int64_t { return value; },                                      \
+   least,   greatest,       [](KernelOp kernel, int64_t width, int64_t architecture) -> int64_t { return value; },  \
    sentence},
 #include "compiler/Schedule/Knobs.def"
   };
@@ -76,7 +76,7 @@ private:
       names.insert(b.getStringAttr(knob.name));
       Attribute given = schedule.get(knob.name);
       if (!given) {
-        schedule.set(knob.name, b.getI64IntegerAttr(knob.defaultFor(width)));
+        schedule.set(knob.name, b.getI64IntegerAttr(knob.defaultFor(kernel, width, architecture)));
         continue;
       }
       auto value = dyn_cast<IntegerAttr>(given);

@@ -15,13 +15,6 @@ void LLVMInitializeNVPTXTargetMC();
 void LLVMInitializeNVPTXAsmPrinter();
 }
 
-unsigned mom::architectureOf(StringRef target) {
-  unsigned architecture = 0;
-  if (!target.consume_front("sm_") || target.consumeInteger(10, architecture))
-    return 0;
-  return target.empty() || target == "a" ? architecture : 0;
-}
-
 FailureOr<std::string> mom::compilePtx(llvm::Module &module, StringRef target,
                                        function_ref<InFlightDiagnostic()> emitError) {
   LLVMInitializeNVPTXTargetInfo();

@@ -1,0 +1,11 @@
+// GPU form of convolution kernels.
+#pragma once
+
+#include "compiler/Emit/Emitter.h"
+
+namespace mom {
+
+/// Emits all phases of the kernel, or reports why it cannot.
+mlir::LogicalResult emitConvGpu(KernelOp kernel, KernelBuilder &k);
+
+} // namespace mom

@@ -1,0 +1,11 @@
+// GPU form of row-summing kernels.
+#pragma once
+
+#include "compiler/Emit/Emitter.h"
+
+namespace mom {
+
+/// Emits all phases of the kernel, or reports why it cannot.
+mlir::LogicalResult emitReduceGpu(KernelOp kernel, KernelBuilder &k);
+
+} // namespace mom
