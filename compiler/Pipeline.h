@@ -39,6 +39,8 @@ struct PipelineOptions {
   std::string storage = "f32";   ///< of rows between kernels: f32, bf16, f16
   std::string target = "cpu";    ///< of the kernels: cpu, or a GPU as "sm_90a"
   std::string cpu = "native";    ///< for which to generate code
+  bool emulate = false;          ///< run a GPU's kernels on the CPU, for tests
+  bool strict = false;           ///< a GPU kernel that spills registers is an error
   int64_t checkpoint = 16;       ///< tokens between two saved states of a scan
   bool recompute = true;         ///< pointwise values in backward
   bool fuse = true;              ///< ops into kernels

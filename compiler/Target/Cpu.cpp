@@ -24,8 +24,9 @@ using namespace mom;
 FailureOr<OwningOpRef<ModuleOp>> mom::lowerToLlvmDialect(ModuleOp emitted, bool expandBf16) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(emitted.getLoc());
   OpBuilder b = OpBuilder::atBlockEnd(module->getBody());
-  for (auto function : emitted.getOps<LLVM::LLVMFuncOp>())
-    b.clone(*function);
+  for (Operation &op : emitted.getBody()->getOperations())
+    if (isa<LLVM::LLVMFuncOp, LLVM::GlobalOp>(op))
+      b.clone(op);
 
   PassManager pm(emitted.getContext());
   // On a CPU bf16 in integer steps: not every processor converts it, and the
@@ -104,5 +105,8 @@ LogicalResult mom::compileObject(llvm::Module &module, StringRef cpu, SmallVecto
   if (!machine)
     return failure();
   auto kind = assembly ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
-  return generateCode(module, *machine, kind, out, emitError);
+  std::string error;
+  if (!generateCode(module, *machine, kind, out, error))
+    return emitError() << error;
+  return success();
 }

@@ -1,6 +1,8 @@
 // Object files loaded into this process.
 #include "compiler/Target/Cpu.h"
 
+#include "compiler/Target/Emulator/Emulator.h"
+
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/TargetSelect.h"
@@ -23,6 +25,11 @@ FailureOr<std::unique_ptr<Jit>> Jit::create(function_ref<InFlightDiagnostic()> e
   if (!process)
     return emitError() << llvm::toString(process.takeError());
   (*jit)->getMainJITDylib().addGenerator(std::move(*process));
+  llvm::orc::SymbolMap emulator;
+  for (const EmulatorSymbol &symbol : emulatorSymbols())
+    emulator[(*jit)->mangleAndIntern(symbol.name)] = {llvm::orc::ExecutorAddr::fromPtr(symbol.address),
+                                                      llvm::JITSymbolFlags::Exported};
+  llvm::cantFail((*jit)->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(emulator))));
   return std::unique_ptr<Jit>(new Jit(std::move(*jit)));
 }
 

@@ -47,15 +47,13 @@ class TableBuilder {
 public:
   TableBuilder(ModuleOp module) : module(module), symbols(module) {}
 
-  FailureOr<LaunchTable> build(StringRef digest, unsigned architecture, StringRef ptx) {
-    writer.header.target = architecture;
-    if (!ptx.empty())
-      blob = writer.addBlob((ptx + Twine('\0')).str()); // the driver wants the zero
+  FailureOr<LaunchTable> build(StringRef digest, const GpuImages *images) {
+    writer.header.target = images ? images->architecture : 0;
     if (auto name = module->getAttrOfType<FlatSymbolRefAttr>(attr::kModel))
       model = symbols.lookup<func::FuncOp>(name.getValue());
     writer.header.name = writer.text(model ? model.getSymName() : "program");
     writer.header.digest = writer.text(digest);
-    addKernels();
+    addKernels(images);
     if (model)
       layout = ParameterLayout(model);
     for (const Parameter &parameter : layout.parameters)
@@ -73,7 +71,7 @@ public:
   }
 
 private:
-  void addKernels() {
+  void addKernels(const GpuImages *images) {
     for (auto func : module.getOps<LLVM::LLVMFuncOp>()) {
       if (func.isExternal() || func.getLinkage() != LLVM::Linkage::External)
         continue;
@@ -84,7 +82,15 @@ private:
         kernel.scratch = scratch.getInt();
       if (auto threads = func->getAttrOfType<IntegerAttr>(attr::kThreads))
         kernel.threads = threads.getInt();
-      kernel.ptx = blob;
+      if (auto shared = func->getAttrOfType<IntegerAttr>(attr::kShared))
+        kernel.shared_bytes = shared.getInt();
+      if (images) {
+        const KernelImage &image = images->kernels.at(func.getSymName());
+        if (!image.ptx.empty())
+          kernel.ptx = writer.addBlob((image.ptx + Twine('\0')).str()); // the driver wants the zero
+        if (!image.cubin.empty())
+          kernel.cubin = writer.addBlob(image.cubin);
+      }
       writer.kernels.push_back(kernel);
       table.kernels.push_back(func.getSymName().str());
     }
@@ -484,12 +490,11 @@ private:
   Places wanted; // results that must lie at a given place
   DenseMap<Operation *, SmallVector<Carry>> carries;
   SmallVector<std::pair<size_t, unsigned>> argBuffers, outputBuffers;
-  momrt_range blob = {}; // of all kernels
   bool insideRepeat = false;
 };
 } // namespace
 
 FailureOr<LaunchTable> mom::buildLaunchTable(ModuleOp module, StringRef digest,
-                                             unsigned architecture, StringRef ptx) {
-  return TableBuilder(module).build(digest, architecture, ptx);
+                                             const GpuImages *images) {
+  return TableBuilder(module).build(digest, images);
 }

@@ -3,6 +3,8 @@
 
 #include "dialect/Mom.h"
 
+#include "llvm/ADT/StringMap.h"
+
 #include <string>
 #include <vector>
 
@@ -14,11 +16,21 @@ struct LaunchTable {
   llvm::SmallVector<std::string> kernels;
 };
 
+/// The code of one GPU kernel; either may be absent.
+struct KernelImage {
+  std::string ptx, cubin;
+};
+/// Of all kernels, by symbol.
+struct GpuImages {
+  unsigned architecture = 0; ///< 90 is sm_90
+  llvm::StringMap<KernelImage> kernels;
+};
+
 /// Lays out the program of an emitted module: entries, launches with pointer
 /// recipes, the arena, parameters and the training settings. `digest` names the
-/// program in checkpoints. A program for a GPU has an architecture (90 is sm_90)
-/// and its kernels' PTX. Errors are located at the function or op.
+/// program in checkpoints. A program for a GPU has its kernels' code in the table.
+/// Errors are located at the function or op.
 mlir::FailureOr<LaunchTable> buildLaunchTable(mlir::ModuleOp module, llvm::StringRef digest,
-                                              unsigned architecture = 0, llvm::StringRef ptx = "");
+                                              const GpuImages *images = nullptr);
 
 } // namespace mom

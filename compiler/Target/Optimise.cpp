@@ -6,9 +6,8 @@
 
 using namespace mlir;
 
-LogicalResult mom::generateCode(llvm::Module &module, llvm::TargetMachine &machine,
-                                llvm::CodeGenFileType kind, SmallVectorImpl<char> &out,
-                                function_ref<InFlightDiagnostic()> emitError) {
+bool mom::generateCode(llvm::Module &module, llvm::TargetMachine &machine,
+                       llvm::CodeGenFileType kind, SmallVectorImpl<char> &out, std::string &error) {
   module.setTargetTriple(machine.getTargetTriple());
   module.setDataLayout(machine.createDataLayout());
 
@@ -30,9 +29,10 @@ LogicalResult mom::generateCode(llvm::Module &module, llvm::TargetMachine &machi
 
   llvm::raw_svector_ostream stream(out);
   llvm::legacy::PassManager codegen;
-  if (machine.addPassesToEmitFile(codegen, stream, nullptr, kind))
-    return emitError() << "the code generator of " << machine.getTargetTriple().str()
-                       << " writes no such file";
+  if (machine.addPassesToEmitFile(codegen, stream, nullptr, kind)) {
+    error = "the code generator of " + machine.getTargetTriple().str() + " writes no such file";
+    return false;
+  }
   codegen.run(module);
-  return success();
+  return true;
 }

@@ -7,11 +7,22 @@
 
 namespace mom {
 
+/// For which machine the kernels of an emitted module become code.
+struct CodeOptions {
+  std::string target = "cpu"; ///< cpu, or a GPU as "sm_90a"
+  std::string cpu = "native"; ///< for which to generate the CPU's code
+  bool emulate = false;       ///< a GPU's kernels run on the CPU, for tests
+  bool strict = false;        ///< a GPU kernel that spills registers is an error
+};
+
 /// Symbol under which the program of a model is exported.
 std::string programSymbol(llvm::StringRef model);
 
-/// Adds the table to `module`, and the array of the kernels whose code it has
-/// (none for a GPU), exports them as a momrt_program named `symbol` and hides all else.
-void addProgram(llvm::Module &module, const LaunchTable &table, llvm::StringRef symbol);
+/// Object file, or assembly text, of the program of an emitted module: its kernels
+/// and a momrt_program named `symbol`. `digest` names the program in checkpoints.
+mlir::LogicalResult compileProgram(mlir::ModuleOp emitted, const CodeOptions &options,
+                                   llvm::StringRef symbol, llvm::StringRef digest,
+                                   llvm::SmallVectorImpl<char> &bytes, bool assembly,
+                                   llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
 } // namespace mom

@@ -15,23 +15,37 @@ void LLVMInitializeNVPTXTargetMC();
 void LLVMInitializeNVPTXAsmPrinter();
 }
 
-FailureOr<std::string> mom::compilePtx(llvm::Module &module, StringRef target,
-                                       function_ref<InFlightDiagnostic()> emitError) {
+void mom::initialisePtx() {
   LLVMInitializeNVPTXTargetInfo();
   LLVMInitializeNVPTXTarget();
   LLVMInitializeNVPTXTargetMC();
   LLVMInitializeNVPTXAsmPrinter();
+}
+
+bool mom::generatePtx(llvm::Module &module, StringRef target, std::string &ptx,
+                      std::string &error) {
   llvm::Triple triple("nvptx64-nvidia-cuda");
-  std::string message;
-  const llvm::Target *generator = llvm::TargetRegistry::lookupTarget(triple, message);
+  const llvm::Target *generator = llvm::TargetRegistry::lookupTarget(triple, error);
   if (!generator)
-    return emitError() << "no code generator for " << triple.str() << ": " << message;
+    return false;
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Fast; // x * y + z in one instruction
   // PTX 9.0 is the newest version that both LLVM 22 and CUDA 13.0 know.
   std::unique_ptr<llvm::TargetMachine> machine(generator->createTargetMachine(
-      triple, target, "+ptx90", llvm::TargetOptions(), std::nullopt, std::nullopt,
+      triple, target, "+ptx90", options, std::nullopt, std::nullopt,
       llvm::CodeGenOptLevel::Aggressive));
   SmallVector<char> text;
-  if (failed(generateCode(module, *machine, llvm::CodeGenFileType::AssemblyFile, text, emitError)))
-    return failure();
-  return std::string(text.begin(), text.end());
+  if (!generateCode(module, *machine, llvm::CodeGenFileType::AssemblyFile, text, error))
+    return false;
+  ptx.assign(text.begin(), text.end());
+  return true;
+}
+
+FailureOr<std::string> mom::compilePtx(llvm::Module &module, StringRef target,
+                                       function_ref<InFlightDiagnostic()> emitError) {
+  initialisePtx();
+  std::string ptx, error;
+  if (!generatePtx(module, target, ptx, error))
+    return emitError() << error;
+  return ptx;
 }

@@ -1,6 +1,8 @@
 // From emitted functions to PTX.
 #pragma once
 
+#include "compiler/Target/LaunchTable.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Support/LLVM.h"
 #include "llvm/IR/Module.h"
@@ -11,5 +13,17 @@ namespace mom {
 /// as PTX 9.0 for the architecture.
 mlir::FailureOr<std::string> compilePtx(llvm::Module &module, llvm::StringRef target,
                                         llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
+
+/// The same in a thread of its own, after one call of initialisePtx; false with `error`.
+bool generatePtx(llvm::Module &module, llvm::StringRef target, std::string &ptx,
+                 std::string &error);
+void initialisePtx();
+
+/// The code of every kernel of an emitted module: PTX, and a cubin where ptxas is
+/// found (on the PATH, in CUDA_HOME or where the toolkit installs itself). Kernels are
+/// compiled side by side. Where ptxas says that a kernel spills registers, or that it
+/// serialises wgmma, that is an error if `strict`, else a warning.
+mlir::FailureOr<GpuImages> compileImages(mlir::ModuleOp emitted, llvm::StringRef target, bool strict,
+                                         llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
 } // namespace mom

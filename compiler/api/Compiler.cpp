@@ -26,6 +26,12 @@ Compiler::Compiler(MLIRContext &context, llvm::SourceMgr &sources, CompileOption
   context.printOpOnDiagnostic(false); // a model's author wants the line of the model
 }
 
+CodeOptions mom::codeOptions(const PipelineOptions &options) {
+  return {options.target, options.cpu, options.emulate, options.strict};
+}
+
+std::string Compiler::symbol() { return programSymbol(name.empty() ? modelName(*ir) : name); }
+
 StringRef mom::modelName(ModuleOp module) {
   auto name = module->getAttrOfType<FlatSymbolRefAttr>(attr::kModel);
   return name ? name.getValue() : "program";
@@ -195,23 +201,8 @@ FailureOr<std::string> Compiler::ptx() {
 LogicalResult Compiler::object(SmallVectorImpl<char> &bytes, bool assembly) {
   if (failed(runTo(Stage::Lowered)))
     return failure();
-  llvm::LLVMContext llvmContext;
-  FailureOr<std::unique_ptr<llvm::Module>> code =
-      std::make_unique<llvm::Module>("momc", llvmContext);
-  FailureOr<LaunchTable> table;
-  if (isGpu(options.pipeline)) {
-    FailureOr<std::string> kernels = ptx();
-    if (failed(kernels))
-      return failure();
-    table = buildLaunchTable(*ir, digest(), architectureOf(options.pipeline.target), *kernels);
-  } else {
-    table = buildLaunchTable(*ir, digest());
-    code = translateToLlvm(*ir, llvmContext);
-  }
-  if (failed(table) || failed(code))
-    return failure();
-  addProgram(**code, *table, programSymbol(modelName(*ir)));
-  return compileObject(**code, options.pipeline.cpu, bytes, assembly, [&] { return error(); });
+  return compileProgram(*ir, codeOptions(options.pipeline), symbol(), digest(),
+                        bytes, assembly, [&] { return error(); });
 }
 
 FailureOr<Program> Compiler::jit() {
@@ -222,9 +213,8 @@ FailureOr<Program> Compiler::jit() {
   FailureOr<std::unique_ptr<Jit>> jit = Jit::create(report);
   if (failed(jit) || failed((*jit)->load(bytes, report)))
     return failure();
-  std::string symbol = programSymbol(modelName(*ir));
-  auto *program = static_cast<const momrt_program *>((*jit)->lookup(symbol));
+  auto *program = static_cast<const momrt_program *>((*jit)->lookup(symbol()));
   if (!program)
-    return error() << "the compiled program has no symbol " << symbol;
+    return error() << "the compiled program has no symbol " << symbol();
   return Program{std::move(*jit), program};
 }

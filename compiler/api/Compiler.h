@@ -4,6 +4,7 @@
 
 #include "compiler/Pipeline.h"
 #include "compiler/Target/Cpu.h"
+#include "compiler/Target/Program.h"
 #include "momrt/table.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -45,6 +46,12 @@ public:
   /// Compiles and loads.
   mlir::FailureOr<Program> jit();
 
+  /// The program's symbol is made of this name instead of the model's.
+  void setName(llvm::StringRef given) { name = given.str(); }
+  std::string symbol();
+  /// Of what is compiled: the loss and these entries; before stage `split`.
+  void keepOnly(std::vector<std::string> entries) { options.entries = std::move(entries); }
+
   mlir::ModuleOp module() { return *ir; }
   Stage current() const { return stage; }
   /// Hash of the program's text and settings, as hexadecimal.
@@ -63,8 +70,12 @@ private:
   CompileOptions options;
   mlir::OwningOpRef<mlir::ModuleOp> ir;
   Stage stage = Stage::Mom;
+  std::string name;
   std::string text; ///< canonical model text, if the input was that
 };
+
+/// What of the options concerns code.
+CodeOptions codeOptions(const PipelineOptions &options);
 
 /// Name of the model of a module, or "program".
 llvm::StringRef modelName(mlir::ModuleOp module);

@@ -1,7 +1,7 @@
 // Functions as machine code, to be compared with the reference.
 #include "compiler/tools/mom-compare/Compiled.h"
 
-#include "compiler/Target/LaunchTable.h"
+#include "compiler/Target/Emulator/Emulator.h"
 #include "compiler/Target/Program.h"
 #include "compiler/tools/mom-compare/Inputs.h"
 #include "runtime/RunFile.h"
@@ -17,7 +17,6 @@ using Values = SmallVector<reference::Value>;
 
 // Few enough to finish in no time, and no divisor of usual numbers of blocks.
 static constexpr int kThreads = 3;
-static constexpr llvm::StringLiteral kName = "function";
 
 static std::string inputName(unsigned index) { return "argument" + std::to_string(index); }
 static std::string resultName(unsigned index) { return "result" + std::to_string(index); }
@@ -65,16 +64,15 @@ static void makeEntry(ModuleOp module, StringRef name, int64_t groups) {
   func.setPublic();
   func->removeAttr(attr::kLayer);
   func->removeAttr(attr::kJoint);
-  func->setAttr(attr::kEntry, b.getStringAttr(kName));
+  func->setAttr(attr::kEntry, b.getStringAttr(kEntryName));
   for (unsigned i = 0; i < func.getNumArguments(); ++i)
     func.setArgAttrs(i, ArrayRef(b.getNamedAttr(attr::kInput, b.getStringAttr(inputName(i)))));
   for (unsigned i = 0; i < func.getNumResults(); ++i)
     func.setResultAttrs(i, ArrayRef(b.getNamedAttr(attr::kOutput, b.getStringAttr(resultName(i)))));
 }
 
-FailureOr<const momrt_program *> CompiledFunctions::compile(func::FuncOp func) {
-  if (auto found = programs.find(func); found != programs.end())
-    return found->second.program;
+LogicalResult compare::compileFunction(func::FuncOp func, const PipelineOptions &options,
+                                       StringRef symbol, SmallVectorImpl<char> &object) {
   if (failed(checkInterface(func)))
     return failure();
   OwningOpRef<ModuleOp> module = func->getParentOfType<ModuleOp>().clone();
@@ -86,17 +84,17 @@ FailureOr<const momrt_program *> CompiledFunctions::compile(func::FuncOp func) {
       addStage(info.stage, passes, options);
   if (failed(passes.run(*module)))
     return failure();
+  return compileProgram(*module, codeOptions(options), symbol, kEntryName, object,
+                        /*assembly=*/false, [&] { return func.emitError(); });
+}
 
+FailureOr<const momrt_program *> CompiledFunctions::compile(func::FuncOp func) {
+  if (auto found = programs.find(func); found != programs.end())
+    return found->second.program;
   auto report = [&] { return func.emitError(); };
-  llvm::LLVMContext context;
-  FailureOr<LaunchTable> table = buildLaunchTable(*module, kName);
-  auto code = translateToLlvm(*module, context);
-  if (failed(table) || failed(code))
-    return failure();
-  std::string symbol = programSymbol(kName);
-  addProgram(**code, *table, symbol);
+  std::string symbol = programSymbol(kEntryName);
   SmallVector<char> object;
-  if (failed(compileObject(**code, options.cpu, object, /*assembly=*/false, report)))
+  if (failed(compileFunction(func, options, symbol, object)))
     return failure();
   FailureOr<std::unique_ptr<Jit>> jit = Jit::create(report);
   if (failed(jit) || failed((*jit)->load(object, report)))
@@ -146,7 +144,8 @@ FailureOr<Values> CompiledFunctions::execute(func::FuncOp func,
     momrt::SessionOptions session;
     session.threads = threads;
     session.poison = true;
-    std::string error = momrt::runEntry(*program, session, kName.str(), request, {}, *results);
+    setEmulatorReverse(threads > 1);
+    std::string error = momrt::runEntry(*program, session, kEntryName.str(), request, {}, *results);
     if (!error.empty())
       return func.emitError() << error;
   }

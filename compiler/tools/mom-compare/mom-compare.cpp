@@ -2,6 +2,7 @@
 // prints their results, or compares their gradients with finite differences, or
 // compares compiled code with it.
 #include "compiler/Passes.h"
+#include "compiler/tools/mom-compare/Bundle.h"
 #include "compiler/tools/mom-compare/Compiled.h"
 #include "compiler/tools/mom-compare/Gradients.h"
 #include "compiler/tools/mom-compare/Inputs.h"
@@ -14,6 +15,7 @@
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/WithColor.h"
 
@@ -62,16 +64,27 @@ static cl::opt<bool> compiled("compiled", cl::desc("compare compiled code with t
 static cl::opt<double> rtol("rtol",
                             cl::desc("of compiled code: |out - ref| <= rtol |ref| + atol sqrt(n); "
                                      "by default for the storage type"),
-                            cl::init(2e-5), cl::cat(category));
-static cl::opt<double> absolute("atol", cl::desc("likewise"), cl::init(1e-6), cl::cat(category));
+                            cl::init(0), cl::cat(category));
+static cl::opt<double> absolute("atol", cl::desc("likewise"), cl::init(kAbsoluteTolerance),
+                                cl::cat(category));
 static cl::opt<std::string> order("order",
                                   cl::desc("of rows in compiled code: auto, modality, position"),
                                   cl::init("auto"), cl::cat(category));
 static cl::opt<std::string> storage("storage", cl::desc("between kernels: f32, bf16, f16"),
                                     cl::init("f32"), cl::cat(category));
 static cl::opt<bool> fuse("fuse", cl::desc("ops into kernels"), cl::init(true), cl::cat(category));
+static cl::opt<std::string> target("target", cl::desc("of the kernels: cpu, or a GPU as sm_90a"),
+                                   cl::init("cpu"), cl::cat(category));
+static cl::opt<bool> emulate("emulate", cl::desc("run a GPU's kernels on the CPU"),
+                             cl::cat(category));
 static cl::opt<std::string> cpu("cpu", cl::desc("for which to compile"), cl::init("native"),
                                 cl::cat(category));
+
+static cl::opt<std::string> bundle("bundle",
+                                   cl::desc("write checks for the runner of test/gpu: programs "
+                                            "for the target, in a list of storage types, and "
+                                            "the interpreter's results"),
+                                   cl::value_desc("folder"), cl::cat(category));
 
 /// Parses and runs the pass pipeline, if one is given.
 static LogicalResult runPasses(ModuleOp module) {
@@ -94,8 +107,8 @@ static bool fails(llvm::Error error) {
 
 static bool isClose(const Difference &difference) {
   double relative = rtol;
-  if (!rtol.getNumOccurrences() && storage != "f32")
-    relative = storage == "f16" ? 2e-3 : 1e-2;
+  if (!rtol.getNumOccurrences())
+    relative = relativeTolerance(storage);
   return difference.normWithin(relative, absolute);
 }
 
@@ -160,6 +173,20 @@ static FailureOr<SmallVector<func::FuncOp>> chosen(ModuleOp module) {
   return result;
 }
 
+static int writeBundles(ArrayRef<func::FuncOp> funcs, const PipelineOptions &how) {
+  BundleOptions options;
+  options.folder = bundle;
+  options.program = llvm::sys::path::stem(input).str();
+  for (StringRef part : llvm::split(StringRef(storage.getValue()), ','))
+    options.storages.push_back(part.str());
+  options.tokens.assign(tokens.begin(), tokens.end());
+  options.seed = seed;
+  bool good = true;
+  for (func::FuncOp func : funcs)
+    good &= succeeded(writeBundle(func, how, options));
+  return good ? 0 : 1;
+}
+
 static int run() {
   DialectRegistry registry;
   registerDialects(registry);
@@ -184,7 +211,11 @@ static int run() {
   how.order = order;
   how.storage = storage;
   how.fuse = fuse;
+  how.target = target;
+  how.emulate = emulate;
   how.cpu = cpu;
+  if (!bundle.empty())
+    return writeBundles(*funcs, how);
   CompiledFunctions machine(how);
   bool good = true;
   for (func::FuncOp func : *funcs)

@@ -15,12 +15,19 @@ namespace cl = llvm::cl;
 
 namespace mom::tool {
 cl::OptionCategory compileOptions("Compiling"), runOptions("Running"), trainOptions("Training"),
-    emitOptions("Artefacts"), checkOptions("Checking");
+    emitOptions("Artefacts"), artefactOptions("Objects"), checkOptions("Checking");
 
 cl::opt<std::string> input(cl::Positional, cl::desc("MODEL"));
 cl::opt<std::string> checkpoint("checkpoint",
                                 cl::desc("parameters: a checkpoint or the folder of a run"),
                                 cl::value_desc("path"), cl::cat(runOptions));
+cl::opt<std::string> output("o", cl::desc("write here"), cl::init("-"), cl::value_desc("file"),
+                            cl::cat(emitOptions), cl::cat(timingOptions));
+cl::list<std::string> entryNames("entry",
+                                 cl::desc("loss, gradient, update, LAYER or LAYER.vjp; several: "
+                                          "once each"),
+                                 cl::value_desc("name"), cl::cat(emitOptions),
+                                 cl::cat(timingOptions));
 cl::opt<uint64_t> seed("seed", cl::desc("of initial parameters and of the order of data"),
                        cl::init(1), cl::cat(runOptions));
 static cl::opt<int> threads("cpu-threads", cl::desc("of the CPU; 0: all cores"), cl::init(0),
@@ -39,6 +46,11 @@ static cl::opt<std::string> storage("storage",
                                     cl::init("f32"), cl::cat(compileOptions));
 static cl::opt<std::string> target("target", cl::desc("of the kernels: cpu, or a GPU as sm_90a"),
                                    cl::init("cpu"), cl::cat(compileOptions));
+static cl::opt<bool> emulate("emulate", cl::desc("run a GPU's kernels on the CPU, for tests"),
+                             cl::Hidden, cl::cat(compileOptions));
+static cl::opt<bool> strict("strict-kernels",
+                            cl::desc("a GPU kernel that spills registers is an error"),
+                            cl::cat(compileOptions));
 static cl::opt<std::string> cpu("cpu",
                                 cl::desc("to generate code for: native, or as clang's -march"),
                                 cl::init("native"), cl::cat(compileOptions));
@@ -67,6 +79,8 @@ CompileOptions compileOptionsFromCommandLine() {
   options.pipeline.order = order;
   options.pipeline.storage = storage;
   options.pipeline.target = target;
+  options.pipeline.emulate = emulate;
+  options.pipeline.strict = strict;
   options.pipeline.cpu = cpu;
   options.pipeline.checkpoint = scanCheckpoint;
   options.pipeline.recompute = recompute;
@@ -116,7 +130,7 @@ static ArrayRef<Verb> verbs() {
       {"compile",
        "write a program as an object file and a header",
        compile,
-       {&compileOptions, &emitOptions}},
+       {&compileOptions, &emitOptions, &artefactOptions}},
       {"train",
        "train a model on token files",
        train,
@@ -133,6 +147,14 @@ static ArrayRef<Verb> verbs() {
        "the same by the double-precision reference interpreter",
        interpret,
        {&compileOptions, &runOptions, &emitOptions}},
+      {"bench",
+       "time kernels, layers and training steps",
+       bench,
+       {&compileOptions, &runOptions, &timingOptions}},
+      {"profile",
+       "show where a training step's time goes",
+       profile,
+       {&compileOptions, &runOptions, &timingOptions}},
   };
   return all;
 }
@@ -155,7 +177,9 @@ static bool takesItsOptions(const Verb &verb) {
     };
     bool ours = llvm::any_of(option->Categories, [](cl::OptionCategory *group) {
       return llvm::is_contained(
-          {&compileOptions, &runOptions, &trainOptions, &emitOptions, &checkOptions}, group);
+          {&compileOptions, &runOptions, &trainOptions, &emitOptions, &artefactOptions,
+           &checkOptions, &timingOptions},
+          group);
     });
     if (ours && option->getNumOccurrences() && llvm::none_of(option->Categories, inGroup)) {
       fail("`momc " + verb.name + "` has no option --" + name);

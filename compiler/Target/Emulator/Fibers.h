@@ -1,0 +1,77 @@
+// The threads of an emulated block.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace mom::emulator {
+
+/// Threads of one block on one worker. Everything here is called by fibers.
+class Block {
+public:
+  static constexpr int kWarp = 32, kBarriers = 16;
+
+  /// The block that this worker runs now.
+  static Block &current();
+
+  /// Runs `thread` as `threads` fibers to the end.
+  void run(const std::function<void()> &thread, int64_t block, int threads, int64_t sharedBytes,
+           bool reverse);
+
+  int thread() const { return running; }
+  int lane() const { return running % kWarp; }
+  int warp() const { return running / kWarp; }
+  int64_t block() const { return number; }
+  char *shared() { return sharedMemory; }
+
+  /// Meets `count` threads (0: all that are left) at a barrier of the block.
+  void barrier(int id, int count = 0);
+  /// Meets the threads of the warp, or of the `threads / 32` neighbouring warps.
+  void meetWarp() { meetGroup(kWarp); }
+  void meetGroup(int threads);
+  /// Lets the others go on; for loops that wait for memory.
+  void yield();
+
+  /// A place of `words` 32-bit words for each thread, to hand registers round in:
+  /// write your own, meet, read the others', meet.
+  uint32_t *slot(int thread) { return &slots[size_t(thread) * kSlotWords]; }
+  uint32_t *laneSlot(int lane) { return slot(warp() * kWarp + lane); }
+  static constexpr int kSlotWords = 160;
+
+  /// Copies that go on behind the thread's back, done when it waits for them.
+  struct Copy {
+    void *to;
+    const void *from;
+    int bytes, zeros;
+  };
+  void copyLater(const Copy &copy) { fibers[running].copies.back().push_back(copy); }
+  void commitCopies() { fibers[running].copies.emplace_back(); }
+  void waitCopies(int pending);
+
+private:
+  struct Fiber {
+    void *stackPointer = nullptr;
+    enum { Ready, Waiting, Done } state = Ready;
+    int waitsFor = 0;
+    std::vector<std::vector<Copy>> copies;
+  };
+  static void entry();
+  void start(Fiber &fiber, int index);
+  void meet(int key, int needed);
+  void release(int key);
+  void suspend();
+  [[noreturn]] void deadlock();
+
+  std::vector<Fiber> fibers;
+  std::vector<int> arrived; // [barriers + groups]
+  std::vector<uint32_t> slots;
+  char *stacks = nullptr, *sharedMemory = nullptr;
+  size_t stackBytes = 0, sharedCapacity = 0;
+  const std::function<void()> *body = nullptr;
+  void *scheduler = nullptr; // its stack pointer while a fiber runs
+  int running = 0, live = 0;
+  int64_t number = 0;
+};
+
+} // namespace mom::emulator
