@@ -41,6 +41,11 @@ int64_t mom::architectureOf(StringRef target) {
   return target.empty() || target == "a" ? architecture : 0;
 }
 
+/// A GPU has memory for fewer states, and more to do beside them.
+static int64_t checkpointOf(const PipelineOptions &options) {
+  return options.checkpoint ? options.checkpoint : isGpu(options) ? 64 : 16;
+}
+
 /// Simplifications that hold at any stage.
 static void addCleanup(OpPassManager &passes) {
   passes.addPass(createCanonicalizerPass());
@@ -59,7 +64,7 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
     passes.addPass(createInlineLayersPass());
     // Before anything that looks at rows: derivatives are written once, for
     // rows by position, and everything after treats them as any other op.
-    passes.addPass(createDifferentiatePass({options.checkpoint, options.training}));
+    passes.addPass(createDifferentiatePass({checkpointOf(options), options.training}));
     if (options.training)
       passes.addPass(createAddUpdatePass());
     addCleanup(passes);
@@ -73,7 +78,7 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
     return;
   case Stage::Split:
     // After ordering, so that what is saved is saved in the order it is read.
-    passes.addPass(createPartitionPass({options.recompute}));
+    passes.addPass(createPartitionPass({options.recompute, isGpu(options)}));
     passes.addPass(createSymbolDCEPass()); // layers that only joint functions used
     addCleanup(passes);
     passes.addPass(createVerifyOrderPass());
@@ -84,7 +89,8 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
     passes.addPass(createVerifyOrderPass());
     return;
   case Stage::Stored:
-    passes.addPass(createAssignStoragePass({options.storage}));
+    passes.addPass(createAssignStoragePass(
+        {options.storage != "auto" ? options.storage : isGpu(options) ? "model" : "f32"}));
     passes.addPass(createVerifyOrderPass());
     return;
   case Stage::Scheduled:

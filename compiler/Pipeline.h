@@ -36,12 +36,13 @@ llvm::StringRef nameOf(Stage stage);
 
 struct PipelineOptions {
   std::string order = "auto";    ///< of token rows: auto, modality, position
-  std::string storage = "f32";   ///< of rows between kernels: f32, bf16, f16
+  std::string storage = "auto";  ///< a precision line; model: the train block's; auto: that on
+                                 ///< a GPU, f32 on a CPU
   std::string target = "cpu";    ///< of the kernels: cpu, or a GPU as "sm_90a"
   std::string cpu = "native";    ///< for which to generate code
   bool emulate = false;          ///< run a GPU's kernels on the CPU, for tests
   bool strict = false;           ///< a GPU kernel that spills registers is an error
-  int64_t checkpoint = 16;       ///< tokens between two saved states of a scan
+  int64_t checkpoint = 0;        ///< tokens between two saved states of a scan; 0: by target
   bool recompute = true;         ///< pointwise values in backward
   bool fuse = true;              ///< ops into kernels
   bool training = true;          ///< make the gradient and update functions

@@ -76,6 +76,7 @@ inline constexpr llvm::StringLiteral kCount = "mom.count"; ///< string: a metric
 inline constexpr llvm::StringLiteral kModalities = "mom.modalities"; ///< {name = ["text", ...]}
 inline constexpr llvm::StringLiteral kSettings = "mom.settings";     ///< {name = value}
 inline constexpr llvm::StringLiteral kTrain = "mom.train";           ///< how the model is trained
+inline constexpr llvm::StringLiteral kStorage = "mom.storage"; ///< types of the flat buffers
 inline constexpr llvm::StringLiteral kModel = "mom.model"; ///< symbol of the model function
 } // namespace attr
 

@@ -22,6 +22,6 @@ inline constexpr double kDtLow = 1e-3, kDtHigh = 1e-1;
 // Training.
 inline constexpr double kBeta1 = 0.9, kBeta2 = 0.95, kAdamEps = 1e-8, kDecay = 0;
 inline constexpr double kClip = 0; ///< no clipping
-inline constexpr llvm::StringLiteral kPrecision = "f32";
+inline constexpr llvm::StringLiteral kPrecision = "bf16";
 
 } // namespace mom::frontend::defaults

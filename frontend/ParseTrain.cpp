@@ -62,28 +62,47 @@ bool Parser::parseTrainItem(TrainDecl &train) {
       describeToken());
 }
 
-/// precision ::= 'precision' ('f32' | 'bf16' | 'f16') ('(' text ')')?
-bool Parser::parsePrecision(TrainDecl &train) {
-  advance();
+/// type ::= 'f32' | 'bf16' | 'f16'; appended to `text`.
+bool Parser::parsePrecisionType(std::string &text, llvm::StringRef what) {
   if (token.startsLine ||
       (token.spelling != "f32" && token.spelling != "bf16" && token.spelling != "f16"))
-    return error("expected a precision of f32, bf16 or f16, but got " + describeToken());
-  train.precision = token.spelling.str();
+    return error("expected " + what + " of f32, bf16 or f16, but got " + describeToken());
+  text += token.spelling;
   advance();
-  if (!at(Token::l_paren))
+  return true;
+}
+
+/// precision ::= 'precision' type ('(' precisionItem (',' precisionItem)* ')')?
+/// precisionItem ::= 'weights' type ('+' type 'copy')? | ('moments' | 'gradients') type
+bool Parser::parsePrecision(TrainDecl &train) {
+  advance();
+  if (!parsePrecisionType(train.precision, "a precision"))
+    return false;
+  if (!consumeIf(Token::l_paren))
     return true;
-  train.precision += " ";
-  StringRef previous = "(";
+  train.precision += " (";
+  llvm::StringRef separator;
   do {
-    bool tight = previous == "(" || token.spelling == ")" || token.spelling == ",";
-    if (!tight)
-      train.precision += " ";
-    train.precision += token.spelling;
-    previous = token.spelling;
+    llvm::StringRef item = token.spelling;
+    if (item != "weights" && item != "moments" && item != "gradients")
+      return error("expected 'weights', 'moments' or 'gradients', but got " + describeToken());
     advance();
-  } while (brackets && !token.is(Token::eof) && !token.is(Token::r_brace) &&
-           !token.is(Token::error));
-  return !brackets || expect(Token::r_paren);
+    train.precision += (separator + item + " ").str();
+    if (!parsePrecisionType(train.precision, item.str()))
+      return false;
+    if (item == "weights" && consumeIf(Token::plus)) {
+      train.precision += " + ";
+      if (!parsePrecisionType(train.precision, "a copy"))
+        return false;
+      if (token.spelling != "copy")
+        return error("expected 'copy', but got " + describeToken());
+      advance();
+      train.precision += " copy";
+    }
+    separator = ", ";
+  } while (consumeIf(Token::comma));
+  train.precision += ")";
+  return expect(Token::r_paren);
 }
 
 /// optimizer ::= 'adamw' '(' optimizerOption (',' optimizerOption)* ')'

@@ -34,6 +34,7 @@ private:
   bool parseTrain();
   bool parseTrainItem(ast::TrainDecl &train);
   bool parsePrecision(ast::TrainDecl &train);
+  bool parsePrecisionType(std::string &text, llvm::StringRef what);
   bool parseOptimizer(ast::TrainDecl &train);
   bool parseOptimizerOption(ast::TrainDecl &train);
   bool parseRate(ast::TrainDecl &train);

@@ -1,5 +1,6 @@
 // The C interface: checks what callers hand in, and lets no exception out.
 #include "runtime/Error.h"
+#include "runtime/Gpus.h"
 #include "runtime/Train.h"
 #include <cstring>
 
@@ -83,6 +84,19 @@ static const Parameter &parameterFor(momrt_session *session, const char *name,
 
 const char *momrt_last_error(void) { return lastError; }
 
+momrt_result momrt_gpus(momrt_gpu *gpus, int64_t capacity, int64_t *count) {
+  return guard([&] {
+    checked(count, "a place for the count") = 0;
+    std::vector<Gpu> found = findGpus();
+    for (size_t at = 0; at < found.size() && int64_t(at) < capacity; ++at) {
+      momrt_gpu &gpu = (&checked(gpus, "a place for the GPUs"))[at];
+      gpu = {{}, found[at].architecture, 0, found[at].memory};
+      std::strncpy(gpu.name, found[at].name.c_str(), sizeof gpu.name - 1);
+    }
+    *count = int64_t(found.size());
+  });
+}
+
 momrt_result momrt_open(const momrt_program *program, momrt_model **model) {
   return guard([&] {
     checked(model, "a place for the model") = nullptr;
@@ -98,7 +112,7 @@ momrt_result momrt_session_create(const momrt_model *model, const momrt_session_
     checked(session, "a place for the session") = nullptr;
     SessionOptions chosen;
     if (options)
-      chosen = {options->threads, options->device, options->poison != 0};
+      chosen = {options->threads, options->device, options->poison != 0, options->no_graphs == 0};
     *session = new momrt_session{Session(checked(model, "a model").program, chosen)};
   });
 }

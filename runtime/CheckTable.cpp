@@ -94,6 +94,9 @@ void Checker::checkTraining() {
           "betas are {} and {}, outside [0, 1)", table->beta1, table->beta2);
   require(table->eps >= 0 && table->clip >= 0, "eps is {} and clip {}, but neither may be negative",
           table->eps, table->clip);
+  for (uint32_t type :
+       {table->parameter_type, table->gradient_type, table->moment_type, table->copy_type})
+    require(type <= MOMRT_F16, "parameters or what belongs to them are of type {}", typeName(type));
 }
 
 void Checker::checkContents(const Table &view) {

@@ -54,13 +54,30 @@ struct Call {
 
 void Cpu::launch(const Launch &launch) {
   Call call{program.kernel(launch.kernel), launch.pointers};
-  pool.run(
-      launch.blocks,
-      [](void *context, int64_t block, void *scratch) {
-        const Call &call = *static_cast<Call *>(context);
-        call.kernel(call.buffers, block, scratch);
-      },
-      &call);
+  auto run = [&] {
+    pool.run(
+        launch.blocks,
+        [](void *context, int64_t block, void *scratch) {
+          const Call &call = *static_cast<Call *>(context);
+          call.kernel(call.buffers, block, scratch);
+        },
+        &call);
+  };
+  if (profiled)
+    (*profiled)[launch.op] += clockOf(run);
+  else
+    run();
+}
+
+void Cpu::profile(const std::function<void()> &walk, std::vector<double> &milliseconds) {
+  profiled = &milliseconds;
+  try {
+    walk();
+  } catch (...) {
+    profiled = nullptr;
+    throw;
+  }
+  profiled = nullptr;
 }
 
 } // namespace momrt

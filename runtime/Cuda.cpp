@@ -1,182 +1,200 @@
 #include "runtime/Cuda.h"
+#include "runtime/CudaKernels.h"
+#include "runtime/CudaQueue.h"
+#include "runtime/CudaTiming.h"
 #include "runtime/Error.h"
+#include <algorithm>
+#include <chrono>
 #include <cstring>
-#include <dlfcn.h>
 #include <map>
+#include <optional>
 
 namespace momrt {
 namespace {
 
-// What the driver's interface needs, declared here so that no toolkit is
-// needed to build. Handles are opaque; numbers are fixed by its ABI.
-using CUresult = int;
-using CUdevice = int;
-using CUdeviceptr = unsigned long long;
-using CUcontext = struct CUctx_st *;
-using CUmodule = struct CUmod_st *;
-using CUfunction = struct CUfunc_st *;
-using CUstream = struct CUstream_st *;
-using CUgraph = struct CUgraph_st *;
-using CUgraphExec = struct CUgraphExec_st *;
-constexpr int kComputeMajor = 75, kComputeMinor = 76; // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
-constexpr int kMaxDynamicShared = 8;                  // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_...
-constexpr int kCaptureThreadLocal = 1;                // CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
-constexpr unsigned kNonBlocking = 1;                  // CU_STREAM_NON_BLOCKING
-constexpr CUresult kOutOfMemory = 2;                  // CUDA_ERROR_OUT_OF_MEMORY
+constexpr int64_t kChunk = INT64_C(4) << 20; // bytes of a block for copies
+constexpr size_t kMostGraphs = 64;
 
-/// The driver's entry points. Its library stays loaded.
-struct Driver {
-#define CUDA_SYMBOL(member, name, parameters) CUresult(*member) parameters = nullptr;
-#include "runtime/CudaSymbols.def"
-#undef CUDA_SYMBOL
-
-  Driver() {
-    void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-      fail(MOMRT_DEVICE, "this program is for a GPU, but no CUDA driver was found: {}", dlerror());
-#define CUDA_SYMBOL(member, name, parameters)                                                      \
-  member = reinterpret_cast<CUresult(*) parameters>(dlsym(library, #name));                        \
-  if (!member)                                                                                     \
-    fail(MOMRT_DEVICE, "the CUDA driver is too old: it has no {}", #name);
-#include "runtime/CudaSymbols.def"
-#undef CUDA_SYMBOL
-    check(init(0), "starting the driver");
-  }
-
-  void check(CUresult result, const char *what) const {
-    if (!result)
-      return;
-    const char *text = nullptr;
-    if (errorString(result, &text) || !text)
-      text = "unknown error";
-    fail(result == kOutOfMemory ? MOMRT_OUT_OF_MEMORY : MOMRT_DEVICE,
-         "{} failed: {} (CUDA error {})", what, text, result);
-  }
+/// The recorded walk of an entry in a shape class.
+struct Recorded {
+  CUgraphExec graph = nullptr;
+  bool stale = false; ///< buffers have moved since
+  uint64_t used = 0;  ///< when, in launches of graphs
 };
 
 class Cuda : public Device {
 public:
-  Cuda(const Program &program, int gpu);
+  Cuda(const Program &program, int gpu, bool graphs);
   ~Cuda() override;
 
+  std::string name() const override { return gpu.name; }
+  DeviceMemory memory() override;
   void *allocate(int64_t bytes) override;
   void release(void *memory) override;
   void copyIn(void *to, const void *from, int64_t bytes) override;
   void copyOut(void *to, const void *from, int64_t bytes) override;
   void fill(void *memory, uint8_t byte, int64_t bytes) override;
+  char *stage(int64_t bytes) override;
+  void send(void *to, int64_t bytes) override;
+  void *allocateHost(int64_t bytes) override;
+  void releaseHost(void *memory) override;
+  void copyOutLater(void *to, const void *from, int64_t bytes) override;
+  Mark mark() override;
+  bool reached(Mark mark) override;
+  void await(Mark mark) override;
   void launch(const Launch &launch) override;
   void execute(const WalkKey &key, const std::function<void()> &walk) override;
   void forgetRecords() override;
+  RecordCosts recordCosts() const override { return costs; }
+  double time(const WalkKey &key, const std::function<void()> &walk) override;
+  void profile(const std::function<void()> &walk, std::vector<double> &milliseconds) override;
 
 private:
-  void loadKernels(int architecture);
-  /// A context is current per thread: each call may come from another one.
-  void enter() { driver.check(driver.contextSet(context), "entering the GPU's context"); }
+  CUgraph capture(const std::function<void()> &walk);
+  void record(Recorded &recorded, const std::function<void()> &walk);
+  void forgetOldest();
 
-  Driver driver;
+  const Gpu gpu;
   const Table &table;
-  CUdevice device = 0;
-  CUcontext context = nullptr;
-  CUstream stream = nullptr;
-  std::vector<CUmodule> modules;
-  std::vector<CUfunction> functions; // [kernels]
-  std::map<WalkKey, CUgraphExec> graphs;
-  std::vector<void *> parameters; // of a launch: the address of each pointer
+  const bool graphs;
+  CudaQueue queue;
+  const Driver &driver;
+  CudaKernels kernels;
+  CUstream copies = nullptr; ///< of batches
+  CudaStaging batches{queue, 4}, pieces{queue, 8};
+  std::map<WalkKey, Recorded> recordings;
+  uint64_t launches = 0; // of graphs
+  RecordCosts costs;
+  std::optional<CudaTiming> timing; ///< of launches, during a profile
+  std::vector<void *> parameters;   ///< of a launch: the address of each pointer
 };
 
-Cuda::Cuda(const Program &program, int gpu) : table(program.table) {
-  driver.check(driver.deviceGet(&device, gpu), "finding the GPU");
-  int major = 0, minor = 0;
-  driver.check(driver.deviceAttribute(&major, kComputeMajor, device), "asking the GPU");
-  driver.check(driver.deviceAttribute(&minor, kComputeMinor, device), "asking the GPU");
-  driver.check(driver.contextRetain(&context, device), "opening the GPU");
-  try {
-    enter();
-    driver.check(driver.streamCreate(&stream, kNonBlocking), "making a stream");
-    loadKernels(10 * major + minor);
-  } catch (...) {
-    driver.contextRelease(device);
-    throw;
-  }
-}
-
-/// A cubin runs on its own major architecture; ptx on later ones as well.
-void Cuda::loadKernels(int architecture) {
-  int target = int(table.header().target);
-  bool native = architecture / 10 == target / 10 && architecture >= target;
-  std::map<uint64_t, CUmodule> loaded; // kernels may share one blob
-  for (const momrt_kernel &kernel : table.kernels()) {
-    const char *name = table.string(kernel.name);
-    const momrt_range &image = native && kernel.cubin.count ? kernel.cubin : kernel.ptx;
-    if (!image.count)
-      fail(MOMRT_DEVICE, "kernel '{}' is for sm_{}, but the GPU is sm_{}", name, target,
-           architecture);
-    CUmodule &module = loaded[image.offset];
-    if (!module) {
-      View<char> bytes = table.bytes(image);
-      std::string text(bytes.begin(), bytes.end()); // ends in the zero that ptx needs
-      driver.check(driver.moduleLoad(&module, text.c_str()), "loading a kernel");
-      modules.push_back(module);
-    }
-    // The symbol is the name's first word; what follows is for people.
-    std::string symbol(name, std::strcspn(name, " "));
-    CUfunction function;
-    driver.check(driver.moduleFunction(&function, module, symbol.c_str()), "finding a kernel");
-    if (kernel.shared_bytes > 48 * 1024)
-      driver.check(driver.functionSet(function, kMaxDynamicShared, int(kernel.shared_bytes)),
-                   "asking for a kernel's shared memory");
-    functions.push_back(function);
-  }
+Cuda::Cuda(const Program &program, int number, bool graphs)
+    : gpu(findGpu(number)), table(program.table), graphs(graphs),
+      queue(Driver::get(), table, number), driver(queue.driver),
+      kernels(driver, table, gpu, queue.device) {
+  driver.check(driver.streamCreate(&copies, cuda::kNonBlocking), "making a stream");
 }
 
 Cuda::~Cuda() {
-  // Nothing can be done about an error on the way out.
-  driver.contextSet(context);
-  driver.streamSynchronise(stream);
-  for (auto &[key, graph] : graphs)
-    driver.graphExecDestroy(graph);
-  for (CUmodule module : modules)
-    driver.moduleUnload(module);
-  driver.streamDestroy(stream);
-  driver.contextRelease(device);
+  queue.drainQuietly();
+  for (auto &[key, recorded] : recordings)
+    driver.graphExecDestroy(recorded.graph);
+  driver.streamSynchronise(copies);
+  driver.streamDestroy(copies);
 }
 
-CUdeviceptr pointer(const void *memory) { return reinterpret_cast<CUdeviceptr>(memory); }
+//===----------------------------------------------------------------------===//
+// Memory and copies
+//===----------------------------------------------------------------------===//
+
+DeviceMemory Cuda::memory() {
+  queue.enter();
+  size_t free = 0, total = 0;
+  driver.check(driver.memInfo(&free, &total), "asking for the GPU's memory");
+  return {int64_t(free), int64_t(total)};
+}
 
 void *Cuda::allocate(int64_t bytes) {
-  enter();
+  queue.enter();
   CUdeviceptr memory = 0;
-  driver.check(driver.memAlloc(&memory, size_t(bytes > 0 ? bytes : 1)),
+  driver.check(driver.memAlloc(&memory, size_t(std::max<int64_t>(bytes, 1))),
                fmt::format("allocating {} bytes on the GPU", bytes).c_str());
-  fill(reinterpret_cast<void *>(memory), 0, bytes);
-  return reinterpret_cast<void *>(memory);
+  void *result = reinterpret_cast<void *>(memory);
+  fill(result, 0, bytes);
+  return result;
 }
 
 void Cuda::release(void *memory) {
-  driver.contextSet(context);
-  driver.streamSynchronise(stream); // kernels may still use it
+  queue.drainQuietly(); // kernels may still use it
   driver.memFree(pointer(memory));
 }
 
 void Cuda::copyIn(void *to, const void *from, int64_t bytes) {
-  enter();
-  // Pageable memory is staged before the call returns: `from` is free again.
-  if (bytes)
-    driver.check(driver.copyIn(pointer(to), from, size_t(bytes), stream), "copying to the GPU");
+  queue.enter();
+  for (int64_t at = 0; at < bytes; at += kChunk) {
+    int64_t size = std::min(kChunk, bytes - at);
+    CudaStaging::Block &block = pieces.current(size);
+    std::memcpy(block.host, static_cast<const char *>(from) + at, size_t(size));
+    driver.check(driver.copyIn(pointer(to) + CUdeviceptr(at), block.host, size_t(size),
+                               queue.stream),
+                 "copying to the GPU");
+    pieces.pass();
+  }
 }
 
 void Cuda::copyOut(void *to, const void *from, int64_t bytes) {
-  enter();
+  queue.enter();
   if (bytes)
-    driver.check(driver.copyOut(to, pointer(from), size_t(bytes), stream), "copying from the GPU");
-  driver.check(driver.streamSynchronise(stream), "running on the GPU");
+    driver.check(driver.copyOut(to, pointer(from), size_t(bytes), queue.stream),
+                 "copying from the GPU");
+  queue.drain();
 }
 
 void Cuda::fill(void *memory, uint8_t byte, int64_t bytes) {
-  enter();
+  queue.enter();
   if (bytes)
-    driver.check(driver.fill(pointer(memory), byte, size_t(bytes), stream), "filling GPU memory");
+    driver.check(driver.fill(pointer(memory), byte, size_t(bytes), queue.stream),
+                 "filling GPU memory");
 }
+
+char *Cuda::stage(int64_t bytes) {
+  queue.enter();
+  return batches.current(std::max<int64_t>(bytes, 1)).host;
+}
+
+void Cuda::send(void *to, int64_t bytes) {
+  queue.enter();
+  CudaStaging::Block &block = batches.current(bytes);
+  batches.addDevice(block);
+  driver.check(driver.copyIn(block.device, block.host, size_t(bytes), copies),
+               "copying a batch to the GPU");
+  driver.check(driver.eventRecord(block.arrived, copies), "copying a batch to the GPU");
+  driver.check(driver.streamWait(queue.stream, block.arrived, 0), "copying a batch to the GPU");
+  driver.check(driver.copyWithin(pointer(to), block.device, size_t(bytes), queue.stream),
+               "moving a batch into place");
+  batches.pass();
+}
+
+void *Cuda::allocateHost(int64_t bytes) {
+  queue.enter();
+  void *memory = nullptr;
+  driver.check(
+      driver.hostAlloc(&memory, size_t(std::max<int64_t>(bytes, 1)), cuda::kPortable),
+      fmt::format("locking {} bytes of host memory", bytes).c_str());
+  return memory;
+}
+
+void Cuda::releaseHost(void *memory) {
+  queue.drainQuietly(); // copies to it may be under way
+  driver.hostFree(memory);
+}
+
+void Cuda::copyOutLater(void *to, const void *from, int64_t bytes) {
+  queue.enter();
+  if (bytes)
+    driver.check(driver.copyOut(to, pointer(from), size_t(bytes), queue.stream),
+                 "copying from the GPU");
+}
+
+Mark Cuda::mark() {
+  queue.enter();
+  return queue.mark();
+}
+
+bool Cuda::reached(Mark mark) {
+  queue.enter();
+  return queue.reached(mark);
+}
+
+void Cuda::await(Mark mark) {
+  queue.enter();
+  queue.await(mark);
+}
+
+//===----------------------------------------------------------------------===//
+// Launches and graphs
+//===----------------------------------------------------------------------===//
 
 void Cuda::launch(const Launch &launch) {
   if (launch.blocks == 0)
@@ -185,48 +203,119 @@ void Cuda::launch(const Launch &launch) {
   parameters.clear();
   for (size_t at = 0; at < launch.count; ++at)
     parameters.push_back(const_cast<void **>(launch.pointers + at));
-  driver.check(driver.launchKernel(functions[launch.kernel], unsigned(launch.blocks), 1, 1,
-                                   unsigned(kernel.threads), 1, 1, unsigned(kernel.shared_bytes),
-                                   stream, parameters.data(), nullptr),
-               table.string(kernel.name));
+  CUresult result = driver.launchKernel(
+      kernels[launch.kernel], unsigned(launch.blocks), 1, 1, unsigned(kernel.threads), 1, 1,
+      unsigned(kernel.shared_bytes), queue.stream, parameters.data(), nullptr);
+  if (!result && !graphs && !timing)
+    result = driver.streamSynchronise(queue.stream);
+  if (result)
+    fail(MOMRT_DEVICE, "kernel '{}' ({}), {} blocks of {} threads, failed: {}",
+         table.string(kernel.name), table.string(table.ops()[launch.op].source), launch.blocks,
+         kernel.threads, driver.textOf(result));
+  if (timing)
+    timing->after(launch.op);
 }
 
 void Cuda::execute(const WalkKey &key, const std::function<void()> &walk) {
-  enter();
-  CUgraphExec &executable = graphs[key];
-  if (!executable) {
-    CUgraph graph = nullptr;
-    driver.check(driver.captureBegin(stream, kCaptureThreadLocal), "recording an entry");
-    try {
-      walk();
-    } catch (...) {
-      driver.captureEnd(stream, &graph);
-      if (graph)
-        driver.graphDestroy(graph);
-      throw;
-    }
-    driver.check(driver.captureEnd(stream, &graph), "recording an entry");
-    CUresult result = driver.graphInstantiate(&executable, graph, 0);
-    driver.graphDestroy(graph);
-    driver.check(result, "instantiating an entry's graph");
+  queue.enter();
+  queue.note(key.entry);
+  if (!graphs) {
+    walk();
+    return;
   }
-  driver.check(driver.graphLaunch(executable, stream), "running an entry's graph");
+  Recorded &recorded = recordings[key];
+  if (!recorded.graph || recorded.stale)
+    record(recorded, walk);
+  recorded.used = ++launches;
+  driver.check(driver.graphLaunch(recorded.graph, queue.stream),
+               fmt::format("starting entry '{}'", table.string(table.entries()[key.entry].name))
+                   .c_str());
+  if (recordings.size() > kMostGraphs)
+    forgetOldest();
+}
+
+CUgraph Cuda::capture(const std::function<void()> &walk) {
+  CUgraph graph = nullptr;
+  driver.check(driver.captureBegin(queue.stream, cuda::kCaptureThreadLocal), "recording an entry");
+  try {
+    walk();
+  } catch (...) {
+    driver.captureEnd(queue.stream, &graph);
+    if (graph)
+      driver.graphDestroy(graph);
+    throw;
+  }
+  driver.check(driver.captureEnd(queue.stream, &graph), "recording an entry");
+  return graph;
+}
+
+/// A stale graph has the same launches with other pointers, which it can be given.
+void Cuda::record(Recorded &recorded, const std::function<void()> &walk) {
+  auto start = std::chrono::steady_clock::now();
+  CUgraph graph = capture(walk);
+  CUgraphUpdateInfo info = {};
+  if (recorded.graph && driver.graphUpdate(recorded.graph, graph, &info)) {
+    driver.graphExecDestroy(recorded.graph);
+    recorded.graph = nullptr;
+  }
+  CUresult result = 0;
+  if (!recorded.graph)
+    result = driver.graphInstantiate(&recorded.graph, graph, 0);
+  driver.graphDestroy(graph);
+  driver.check(result, "instantiating an entry's graph");
+  recorded.stale = false;
+  ++costs.walks;
+  costs.seconds +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Graphs take memory on the GPU. One under way is freed when it is done.
+void Cuda::forgetOldest() {
+  auto oldest = std::min_element(recordings.begin(), recordings.end(), [](auto &a, auto &b) {
+    return a.second.used < b.second.used;
+  });
+  driver.check(driver.graphExecDestroy(oldest->second.graph), "dropping an entry's graph");
+  recordings.erase(oldest);
 }
 
 void Cuda::forgetRecords() {
-  if (graphs.empty())
-    return;
-  enter();
-  driver.check(driver.streamSynchronise(stream), "running on the GPU");
-  for (auto &[key, graph] : graphs)
-    driver.graphExecDestroy(graph);
-  graphs.clear();
+  for (auto &[key, recorded] : recordings)
+    recorded.stale = true;
+}
+
+//===----------------------------------------------------------------------===//
+// Times
+//===----------------------------------------------------------------------===//
+
+double Cuda::time(const WalkKey &key, const std::function<void()> &walk) {
+  queue.enter();
+  // A kernel's first launch and a new graph may wait for the GPU, which must
+  // not be held then.
+  auto found = recordings.find(key);
+  if (found == recordings.end() || found->second.stale)
+    execute(key, walk);
+  return timeOf(queue, [&] { execute(key, walk); });
+}
+
+void Cuda::profile(const std::function<void()> &walk, std::vector<double> &milliseconds) {
+  queue.enter();
+  walk(); // likewise
+  timing.emplace(queue, milliseconds);
+  try {
+    timing->start();
+    walk();
+    timing->finish();
+  } catch (...) {
+    timing.reset();
+    throw;
+  }
+  timing.reset();
 }
 
 } // namespace
 
-std::unique_ptr<Device> makeCuda(const Program &program, int gpu) {
-  return std::make_unique<Cuda>(program, gpu);
+std::unique_ptr<Device> makeCuda(const Program &program, int gpu, bool graphs) {
+  return std::make_unique<Cuda>(program, gpu, graphs);
 }
 
 } // namespace momrt

@@ -1,5 +1,9 @@
 // An NVIDIA GPU as a device, through the driver's library: found at run time,
 // so the same binary runs where there is none.
+//
+// Work goes to one stream. A batch travels on a second one, from page-locked
+// memory into a block on the GPU, while the work before it still runs, and is
+// moved into place on the first. Each entry is one CUDA graph a shape class.
 #pragma once
 
 #include "runtime/Device.h"
@@ -8,8 +12,9 @@
 
 namespace momrt {
 
-/// Throws MOMRT_DEVICE if there is no driver, no such GPU, or one of another
-/// architecture than the program is for.
-std::unique_ptr<Device> makeCuda(const Program &program, int gpu);
+/// Throws MOMRT_DEVICE if there is no driver, no such GPU, or one that cannot
+/// run the program. Without graphs each launch is waited for, so that a fault
+/// names its kernel.
+std::unique_ptr<Device> makeCuda(const Program &program, int gpu, bool graphs);
 
 } // namespace momrt

@@ -1,11 +1,18 @@
 // What the walk of a launch table needs of a device. Cpu and Cuda implement it.
+//
+// A device does its work in the order of the calls, but perhaps later: only
+// copyOut and await wait for it. Host memory may be reused once a call that
+// read it returns; what copyOutLater writes is there once a later mark is
+// reached.
 #pragma once
 
 #include "runtime/Capacities.h"
 #include <cstddef>
 #include <functional>
+#include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace momrt {
 
@@ -15,6 +22,7 @@ struct Launch {
   int64_t blocks;
   void *const *pointers; ///< device addresses, one an arg
   size_t count;
+  size_t op; ///< of the table
 };
 
 /// What a recorded walk depends on besides buffers: an entry and a shape class.
@@ -26,9 +34,27 @@ struct WalkKey {
   }
 };
 
+/// A point in the order of a device's work.
+using Mark = uint64_t;
+
+/// Bytes of a device's memory; 0 where nobody counts.
+struct DeviceMemory {
+  int64_t free = 0, total = 0;
+};
+
+/// Walks that were recorded to be replayed, and what that took.
+struct RecordCosts {
+  int64_t walks = 0;
+  double seconds = 0;
+};
+
 class Device {
 public:
   virtual ~Device() = default;
+
+  /// "the CPU", "NVIDIA H200"
+  virtual std::string name() const { return "the CPU"; }
+  virtual DeviceMemory memory() { return {}; }
 
   /// Zeroed memory aligned to MOMRT_ALIGNMENT.
   virtual void *allocate(int64_t bytes) = 0;
@@ -38,11 +64,38 @@ public:
   virtual void copyOut(void *to, const void *from, int64_t bytes) = 0;
   virtual void fill(void *memory, uint8_t byte, int64_t bytes) = 0;
 
+  /// Host memory for so many bytes, which the next `send` takes to the device
+  /// while the work before it still runs.
+  virtual char *stage(int64_t bytes);
+  virtual void send(void *to, int64_t bytes) { copyIn(to, staging.data(), bytes); }
+
+  /// Host memory for copyOutLater.
+  virtual void *allocateHost(int64_t bytes);
+  virtual void releaseHost(void *memory);
+  virtual void copyOutLater(void *to, const void *from, int64_t bytes) { copyOut(to, from, bytes); }
+  /// The point after all work so far.
+  virtual Mark mark() { return 0; }
+  virtual bool reached(Mark) { return true; }
+  virtual void await(Mark) {}
+
   virtual void launch(const Launch &launch) = 0;
   /// Does what `walk` launches; may record it and replay it for an equal key.
   virtual void execute(const WalkKey &key, const std::function<void()> &walk) { walk(); }
   /// Buffers have moved: what was recorded is void.
   virtual void forgetRecords() {}
+  virtual RecordCosts recordCosts() const { return {}; }
+
+  /// Executes it and returns the milliseconds that it takes the device.
+  virtual double time(const WalkKey &key, const std::function<void()> &walk);
+  /// Adds the milliseconds of each launch of `walk`, which may run twice, to its
+  /// op's number, [ops].
+  virtual void profile(const std::function<void()> &walk, std::vector<double> &milliseconds) = 0;
+
+protected:
+  static double clockOf(const std::function<void()> &work);
+
+private:
+  std::vector<char> staging;
 };
 
 /// Memory of a device.
@@ -70,6 +123,25 @@ private:
   Device *device = nullptr;
   char *memory = nullptr;
   int64_t size = 0;
+};
+
+/// Host memory that a device writes by itself.
+class HostBuffer {
+public:
+  HostBuffer(Device &device, int64_t bytes)
+      : device(&device), memory(static_cast<char *>(device.allocateHost(bytes))) {}
+  HostBuffer(HostBuffer &&other) noexcept
+      : device(other.device), memory(std::exchange(other.memory, nullptr)) {}
+  ~HostBuffer() {
+    if (memory)
+      device->releaseHost(memory);
+  }
+
+  char *data() const { return memory; }
+
+private:
+  Device *device;
+  char *memory;
 };
 
 } // namespace momrt

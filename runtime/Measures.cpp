@@ -5,15 +5,13 @@
 
 namespace momrt {
 
-static std::vector<double> readSums(Session &session, const std::string &entry,
-                                    momrt_output_kind kind, const std::string &name) {
-  std::vector<float> values = session.readFloats(entry, kind, name);
-  return {values.begin(), values.end()};
-}
-
-std::vector<Measure> readMeasures(Session &session, const std::string &entry) {
+std::vector<Measure> readMeasures(const Table &table, const Snapshot &snapshot,
+                                  const std::string &entry) {
   std::vector<Measure> measures;
-  const Table &table = session.table();
+  auto sums = [&](momrt_output_kind kind, const std::string &name) -> std::vector<double> {
+    std::vector<float> values = snapshot.floats(entry, kind, name);
+    return {values.begin(), values.end()};
+  };
   const momrt_entry &found = table.entry(entry);
   for (const momrt_output &output : table.outputsOf(found)) {
     std::string name = table.string(output.name);
@@ -22,13 +20,12 @@ std::vector<Measure> readMeasures(Session &session, const std::string &entry) {
         output.kind == MOMRT_OUTPUT_SUM && !table.findOutput(found, MOMRT_OUTPUT_LOSS, name);
     if (!loss && !metric)
       continue;
-    Measure measure{name, loss, 0, readSums(session, entry, MOMRT_OUTPUT_SUM, name),
-                    readSums(session, entry, MOMRT_OUTPUT_COUNT, name)};
+    Measure measure{name, loss, 0, sums(MOMRT_OUTPUT_SUM, name), sums(MOMRT_OUTPUT_COUNT, name)};
     if (measure.sums.size() != measure.counts.size())
       fail(MOMRT_BAD_TABLE, "'{}' has {} sums but {} counts", name, measure.sums.size(),
            measure.counts.size());
     if (loss)
-      measure.value = session.readFloats(entry, MOMRT_OUTPUT_LOSS, name)[0];
+      measure.value = snapshot.floats(entry, MOMRT_OUTPUT_LOSS, name)[0];
     measures.push_back(std::move(measure));
   }
   return measures;

@@ -1,7 +1,7 @@
 // What an entry measured: losses, and metrics by group.
 #pragma once
 
-#include "runtime/Session.h"
+#include "runtime/Snapshots.h"
 
 namespace momrt {
 
@@ -17,8 +17,9 @@ struct Measure {
   }
 };
 
-/// Reads the losses and metrics that the entry left, in the table's order.
-std::vector<Measure> readMeasures(Session &session, const std::string &entry);
+/// The losses and metrics that the entry left, in the table's order.
+std::vector<Measure> readMeasures(const Table &table, const Snapshot &snapshot,
+                                  const std::string &entry);
 
 /// Adds the measures of one more batch of `tokens` tokens. A loss then is its
 /// total sum over its total count; one without a sum is weighted by tokens.

@@ -7,9 +7,10 @@ namespace momrt {
 namespace {
 
 constexpr const char *kCounts[] = {"", "tokens", "streams", "documents", "segments"};
-constexpr const char *kSpaces[] = {"arena", "parameters", "gradients", "moment1",  "moment2",
-                                   "hyper", "counts",     "segments",  "modality", "offsets",
-                                   "row",   "position",   "input",     "status"};
+constexpr const char *kSpaces[] = {"arena",  "parameters", "gradients", "moment1",  "moment2",
+                                   "copies", "hyper",      "counts",    "segments", "modality",
+                                   "offsets", "row",       "position",  "input",    "status"};
+static_assert(std::size(kSpaces) == MOMRT_SPACES);
 constexpr const char *kInits[] = {"constant", "uniform", "normal", "log_iota", "dt"};
 constexpr const char *kOutputs[] = {"loss", "sum", "count", "rows", "tensor"};
 constexpr const char *kRates[] = {"warmup", "cosine", "constant"};
@@ -108,7 +109,12 @@ void Printer::printTraining() {
 }
 
 void Printer::printParameters() {
-  line("parameters: {} elements", header.parameter_elements);
+  std::string types;
+  if (header.parameter_type || header.gradient_type || header.moment_type || header.copy_type)
+    types = fmt::format(" of {}, gradients {}, moments {}, copies {}",
+                        typeName(header.parameter_type), typeName(header.gradient_type),
+                        typeName(header.moment_type), typeName(header.copy_type));
+  line("parameters: {} elements{}", header.parameter_elements, types);
   ++indent;
   for (const momrt_parameter &parameter : table.parameters()) {
     std::vector<int64_t> shape(parameter.shape, parameter.shape + parameter.rank);

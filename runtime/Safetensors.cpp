@@ -1,4 +1,5 @@
 #include "runtime/Safetensors.h"
+#include "runtime/Convert.h"
 #include "runtime/Error.h"
 #include "runtime/Table.h"
 #include <algorithm>
@@ -159,50 +160,11 @@ const StoredTensor &SafetensorsReader::get(const std::string &name) const {
   fail(MOMRT_BAD_FILE, "'{}' has no tensor '{}'", path, name);
 }
 
-static float fromBits(uint32_t bits) {
-  float value;
-  std::memcpy(&value, &bits, 4);
-  return value;
-}
-
-static float fromHalf(uint16_t half) {
-  uint32_t sign = uint32_t(half & 0x8000) << 16, exponent = half >> 10 & 31, mantissa = half & 1023;
-  if (exponent == 31)
-    return fromBits(sign | 0x7f800000 | mantissa << 13);
-  if (exponent == 0) // zero or subnormal: mantissa * 2^-24
-    return (sign ? -1.0f : 1.0f) * float(mantissa) * 0x1p-24f;
-  return fromBits(sign | (exponent + 112) << 23 | mantissa << 13);
-}
-
-template <typename T> static T load(const uint8_t *data, int64_t at) {
-  T value;
-  std::memcpy(&value, data + at * int64_t(sizeof(T)), sizeof(T));
-  return value;
-}
-
 void toFloats(const StoredTensor &tensor, float *values) {
-  int64_t count = tensor.elements();
-  switch (tensor.type) {
-  case MOMRT_F32:
-    if (count)
-      std::memcpy(values, tensor.data, size_t(tensor.bytes));
-    return;
-  case MOMRT_BF16:
-    for (int64_t at = 0; at < count; ++at)
-      values[at] = fromBits(uint32_t(load<uint16_t>(tensor.data, at)) << 16);
-    return;
-  case MOMRT_F16:
-    for (int64_t at = 0; at < count; ++at)
-      values[at] = fromHalf(load<uint16_t>(tensor.data, at));
-    return;
-  case MOMRT_F64:
-    for (int64_t at = 0; at < count; ++at)
-      values[at] = float(load<double>(tensor.data, at));
-    return;
-  default:
+  if (!isFloatType(tensor.type))
     fail(MOMRT_BAD_FILE, "expected tensor '{}' to hold floating-point numbers but got {}",
          tensor.name, typeName(tensor.type));
-  }
+  toFloats(tensor.type, tensor.data, tensor.elements(), values);
 }
 
 void SafetensorsWriter::add(const std::string &name, uint32_t type, std::vector<int64_t> shape,

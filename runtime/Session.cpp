@@ -1,53 +1,159 @@
 #include "runtime/Session.h"
+#include "runtime/Convert.h"
 #include "runtime/Cpu.h"
 #include "runtime/Cuda.h"
 #include "runtime/Error.h"
+#include "runtime/Status.h"
 #include <algorithm>
+#include <new>
 
 namespace momrt {
 
 static std::unique_ptr<Device> makeDevice(const Program &program, const SessionOptions &options) {
   if (program.onGpu())
-    return makeCuda(program, options.gpu);
+    return makeCuda(program, options.gpu, options.graphs);
   return std::make_unique<Cpu>(program, options.threads);
 }
 
-Session::Session(std::shared_ptr<const Program> given, const SessionOptions &options)
-    : program(std::move(given)), device(makeDevice(*program, options)), options(options),
+Session::Session(std::shared_ptr<const Program> program, const SessionOptions &options)
+    : Session(program, makeDevice(*program, options), options) {}
+
+Session::Session(std::shared_ptr<const Program> given, std::unique_ptr<Device> device,
+                 const SessionOptions &options)
+    : program(std::move(given)), where(std::move(device)), options(options),
       layout(program->table) {
-  inputs.resize(table().inputs().size());
-  inputIsSet.resize(inputs.size());
+  inputIsSet.resize(table().inputs().size());
   addresses.slots.resize(table().slots().size());
-  addresses.inputs.resize(inputs.size());
-  place(MOMRT_SPACE_PARAMETERS, layout.elements() * 4);
-  place(MOMRT_SPACE_HYPER, MOMRT_HYPERS * 4);
-  place(MOMRT_SPACE_COUNTS, MOMRT_COUNTS * 8);
-  place(MOMRT_SPACE_STATUS, std::max<int64_t>(table().ops().size(), 1) * sizeof(momrt_status));
+  addresses.inputs.resize(inputIsSet.size());
+  space(MOMRT_SPACE_PARAMETERS);
+  place(MOMRT_SPACE_HYPER, MOMRT_HYPERS * 4, "the step's scalars");
+  place(MOMRT_SPACE_STATUS, std::max<int64_t>(table().ops().size(), 1) * sizeof(momrt_status),
+        "status records");
   setBatch(Batch({0, 0, 0, {}, {}}, table().groups()));
 }
 
 Session::~Session() = default;
 
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+static const char *nameOf(uint32_t space) {
+  switch (space) {
+  case MOMRT_SPACE_PARAMETERS:
+    return "parameters";
+  case MOMRT_SPACE_GRADIENTS:
+    return "gradients";
+  case MOMRT_SPACE_COPIES:
+    return "copies";
+  default:
+    return "moments";
+  }
+}
+
+std::vector<MemoryPart> Session::memory() const {
+  auto bytes = [&](momrt_space which) { return spaces[which].data() ? spaces[which].bytes() : 0; };
+  std::vector<MemoryPart> parts;
+  for (momrt_space which : {MOMRT_SPACE_PARAMETERS, MOMRT_SPACE_COPIES, MOMRT_SPACE_GRADIENTS})
+    parts.push_back({nameOf(which), bytes(which)});
+  parts.push_back({"moments", bytes(MOMRT_SPACE_MOMENT1) + bytes(MOMRT_SPACE_MOMENT2)});
+  parts.push_back({"arena", arena.bytes()});
+  parts.push_back({"batch", batchArrays.bytes()});
+  return parts;
+}
+
+/// What would need less memory.
+std::string Session::advice() const {
+  std::string ways = "fewer or shorter streams a batch, rows stored as bf16";
+  if (spaces[MOMRT_SPACE_GRADIENTS].data() && !table().header().gradient_type)
+    ways += ", bf16 gradients";
+  if (spaces[MOMRT_SPACE_MOMENT1].data() && !table().header().moment_type)
+    ways += ", bf16 moments";
+  return ways + " or a smaller model would need less";
+}
+
 /// Makes a buffer hold at least so many bytes. Recorded walks stay valid as
 /// long as no buffer moves, so buffers never shrink.
-void Session::grow(Buffer &buffer, int64_t bytes) {
+Buffer &Session::grow(Buffer &buffer, int64_t bytes, const std::string &what) {
   bytes = std::max<int64_t>(bytes, MOMRT_ALIGNMENT);
-  if (buffer.bytes() >= bytes)
-    return;
-  device->forgetRecords();
+  if (buffer.data() && buffer.bytes() >= bytes)
+    return buffer;
+  where->forgetRecords();
   buffer = Buffer(); // first, so that both need not fit
-  buffer = Buffer(*device, bytes);
+  try {
+    buffer = Buffer(*where, bytes);
+    return buffer;
+  } catch (const Error &error) {
+    if (error.code != MOMRT_OUT_OF_MEMORY)
+      throw;
+  } catch (const std::bad_alloc &) {
+  }
+  fail(MOMRT_OUT_OF_MEMORY, "{}", outOfMemoryText(*where, {what, bytes}, memory(), advice()));
 }
 
-void Session::place(momrt_space which, int64_t bytes) {
-  grow(spaces[which], bytes);
-  addresses.base[which] = spaces[which].data();
+void Session::place(momrt_space which, int64_t bytes, const std::string &what) {
+  addresses.base[which] = grow(spaces[which], bytes, what).data();
 }
 
+/// A space that is laid out as the parameters are.
 Buffer &Session::space(momrt_space which) {
   if (!spaces[which].data())
-    place(which, layout.elements() * 4);
+    place(which, layout.elements() * typeBytes(table().typeOf(which)),
+          fmt::format("the space of {}", nameOf(which)));
   return spaces[which];
+}
+
+/// Makes the spaces that the entry is the first to use. Gradients and moments
+/// of a model that is only read need no memory.
+void Session::allocateFor(const momrt_entry &entry) {
+  for (const momrt_op &op : table().ops().slice(entry.ops))
+    if (op.kind == MOMRT_OP_LAUNCH)
+      for (const momrt_arg &arg : table().argsOf(op))
+        if (isLikeParameters(arg.space))
+          space(momrt_space(arg.space));
+  for (const momrt_output &output : table().outputsOf(entry))
+    if (isLikeParameters(output.where.space))
+      space(momrt_space(output.where.space));
+}
+
+void Session::reserve(const std::string &entry) { allocateFor(table().entry(entry)); }
+
+//===----------------------------------------------------------------------===//
+// Parameters
+//===----------------------------------------------------------------------===//
+
+/// Elements that are converted at a time.
+static constexpr int64_t kPiece = INT64_C(1) << 22;
+
+void Session::readRange(momrt_space which, int64_t first, int64_t count, float *values) {
+  char *base = space(which).data();
+  if (which == MOMRT_SPACE_COPIES)
+    refreshCopies();
+  uint32_t type = table().typeOf(which);
+  int64_t element = typeBytes(type);
+  if (type == MOMRT_F32)
+    return where->copyOut(values, base + first * element, count * element);
+  std::vector<char> bytes(size_t(std::min(count, kPiece) * element));
+  for (int64_t at = 0; at < count; at += kPiece) {
+    int64_t size = std::min(kPiece, count - at);
+    where->copyOut(bytes.data(), base + (first + at) * element, size * element);
+    toFloats(type, bytes.data(), size, values + at);
+  }
+}
+
+void Session::writeRange(momrt_space which, int64_t first, int64_t count, const float *values) {
+  char *base = space(which).data();
+  copiesAreStale |= which == MOMRT_SPACE_PARAMETERS;
+  uint32_t type = table().typeOf(which);
+  int64_t element = typeBytes(type);
+  if (type == MOMRT_F32)
+    return where->copyIn(base + first * element, values, count * element);
+  std::vector<char> bytes(size_t(std::min(count, kPiece) * element));
+  for (int64_t at = 0; at < count; at += kPiece) {
+    int64_t size = std::min(kPiece, count - at);
+    fromFloats(type, values + at, size, bytes.data());
+    where->copyIn(base + (first + at) * element, bytes.data(), size * element);
+  }
 }
 
 void Session::initialise(uint64_t seed) {
@@ -57,49 +163,54 @@ void Session::initialise(uint64_t seed) {
   writeSpace(MOMRT_SPACE_PARAMETERS, values);
   for (momrt_space which : {MOMRT_SPACE_GRADIENTS, MOMRT_SPACE_MOMENT1, MOMRT_SPACE_MOMENT2})
     if (spaces[which].data())
-      device->fill(spaces[which].data(), 0, spaces[which].bytes());
+      where->fill(spaces[which].data(), 0, spaces[which].bytes());
 }
 
 std::vector<float> Session::readSpace(momrt_space which) {
   std::vector<float> values(layout.elements());
-  device->copyOut(values.data(), space(which).data(), layout.elements() * 4);
+  readRange(which, 0, layout.elements(), values.data());
   return values;
 }
 
 void Session::writeSpace(momrt_space which, const std::vector<float> &values) {
-  device->copyIn(space(which).data(), values.data(), layout.elements() * 4);
+  writeRange(which, 0, layout.elements(), values.data());
 }
 
 void Session::read(momrt_space which, const Parameter &parameter, float *values) {
-  device->copyOut(values, space(which).data() + parameter.offset * 4, parameter.size * 4);
+  readRange(which, parameter.offset, parameter.size, values);
 }
 
 void Session::write(momrt_space which, const Parameter &parameter, const float *values) {
-  device->copyIn(space(which).data() + parameter.offset * 4, values, parameter.size * 4);
+  writeRange(which, parameter.offset, parameter.size, values);
 }
 
+/// Copies of parameters that the host has written since are made anew.
+void Session::refreshCopies() {
+  const momrt_entry *copies = table().findEntry("copies");
+  if (!copiesAreStale || !copies || !spaces[MOMRT_SPACE_COPIES].data())
+    return;
+  copiesAreStale = false;
+  checkEntry(*copies);
+  execute(*copies);
+}
+
+//===----------------------------------------------------------------------===//
+// Batches
+//===----------------------------------------------------------------------===//
+
 void Session::setBatch(const Batch &batch) {
+  checkInputs(table(), batch); // before anything changes
   trueCounts = batch.counts();
   planFor(capacitiesOf(trueCounts));
-  // Zeros after the last: what a kernel loads beyond it, as a part of a whole
-  // vector, is then a valid index.
-  auto copy = [&](momrt_space which, const auto &values, int64_t capacity) {
-    int64_t element = sizeof(values[0]), bytes = int64_t(values.size()) * element;
-    device->copyIn(spaces[which].data(), values.data(), bytes);
-    device->fill(spaces[which].data() + bytes, 0, capacity * element - bytes);
-  };
-  int64_t tokens = capacities[MOMRT_COUNT_TOKEN];
-  copy(MOMRT_SPACE_COUNTS, trueCounts, MOMRT_COUNTS);
-  copy(MOMRT_SPACE_SEGMENTS, batch.description.segments, capacities[MOMRT_COUNT_SEGMENT]);
-  copy(MOMRT_SPACE_MODALITY, batch.description.modality, tokens);
-  copy(MOMRT_SPACE_ROUTE_OFFSETS, batch.route.offsets, table().groups() + 1);
-  copy(MOMRT_SPACE_ROUTE_ROW, batch.route.row, tokens);
-  copy(MOMRT_SPACE_ROUTE_POSITION, batch.route.position, tokens);
-  if (options.poison)
-    device->fill(arena.data(), 0xff, arena.bytes()); // f32 0xffffffff is a NaN
   std::fill(inputIsSet.begin(), inputIsSet.end(), false);
-  for (const BatchInput &input : batch.inputs)
-    setInput(input.name, input.type, input.rows, input.channels, input.bytes.data());
+  char *staged = where->stage(batchLayout.bytes);
+  where->send(batchArrays.data(), batchLayout.pack(table(), batch, staged, inputIsSet));
+  if (options.poison)
+    where->fill(arena.data(), 0xff, arena.bytes()); // f32 0xffffffff is a NaN
+  if (const momrt_entry *plan = table().planEntry()) {
+    checkEntry(*plan);
+    execute(*plan);
+  }
 }
 
 /// Places the slots and makes room for a batch, if its shape class is another
@@ -109,79 +220,65 @@ void Session::planFor(const Counts &shape) {
     return;
   capacities = {}; // until all buffers are there
   ArenaPlan plan = planArena(table(), shape);
-  grow(arena, plan.bytes);
+  grow(arena, plan.bytes, fmt::format("the arena for {} tokens", shape[MOMRT_COUNT_TOKEN]));
   for (size_t at = 0; at < plan.offsets.size(); ++at)
     addresses.slots[at] = arena.data() + plan.offsets[at];
-  // Batch arrays have the capacity's size: kernels may load whole vectors.
-  place(MOMRT_SPACE_SEGMENTS, shape[MOMRT_COUNT_SEGMENT] * sizeof(momrt_segment));
-  for (momrt_space which :
-       {MOMRT_SPACE_MODALITY, MOMRT_SPACE_ROUTE_ROW, MOMRT_SPACE_ROUTE_POSITION})
-    place(which, shape[MOMRT_COUNT_TOKEN] * 4);
-  place(MOMRT_SPACE_ROUTE_OFFSETS, (table().groups() + 1) * 8);
-  for (size_t at = 0; at < inputs.size(); ++at) {
-    const momrt_input &input = table().inputs()[at];
-    grow(inputs[at], alignUp(shape[input.count] * input.channels * typeBytes(input.type)));
-    addresses.inputs[at] = inputs[at].data();
-  }
+  placeBatch(shape);
   entryChecked.assign(table().entries().size(), false);
   capacities = shape;
+}
+
+void Session::placeBatch(const Counts &shape) {
+  batchLayout = BatchLayout(table(), shape);
+  grow(batchArrays, batchLayout.bytes, fmt::format("a batch of {} tokens", shape[MOMRT_COUNT_TOKEN]));
+  for (size_t which = 0; which < MOMRT_SPACES; ++which)
+    if (batchLayout.spaces[which].bytes)
+      addresses.base[which] = batchArrays.data() + batchLayout.spaces[which].offset;
+  for (size_t at = 0; at < inputIsSet.size(); ++at)
+    addresses.inputs[at] = batchArrays.data() + batchLayout.inputs[at].offset;
 }
 
 void Session::setInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
                        const void *data) {
   bool known = false;
-  for (size_t at = 0; at < inputs.size(); ++at) {
+  for (size_t at = 0; at < inputIsSet.size(); ++at) {
     const momrt_input &input = table().inputs()[at];
     if (name != table().string(input.name))
       continue;
-    known = true;
-    if (type != input.type || channels != input.channels)
-      fail(MOMRT_BAD_ARGUMENT, "expected input '{}' to be {} with {} channels but got {} with {}",
-           name, typeName(input.type), input.channels, typeName(type), channels);
-    if (rows != trueCounts[input.count])
-      fail(MOMRT_BAD_ARGUMENT, "expected {} rows of input '{}' but got {}", trueCounts[input.count],
-           name, rows);
+    checkInput(table(), input, trueCounts, type, rows, channels);
     int64_t bytes = rows * channels * typeBytes(type);
-    int64_t capacity = capacities[input.count] * channels * typeBytes(type);
-    device->copyIn(inputs[at].data(), data, bytes);
-    device->fill(inputs[at].data() + bytes, 0, capacity - bytes);
-    inputIsSet[at] = true;
+    where->copyIn(addresses.inputs[at], data, bytes);
+    where->fill(addresses.inputs[at] + bytes, 0, batchLayout.inputs[at].bytes - bytes);
+    inputIsSet[at] = known = true;
   }
   if (!known)
     fail(MOMRT_BAD_ARGUMENT, "model '{}' has no input '{}'", table().model(), name);
 }
 
 void Session::setHypers(const Hypers &hypers) {
-  device->copyIn(spaces[MOMRT_SPACE_HYPER].data(), hypers.data(), sizeof hypers);
+  where->copyIn(spaces[MOMRT_SPACE_HYPER].data(), hypers.data(), sizeof hypers);
 }
+
+//===----------------------------------------------------------------------===//
+// Entries
+//===----------------------------------------------------------------------===//
 
 int64_t Session::sizeOf(const momrt_arg &arg) const {
   if (arg.space == MOMRT_SPACE_ARENA)
     return bytesOf(table().slots()[arg.index], capacities);
   if (arg.space == MOMRT_SPACE_INPUT)
-    return inputs[arg.index].bytes();
-  return spaces[arg.space].bytes();
+    return batchLayout.inputs[arg.index].bytes;
+  int64_t bytes = batchLayout.spaces[arg.space].bytes;
+  return bytes ? bytes : spaces[arg.space].bytes();
 }
 
-/// Makes the spaces that the entry is the first to use. Gradients and moments
-/// of a model that is only read need no memory.
-void Session::allocateFor(const momrt_entry &entry) {
-  for (const momrt_op &op : table().ops().slice(entry.ops))
-    if (op.kind == MOMRT_OP_LAUNCH)
-      for (const momrt_arg &arg : table().argsOf(op))
-        if (arg.space >= MOMRT_SPACE_PARAMETERS && arg.space <= MOMRT_SPACE_MOMENT2)
-          space(momrt_space(arg.space));
-  for (const momrt_output &output : table().outputsOf(entry))
-    if (output.where.space >= MOMRT_SPACE_PARAMETERS && output.where.space <= MOMRT_SPACE_MOMENT2)
-      space(momrt_space(output.where.space));
-}
-
-void Session::checkEntry(const momrt_entry &entry, size_t index) {
+void Session::checkEntry(const momrt_entry &entry) {
   for (uint64_t at = entry.inputs.offset; at < entry.inputs.offset + entry.inputs.count; ++at)
     if (!inputIsSet[at])
       fail(MOMRT_BAD_ARGUMENT, "entry '{}' reads input '{}', which is not set for this batch",
            table().string(entry.name), table().string(table().inputs()[at].name));
-  if (entryChecked[index])
+  char &checked = entryChecked[keyOf(entry).entry];
+  if (checked)
     return;
   allocateFor(entry);
   checkRecipes(table(), entry, capacities, [&](const momrt_arg &arg) { return sizeOf(arg); });
@@ -191,52 +288,86 @@ void Session::checkEntry(const momrt_entry &entry, size_t index) {
       fail(MOMRT_BAD_TABLE, "damaged launch table: output '{}' has {} bytes in a buffer of {}",
            table().string(output.name), bytes, sizeOf(output.where));
   }
-  entryChecked[index] = true;
+  checked = true;
 }
 
-void Session::run(const std::string &name) {
+/// An entry that may run now.
+const momrt_entry &Session::prepare(const std::string &name) {
   const momrt_entry &entry = table().entry(name);
-  size_t index = &entry - table().entries().begin();
-  checkEntry(entry, index);
-  device->execute({index, capacities},
-                  [&] { walk(table(), entry, capacities, addresses, *device); });
+  if (capacities == Counts{})
+    fail(MOMRT_BAD_ARGUMENT, "entry '{}' has no batch: the last one did not fit into memory", name);
+  checkEntry(entry);
+  refreshCopies();
+  return entry;
+}
+
+void Session::walkEntry(const momrt_entry &entry) {
+  walk(table(), entry, capacities, addresses, *where);
+}
+
+WalkKey Session::keyOf(const momrt_entry &entry) const {
+  return {size_t(&entry - table().entries().begin()), capacities};
+}
+
+void Session::execute(const momrt_entry &entry) {
+  where->execute(keyOf(entry), [&] { walkEntry(entry); });
+}
+
+void Session::run(const std::string &entry) { execute(prepare(entry)); }
+
+double Session::time(const std::string &name) {
+  const momrt_entry &entry = prepare(name);
+  return where->time(keyOf(entry), [&] { walkEntry(entry); });
+}
+
+std::vector<double> Session::profile(const std::string &name, int repeats) {
+  const momrt_entry &entry = prepare(name);
+  std::vector<std::vector<double>> times; // [repeats, ops]
+  for (int turn = 0; turn < std::max(repeats, 1); ++turn) {
+    times.emplace_back(table().ops().size());
+    where->profile([&] { walkEntry(entry); }, times.back());
+  }
+  std::vector<double> medians;
+  for (size_t op = entry.ops.offset; op < entry.ops.offset + entry.ops.count; ++op) {
+    std::vector<double> all;
+    for (const std::vector<double> &run : times)
+      all.push_back(run[op]);
+    std::nth_element(all.begin(), all.begin() + long(all.size() / 2), all.end());
+    medians.push_back(all[all.size() / 2]);
+  }
+  return medians;
 }
 
 void Session::checkStatus() {
-  Buffer &buffer = spaces[MOMRT_SPACE_STATUS];
   std::vector<momrt_status> records(table().ops().size());
-  int64_t bytes = records.size() * sizeof(momrt_status);
-  device->copyOut(records.data(), buffer.data(), bytes);
-  auto found = std::find_if(records.begin(), records.end(), [](const momrt_status &status) {
-    return status.code != MOMRT_ERROR_NONE;
-  });
-  if (found == records.end())
-    return;
-  device->fill(buffer.data(), 0, bytes);
-  const momrt_status &status = *found;
-  const momrt_op &op = table().ops()[found - records.begin()];
-  std::string where = "of an unknown kernel";
-  if (op.kind == MOMRT_OP_LAUNCH)
-    where = fmt::format("of kernel '{}' ({})", table().string(table().kernels()[op.kernel].name),
-                        table().string(op.source));
-  switch (status.code) {
-  case MOMRT_ERROR_INDEX:
-    fail(MOMRT_BAD_VALUE, "index {} is out of range in row {} {}", status.value, status.row, where);
-  case MOMRT_ERROR_NOT_FINITE:
-    fail(MOMRT_BAD_VALUE, "a value is not finite in row {} {}", status.row, where);
-  default:
-    fail(MOMRT_BAD_VALUE, "error {} with value {} in row {} {}", status.code, status.value,
-         status.row, where);
+  where->copyOut(records.data(), statusAddress(), int64_t(records.size() * sizeof(momrt_status)));
+  try {
+    throwReported(table(), records.data());
+  } catch (...) {
+    clearStatus();
+    throw;
   }
 }
+
+void Session::clearStatus() {
+  Buffer &buffer = spaces[MOMRT_SPACE_STATUS];
+  where->fill(buffer.data(), 0, buffer.bytes());
+}
+
+//===----------------------------------------------------------------------===//
+// Outputs
+//===----------------------------------------------------------------------===//
 
 int64_t Session::outputElements(const momrt_output &output) const {
   return (output.kind == MOMRT_OUTPUT_ROWS ? trueCounts[output.count] : 1) * output.channels;
 }
 
+const char *Session::addressOf(const momrt_output &output) const {
+  return resolve(output.where, addresses, capacities, 0);
+}
+
 void Session::readOutput(const momrt_output &output, void *to) {
-  const char *from = resolve(output.where, addresses, capacities, 0);
-  device->copyOut(to, from, outputElements(output) * typeBytes(output.type));
+  where->copyOut(to, addressOf(output), outputElements(output) * typeBytes(output.type));
 }
 
 std::vector<float> Session::readFloats(const std::string &entry, momrt_output_kind kind,

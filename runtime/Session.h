@@ -2,7 +2,8 @@
 // moments, the arena, and the batch that entries see.
 #pragma once
 
-#include "runtime/Batch.h"
+#include "runtime/BatchLayout.h"
+#include "runtime/Memory.h"
 #include "runtime/Parameters.h"
 #include "runtime/Walk.h"
 #include <memory>
@@ -13,6 +14,7 @@ struct SessionOptions {
   int threads = 0;     ///< of the CPU; 0: all cores
   int gpu = 0;         ///< of a GPU program: which device
   bool poison = false; ///< fill the arena with NaN at each new batch
+  bool graphs = true;  ///< of a GPU program; false: each launch is waited for
 };
 
 using Hypers = std::array<float, MOMRT_HYPERS>;
@@ -20,15 +22,20 @@ using Hypers = std::array<float, MOMRT_HYPERS>;
 class Session {
 public:
   explicit Session(std::shared_ptr<const Program> program, const SessionOptions &options = {});
+  /// On a device that the caller made for the program.
+  Session(std::shared_ptr<const Program> program, std::unique_ptr<Device> device,
+          const SessionOptions &options = {});
   ~Session();
 
   const Table &table() const { return program->table; }
   const Parameters &parameters() const { return layout; }
+  Device &device() const { return *where; }
 
   /// Initial values from a seed; moments and gradients become zero.
   void initialise(uint64_t seed);
 
-  /// A whole flat space: PARAMETERS, GRADIENTS, MOMENT1 or MOMENT2.
+  /// A whole flat space: PARAMETERS, GRADIENTS, MOMENT1, MOMENT2 or COPIES, as
+  /// f32 whatever its type. Written parameters are copied before the next entry.
   std::vector<float> readSpace(momrt_space space);
   void writeSpace(momrt_space space, const std::vector<float> &values);
   /// One parameter's part of such a space.
@@ -42,10 +49,14 @@ public:
                 const void *data);
   void setHypers(const Hypers &hypers);
 
+  /// Makes room for the spaces that an entry uses, besides the arena.
+  void reserve(const std::string &entry);
   /// Runs an entry. Work may still be under way when this returns.
   void run(const std::string &entry);
-  /// Throws if a kernel met a bad value, saying where.
+  /// Throws if a kernel met a bad value, saying where. Waits for all work.
   void checkStatus();
+  /// Forgets what kernels reported.
+  void clearStatus();
 
   /// Elements of an output for the batch of now.
   int64_t outputElements(const momrt_output &output) const;
@@ -54,30 +65,52 @@ public:
   /// The f32 elements of an output that may be absent, and then none.
   std::vector<float> readFloats(const std::string &entry, momrt_output_kind kind,
                                 const std::string &name);
+  /// Where an output and the status records, [ops], lie on the device.
+  const char *addressOf(const momrt_output &output) const;
+  const char *statusAddress() const { return spaces[MOMRT_SPACE_STATUS].data(); }
+
+  /// Milliseconds of a whole entry. A GPU may run it twice, the first time.
+  double time(const std::string &entry);
+  /// The median milliseconds of each op of an entry, in the table's order: of
+  /// all rounds of a repeated launch together, 0 for what launches nothing. The
+  /// entry runs `repeats` times, on a GPU twice as often.
+  std::vector<double> profile(const std::string &entry, int repeats);
 
   const Counts &counts() const { return trueCounts; }
   int64_t arenaBytes() const { return arena.bytes(); }
+  /// What the session holds on the device now.
+  std::vector<MemoryPart> memory() const;
 
 private:
   Buffer &space(momrt_space space);
-  void grow(Buffer &buffer, int64_t bytes);
-  void place(momrt_space space, int64_t bytes);
+  Buffer &grow(Buffer &buffer, int64_t bytes, const std::string &what);
+  void place(momrt_space space, int64_t bytes, const std::string &what);
+  std::string advice() const;
+  void readRange(momrt_space space, int64_t first, int64_t count, float *values);
+  void writeRange(momrt_space space, int64_t first, int64_t count, const float *values);
   void planFor(const Counts &shape);
+  void placeBatch(const Counts &shape);
   void allocateFor(const momrt_entry &entry);
   int64_t sizeOf(const momrt_arg &arg) const;
-  void checkEntry(const momrt_entry &entry, size_t index);
+  void checkEntry(const momrt_entry &entry);
+  const momrt_entry &prepare(const std::string &entry);
+  WalkKey keyOf(const momrt_entry &entry) const;
+  void execute(const momrt_entry &entry);
+  void walkEntry(const momrt_entry &entry);
+  void refreshCopies();
 
   std::shared_ptr<const Program> program;
-  std::unique_ptr<Device> device; // outlives the buffers below
+  std::unique_ptr<Device> where; // outlives the buffers below
   const SessionOptions options;
   const Parameters layout;
 
   Counts trueCounts{1, 0, 0, 0, 0}, capacities{};
-  Buffer spaces[MOMRT_SPACES];
-  Buffer arena;
-  std::vector<Buffer> inputs;     // [inputs of the table]
+  Buffer spaces[MOMRT_SPACES]; // those that are no part of a batch
+  Buffer arena, batchArrays;
+  BatchLayout batchLayout;        // of `batchArrays`
   std::vector<char> inputIsSet;   // [inputs of the table] since the batch was set
   std::vector<char> entryChecked; // [entries] in this shape class
+  bool copiesAreStale = true;
   Addresses addresses;
 };
 

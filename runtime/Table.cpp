@@ -10,11 +10,30 @@ std::vector<std::string> Table::modalities() const {
   return names;
 }
 
+uint32_t Table::typeOf(uint32_t space) const {
+  switch (space) {
+  case MOMRT_SPACE_PARAMETERS:
+    return table->parameter_type;
+  case MOMRT_SPACE_GRADIENTS:
+    return table->gradient_type;
+  case MOMRT_SPACE_COPIES:
+    return table->copy_type;
+  default:
+    return table->moment_type;
+  }
+}
+
 const momrt_entry *Table::findEntry(const std::string &name) const {
   for (const momrt_entry &entry : entries())
     if (name == string(entry.name))
       return &entry;
   return nullptr;
+}
+
+const momrt_entry *Table::planEntry() const {
+  // A layer may have the name too, but it gives the caller something.
+  const momrt_entry *plan = findEntry("plan");
+  return plan && !plan->outputs.count ? plan : nullptr;
 }
 
 const momrt_entry &Table::entry(const std::string &name) const {

@@ -60,8 +60,13 @@ public:
     return outputs().slice(entry.outputs);
   }
 
+  /// The momrt_type of a space that is laid out as the parameters are.
+  uint32_t typeOf(uint32_t space) const;
+
   /// Null if there is none of that name.
   const momrt_entry *findEntry(const std::string &name) const;
+  /// The entry that makes the modality route on the device; null where the host does.
+  const momrt_entry *planEntry() const;
   /// Throws, listing the entries there are.
   const momrt_entry &entry(const std::string &name) const;
   /// Null if the entry has no such output.
@@ -89,6 +94,11 @@ public:
 private:
   const momrt_cpu_kernel *kernels;
 };
+
+/// Whether a space has an element for each of the parameters.
+inline bool isLikeParameters(uint32_t space) {
+  return space >= MOMRT_SPACE_PARAMETERS && space <= MOMRT_SPACE_COPIES;
+}
 
 /// Bytes of an element of a momrt_type; 0 for what is none.
 int64_t typeBytes(uint32_t type);

@@ -5,11 +5,13 @@
 #include <cfloat>
 #include <cmath>
 #include <csignal>
+#include <deque>
 
 namespace momrt {
 namespace {
 
 volatile std::sig_atomic_t signalled = 0;
+constexpr size_t kEvaluateAhead = 3;
 
 /// While it lives, SIGINT and SIGTERM ask the run to end after its step; a
 /// second one of the same kind ends the process as usual.
@@ -33,7 +35,10 @@ private:
   struct sigaction interrupt, terminate;
 };
 
-/// One run in one folder.
+using Clock = std::chrono::steady_clock;
+
+/// One run in one folder. Steps are queued ahead of their results; whatever
+/// looks at the parameters waits until there are none under way.
 class Run {
 public:
   Run(Session &session, const TrainOptions &options);
@@ -41,11 +46,23 @@ public:
 
 private:
   void begin();
+  bool pausesAfter(int64_t step) const;
   void resume(const std::string &checkpoint);
-  StepReport step(BatchReader &reader);
+  void stretch();
+  void queueStep();
+  void finishStep();
+  StepReport report(const Snapshot &snapshot);
   Hypers hypersOf(int64_t step, double rate) const;
+  bool isDue(int64_t every, int64_t step) const { return every > 0 && step % every == 0; }
   void evaluateHeldOut();
   void save();
+
+  /// A step that the device may still be at.
+  struct Queued {
+    int64_t step, tokens; ///< tokens: of the step
+    double rate;
+    ReaderPosition next;  ///< where the batch after it begins
+  };
 
   Session &session;
   const TrainOptions &options;
@@ -53,14 +70,17 @@ private:
   FolderLock lock;
   DataFile data;
   std::optional<DataFile> heldOut;
-  RunState state;
+  RunState state; ///< after the last step whose results were read
   TrainResult result;
   std::optional<RunLog> log;
   std::optional<Progress> progress;
   const std::vector<std::string> modalities;
+  std::optional<BatchReader> reader;
+  std::optional<Snapshots> snapshots;
+  std::deque<Queued> queued;
+  Clock::time_point finished; ///< the last step, or the pause before the next
+  bool goOn = true;           ///< says options.onStep
 };
-
-using Clock = std::chrono::steady_clock;
 
 double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -148,35 +168,74 @@ Hypers Run::hypersOf(int64_t step, double rate) const {
   return hypers;
 }
 
-StepReport Run::step(BatchReader &reader) {
-  Clock::time_point start = Clock::now();
-  auto [batch, position] = *reader.next(); // endless
-  int64_t number = state.step + 1;
-  StepReport report{number, options.steps, state.tokens + batch.tokens(), {}, 0, 0, 0, 0};
-  report.rate = rateAt(table.rates(), number, options.steps);
+void Run::queueStep() {
+  auto [batch, next] = *reader->next(); // endless
+  int64_t step = (queued.empty() ? state.step : queued.back().step) + 1;
+  double rate = rateAt(table.rates(), step, options.steps);
   session.setBatch(batch);
-  session.setHypers(hypersOf(number, report.rate));
+  session.setHypers(hypersOf(step, rate));
   session.run("gradient");
   session.run("update");
-  // One wait a step: what kernels found is read with the losses.
-  session.checkStatus();
-  report.measures = readMeasures(session, "gradient");
+  snapshots->take(fmt::format(" at step {}", step));
+  queued.push_back({step, batch.tokens(), rate, next});
+}
+
+/// What the oldest step came to.
+StepReport Run::report(const Snapshot &snapshot) {
+  Queued step = queued.front();
+  queued.pop_front();
+  StepReport report{step.step, options.steps, state.tokens + step.tokens, {}, step.rate, 0, 0, 0};
+  report.measures = readMeasures(table, snapshot, "gradient");
   for (const Measure &measure : report.measures)
     if (measure.loss && !std::isfinite(measure.value))
-      fail(MOMRT_BAD_VALUE, "loss '{}' is {} at step {}", measure.name, measure.value, number);
-  std::vector<float> norm = session.readFloats("update", MOMRT_OUTPUT_TENSOR, "grad_norm");
+      fail(MOMRT_BAD_VALUE, "loss '{}' is {} at step {}", measure.name, measure.value, step.step);
+  std::vector<float> norm = snapshot.floats("update", MOMRT_OUTPUT_TENSOR, "grad_norm");
   report.gradientNorm = norm.empty() ? 0.0 / 0.0 : norm[0];
   if (!norm.empty() && !std::isfinite(report.gradientNorm))
-    fail(MOMRT_BAD_VALUE, "the gradient's norm is {} at step {}", report.gradientNorm, number);
+    fail(MOMRT_BAD_VALUE, "the gradient's norm is {} at step {}", report.gradientNorm, step.step);
 
-  double seconds = secondsSince(start);
-  state.step = number;
+  // Between two results lies one step of the device.
+  double seconds = secondsSince(finished);
+  finished = Clock::now();
+  state.step = step.step;
   state.tokens = report.tokens;
-  state.data = position;
+  state.data = step.next;
   state.seconds += seconds;
   report.seconds = state.seconds;
-  report.tokensPerSecond = double(batch.tokens()) / seconds;
+  report.tokensPerSecond = double(step.tokens) / seconds;
   return report;
+}
+
+void Run::finishStep() {
+  StepReport step = report(snapshots->next());
+  log->write(fmt::format("{{\"kind\":\"train\",\"step\":{},{},\"rate\":{},\"grad_norm\":{},"
+                         "\"tokens_per_s\":{:.1f},\"seconds\":{:.3f},\"tokens\":{}}}",
+                         step.step, measuresJson(step.measures, modalities),
+                         numberJson(step.rate), numberJson(step.gradientNorm),
+                         step.tokensPerSecond, step.seconds, step.tokens));
+  progress->show(step.step, step.measures, modalities, step.tokensPerSecond);
+  goOn = (!options.onStep || options.onStep(step)) && goOn;
+}
+
+/// Whether the parameters after a step are looked at, or it is the last.
+bool Run::pausesAfter(int64_t step) const {
+  return step >= options.steps || isDue(options.saveEvery, step) ||
+         (heldOut && isDue(options.evaluateEvery, step));
+}
+
+/// Steps up to a pause or a request to stop; none is under way afterwards.
+void Run::stretch() {
+  finished = Clock::now();
+  int64_t step = state.step;
+  do {
+    queueStep();
+    if (step == result.step) // the first: all memory is there
+      progress->say(memoryText(session.device(), session.memory()));
+    while (snapshots->due())
+      finishStep();
+  } while (!pausesAfter(++step) && goOn && !signalled);
+  while (snapshots->waiting())
+    finishStep();
 }
 
 void Run::evaluateHeldOut() {
@@ -194,21 +253,19 @@ TrainResult Run::go() {
     return result;
   }
   SignalWatch watch;
-  BatchReader reader(data, {state.streams, state.length, state.seed, true}, state.data);
+  // The arena comes last, as its size is what a user can choose.
+  session.reserve("gradient");
+  session.reserve("update");
+  reader.emplace(data, Packing{state.streams, state.length, state.seed, true}, state.data);
+  snapshots.emplace(session, std::vector<std::string>{"gradient", "update"},
+                    size_t(std::max(options.ahead, 0)));
   int64_t saved = state.step;
   while (state.step < options.steps && !result.stopped) {
-    StepReport report = step(reader);
-    log->write(fmt::format("{{\"kind\":\"train\",\"step\":{},{},\"rate\":{},\"grad_norm\":{},"
-                           "\"tokens_per_s\":{:.1f},\"seconds\":{:.3f},\"tokens\":{}}}",
-                           report.step, measuresJson(report.measures, modalities),
-                           numberJson(report.rate), numberJson(report.gradientNorm),
-                           report.tokensPerSecond, report.seconds, report.tokens));
-    progress->show(report.step, report.measures, modalities, report.tokensPerSecond);
-    bool goOn = !options.onStep || options.onStep(report);
-    if (heldOut && options.evaluateEvery > 0 && state.step % options.evaluateEvery == 0)
+    stretch();
+    if (heldOut && isDue(options.evaluateEvery, state.step))
       evaluateHeldOut();
     result.stopped = (signalled || !goOn) && state.step < options.steps;
-    if (options.saveEvery > 0 && state.step % options.saveEvery == 0) {
+    if (isDue(options.saveEvery, state.step)) {
       save();
       saved = state.step;
     }
@@ -232,12 +289,22 @@ std::vector<Measure> evaluate(Session &session, const DataFile &data, int64_t st
                               int64_t length) {
   MeasureTotals totals;
   BatchReader reader(data, {streams, length, 0, false});
-  while (auto next = reader.next()) {
+  Snapshots snapshots(session, {"loss"}, kEvaluateAhead);
+  std::deque<int64_t> tokens; // of the batches under way
+  auto finish = [&] {
+    totals.add(readMeasures(session.table(), snapshots.next(), "loss"), tokens.front());
+    tokens.pop_front();
+  };
+  for (int64_t batch = 1; auto next = reader.next(); ++batch) {
     session.setBatch(next->first);
     session.run("loss");
-    session.checkStatus();
-    totals.add(readMeasures(session, "loss"), next->first.tokens());
+    snapshots.take(fmt::format(" in batch {} of the evaluation", batch));
+    tokens.push_back(next->first.tokens());
+    while (snapshots.due())
+      finish();
   }
+  while (snapshots.waiting())
+    finish();
   return totals.result();
 }
 

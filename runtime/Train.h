@@ -25,8 +25,10 @@ struct TrainOptions {
   int64_t streams = 0, length = 0; ///< 0: as the model says
   uint64_t seed = 0;
   bool resume = false; ///< from the folder's last checkpoint, if it has one
+  int ahead = 3;       ///< steps queued on the device while an earlier one's losses are awaited
   ProgressMode progress = ProgressMode::Automatic;
-  /// Called after each step; false ends the run as a signal does. Must not throw.
+  /// Called after each step; false ends the run as a signal does, after the
+  /// steps that are queued already. Must not throw.
   std::function<bool(const StepReport &)> onStep;
 };
 

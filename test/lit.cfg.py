@@ -6,12 +6,17 @@ import lit.formats
 config.name = "momc"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".mom", ".test"]
-config.excludes = ["Inputs", "gpu"]
+config.excludes = ["Inputs"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.build, "test")
 path = [os.path.join(config.build, "bin"), config.llvm_tools, config.environment["PATH"]]
 config.environment["PATH"] = os.path.pathsep.join(path)
+config.substitutions.append(("%build", config.build))
 config.substitutions.append(("%source", config.source))
 config.substitutions.append(("%examples", os.path.join(config.source, "examples")))
+# Folders with a CUDA driver of the tests' own: one that pretends, one of long ago.
+for driver in ("fake", "old"):
+    folder = os.path.join(config.build, "test", "runtime", driver)
+    config.substitutions.append(("%" + driver + "_cuda", folder))
 # Debian's Python: the packages that the corpus builder needs belong to it.
 config.substitutions.append(("%python", "/usr/bin/python3"))

@@ -1,8 +1,8 @@
 // mom-partition: cuts joint functions into forward and backward.
 //
 // The cut follows the uses: what the forward results need is forward, the rest
-// is backward, and a forward value that backward reads is either saved or, when
-// only pointwise work lies between it and saved values, computed again.
+// is backward. A forward value that backward reads is saved, or computed again from
+// other saved values where only cheap work lies between and fewer bytes are kept.
 #include "dialect/Mom.h"
 
 namespace mom {
@@ -17,11 +17,26 @@ using namespace mom;
 /// No work at all: a view, a name or a constant.
 static bool isFree(Operation *op) { return isa<ModalityRouteOp, arith::ConstantOp, SplitOp>(op); }
 
-/// Work that costs less than storing and loading its result.
-static bool isCheap(Operation *op) {
-  if (isFree(op) || isa<BroadcastOp, PresentOp, OneHotOp>(op))
+/// Work that costs less than storing and loading its result; with `sequence` also
+/// convolutions, which read each row a few times from a cache.
+static bool isCheap(Operation *op, bool sequence) {
+  if (isFree(op) || isa<BroadcastOp, PresentOp, OneHotOp, RmsNormOp>(op))
     return true;
+  if (auto conv = dyn_cast<Conv1dOp>(op))
+    return sequence && !conv.getFinal();
   return op->hasTrait<OpTrait::Elementwise>();
+}
+
+/// Rows are counted as this many.
+static constexpr int64_t kTypicalRows = 4096;
+
+static int64_t bytesOf(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type)
+    return 0;
+  RowsAttr rows = rowsOf(type);
+  int64_t count = !rows ? 0 : rows.getChunk() ? kTypicalRows / rows.getChunk() : kTypicalRows;
+  return 4 * (rows ? count * channelsOf(type) : type.getNumElements());
 }
 
 /// Bits are computed again rather than saved: nothing stores them.
@@ -36,12 +51,20 @@ struct Halves {
 /// One joint function on its way to two.
 class Cut {
 public:
-  Cut(func::FuncOp joint, bool recompute) : joint(joint), recompute(recompute) {
+  Cut(func::FuncOp joint, bool recompute, bool sequence)
+      : joint(joint), sequence(sequence) {
     carried = joint->getAttrOfType<IntegerAttr>(attr::kCarried).getInt();
     inputs = joint.getNumArguments() - carried;
     auto returned = joint.getBody().front().getTerminator()->getOperands();
     for (Value result : returned.take_front(carried))
       markForward(result);
+    for (Value gradient : returned.drop_front(carried))
+      markBackward(gradient);
+    if (recompute)
+      while (saveLess())
+        ;
+    backward.clear();
+    seen.clear();
     for (Value gradient : returned.drop_front(carried))
       markBackward(gradient);
   }
@@ -64,9 +87,10 @@ private:
         markForward(operand);
   }
 
-  /// `value` is read by backward.
+  /// `value` is read by backward. The first time, all that is not free is saved; the
+  /// second time `saved` is as it should be.
   void markBackward(Value value) {
-    if (!seen.insert(value).second)
+    if (!seen.insert(value).second || saved.contains(value))
       return;
     Operation *op = value.getDefiningOp();
     if (!op) {
@@ -77,7 +101,7 @@ private:
         saved.insert(value);
       return;
     }
-    bool again = isCondition(value) || (recompute ? canRecompute(op) : isFree(op));
+    bool again = isCondition(value) || isFree(op) || recomputed.contains(op);
     if (forward.contains(op) && !again) {
       saved.insert(value);
       return;
@@ -87,11 +111,48 @@ private:
       markBackward(operand);
   }
 
-  /// Recomputing must not force more values to be saved than it spares: a chain
-  /// is followed only while each op reads one row value.
-  static bool canRecompute(Operation *op) {
-    return isCheap(op) &&
-           llvm::count_if(dependencies(op), [](Value v) { return isRows(v.getType()); }) <= 1;
+  /// The values, none of them saved now, that must be if `value` is computed again.
+  void findLeaves(Value value, SetVector<Value> &leaves, SetVector<Operation *> &ops,
+                  DenseSet<Value> &visited) {
+    if (!visited.insert(value).second)
+      return;
+    Operation *op = value.getDefiningOp();
+    if (!op) {
+      if (cast<BlockArgument>(value).getArgNumber() < carried)
+        leaves.insert(value);
+      return;
+    }
+    if (!isCheap(op, sequence) && !isCondition(value)) {
+      leaves.insert(value);
+      return;
+    }
+    ops.insert(op);
+    for (Value operand : dependencies(op))
+      if (!saved.contains(operand))
+        findLeaves(operand, leaves, ops, visited);
+  }
+
+  /// Replaces one saved value by fewer bytes from which it is computed again.
+  bool saveLess() {
+    for (Value value : saved) {
+      SetVector<Value> leaves;
+      SetVector<Operation *> ops;
+      DenseSet<Value> visited;
+      Operation *op = value.getDefiningOp();
+      if (!op || op->getNumResults() != 1 || !isCheap(op, sequence))
+        continue;
+      findLeaves(value, leaves, ops, visited);
+      int64_t more = 0;
+      for (Value leaf : leaves)
+        more += bytesOf(leaf);
+      if (more >= bytesOf(value))
+        continue;
+      saved.remove(value);
+      saved.insert_range(leaves);
+      recomputed.insert_range(ops);
+      return true;
+    }
+    return false;
   }
 
   /// The operands whose values an op reads. A broadcast reads the shape of
@@ -183,9 +244,9 @@ private:
   }
 
   func::FuncOp joint;
-  bool recompute;
+  bool sequence;
   unsigned carried, inputs;
-  SetVector<Operation *> forward, backward;
+  SetVector<Operation *> forward, backward, recomputed;
   SetVector<Value> saved;
   DenseSet<Value> seen;
 };
@@ -205,7 +266,7 @@ public:
         visit(func, symbols, joints);
     for (func::FuncOp joint : joints) {
       replaceCalls(joint);
-      halves[joint.getSymNameAttr()] = Cut(joint, recompute).build(symbols);
+      halves[joint.getSymNameAttr()] = Cut(joint, recompute, sequence).build(symbols);
     }
     for (auto func : module.getOps<func::FuncOp>())
       replaceCalls(func);

@@ -50,12 +50,15 @@ def PartitionPass : Pass<"mom-partition", "::mlir::ModuleOp"> {
   let description = [{
     Cuts each joint function into `@f.forward`, which also returns the values to
     save, and `@f.backward`, which takes them. A value that backward reads is
-    computed again from saved ones where that takes pointwise work only
-    (`recompute`), and is saved otherwise. `mom.forward` and `mom.backward`
-    become `mom.repeat`; tapes become stacks.
+    computed again from saved ones where that takes cheap work only and fewer bytes
+    are kept (`recompute`), and is saved otherwise. Cheap are pointwise work and
+    norms, and convolutions where `sequence` is set. `mom.forward` and
+    `mom.backward` become `mom.repeat`; tapes become stacks.
   }];
   let options = [Option<"recompute", "recompute", "bool", "true",
-                        "compute pointwise values again instead of saving them">];
+                        "compute cheap values again instead of saving them">,
+                 Option<"sequence", "sequence", "bool", "false",
+                        "a convolution is cheap">];
 }
 
 #endif

@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/TypeUtilities.h"
 
@@ -58,6 +59,24 @@ Value Approximations::fma(Value x, Value y, Value z) {
   Value(arith::SelectOp::create(                                                                   \
       b, loc, arith::CmpFOp::create(b, loc, arith::CmpFPredicate::predicate, x, y), yes, no))
 
+Value Approximations::special(StringRef intrinsic, Value x) {
+  auto one = [&](Value lane) -> Value {
+    return LLVM::CallIntrinsicOp::create(b, loc, b.getF32Type(), b.getStringAttr(intrinsic), lane)
+        .getResult(0);
+  };
+  auto vector = dyn_cast<VectorType>(x.getType());
+  if (!vector)
+    return one(x);
+  SmallVector<Value> lanes;
+  for (int64_t i = 0; i < vector.getNumElements(); ++i)
+    lanes.push_back(one(vector::ExtractOp::create(b, loc, x, ArrayRef<int64_t>{i})));
+  return vector::FromElementsOp::create(b, loc, vector, lanes);
+}
+
+Value Approximations::divide(Value x, Value y) {
+  return gpu ? MUL(x, special("llvm.nvvm.rcp.approx.ftz.f", y)) : DIV(x, y);
+}
+
 Value Approximations::affine(Value x, double scale, double offset) {
   if (scale == 0)
     return constant(offset, x);
@@ -101,6 +120,8 @@ Value Approximations::expm1Small(Value r) {
 }
 
 Value Approximations::exp(Value x) {
+  if (gpu)
+    return special("llvm.nvvm.ex2.approx.ftz.f", MUL(x, constant(kLog2e, x)));
   // Written so that "not a number" stays in x.
   Value bounded = IF(OLT, x, constant(-104, x), constant(-104, x), x);
   bounded = IF(OGT, bounded, constant(89, x), constant(89, x), bounded);
@@ -111,6 +132,8 @@ Value Approximations::exp(Value x) {
 }
 
 Value Approximations::exp2(Value x) {
+  if (gpu)
+    return special("llvm.nvvm.ex2.approx.ftz.f", x);
   Value bounded = IF(OLT, x, constant(-151, x), constant(-151, x), x);
   bounded = IF(OGT, bounded, constant(129, x), constant(129, x), bounded);
   auto [n, whole] = nearest(bounded, constant(1, x));
@@ -179,7 +202,7 @@ Value Approximations::log(Value x) {
 Value Approximations::log1p(Value x) {
   // What 1 + x rounded off comes back as a first-order correction.
   Value one = constant(1, x), u = ADD(x, one);
-  Value correction = DIV(SUB(x, SUB(u, one)), u);
+  Value correction = divide(SUB(x, SUB(u, one)), u);
   correction = IF(OEQ, u, constant(0, x), constant(0, x), correction);
   correction = IF(OEQ, u, constant(kInfinity, x), constant(0, x), correction);
   return ADD(log(u), correction);
@@ -191,24 +214,24 @@ Value Approximations::tanh(Value x) {
                            -3.33332819422e-1});
   Value near = fma(MUL(p, z), x, x);
   Value size = math::AbsFOp::create(b, loc, x), one = constant(1, x);
-  Value far = SUB(one, DIV(constant(2, x), ADD(exp(ADD(size, size)), one)));
+  Value far = SUB(one, divide(constant(2, x), ADD(exp(ADD(size, size)), one)));
   far = math::CopySignOp::create(b, loc, far, x);
   return IF(OLT, size, constant(0.625, x), near, far);
 }
 
 Value Approximations::sigmoid(Value x) {
   Value one = constant(1, x);
-  return DIV(one, ADD(one, exp(arith::NegFOp::create(b, loc, x))));
+  return divide(one, ADD(one, exp(arith::NegFOp::create(b, loc, x))));
 }
 
 Value Approximations::silu(Value x) {
-  return DIV(x, ADD(constant(1, x), exp(arith::NegFOp::create(b, loc, x))));
+  return divide(x, ADD(constant(1, x), exp(arith::NegFOp::create(b, loc, x))));
 }
 
 Value Approximations::softplus(Value x) {
   // log1p of y = exp(-|x|) in [0, 1]: 1 + y is normal, and no case is special.
   Value size = math::AbsFOp::create(b, loc, x), one = constant(1, x);
   Value y = exp(arith::NegFOp::create(b, loc, size)), u = ADD(y, one);
-  Value log = ADD(logNormal(u, Value()), DIV(SUB(y, SUB(u, one)), u));
+  Value log = ADD(logNormal(u, Value()), divide(SUB(y, SUB(u, one)), u));
   return ADD(IF(OGT, x, constant(0, x), x, constant(0, x)), log);
 }

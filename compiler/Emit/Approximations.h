@@ -13,6 +13,9 @@ namespace mom {
 struct Approximations {
   mlir::OpBuilder &b;
   mlir::Location loc;
+  /// GPU: exponentials and reciprocals are its own instructions (2 ulp of f32, denormal
+  /// numbers flushed to 0), and so is what is made of them.
+  bool gpu = false;
 
   /// 1.0 ulp; 0 below -104, infinity above 88.73, denormal results kept.
   mlir::Value exp(mlir::Value x);
@@ -32,6 +35,9 @@ struct Approximations {
   mlir::Value affine(mlir::Value x, double scale, double offset);
 
 private:
+  /// A function of the special function unit, lane by lane.
+  mlir::Value special(llvm::StringRef intrinsic, mlir::Value x);
+  mlir::Value divide(mlir::Value x, mlir::Value y);
   mlir::Value integer(int32_t value, mlir::Value like);
   mlir::Value asInteger(mlir::Value x);
   mlir::Value asFloat(mlir::Value bits, mlir::Value like);

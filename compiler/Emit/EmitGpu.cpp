@@ -2,6 +2,7 @@
 #include "compiler/Emit/EmitKernels.h"
 #include "compiler/Emit/conv/ConvGpu.h"
 #include "compiler/Emit/map/MapGpu.h"
+#include "compiler/Emit/plan/PlanGpu.h"
 #include "compiler/Emit/product/ProductGpu.h"
 #include "compiler/Emit/reduce/ReduceGpu.h"
 #include "compiler/Emit/scan/ScanGpu.h"
@@ -51,7 +52,8 @@ public:
       return emit(kernel, k);
     };
     if (failed(emitKernels(getOperation(), Family::Gpu, emitFor)))
-      signalPassFailure();
+      return signalPassFailure();
+    emitPlan(getOperation());
   }
 };
 } // namespace

@@ -59,11 +59,9 @@ void KernelBuilder::begin(ArrayRef<unsigned> written, StringRef suffix) {
 void KernelBuilder::describeGpuFunction() {
   function.setCConv(LLVM::CConv::PTX_Kernel);
   std::string size = std::to_string(threads());
-  auto pair = [&](StringRef key, StringRef value) -> Attribute {
-    return b.getStrArrayAttr({key, value});
-  };
-  function.setPassthroughAttr(b.getArrayAttr(
-      {pair("nvvm.reqntid", size), pair("denormal-fp-math-f32", "preserve-sign,preserve-sign")}));
+  // Denormal numbers stay: with them flushed, LLVM 22 compares bf16 by an instruction
+  // that does not exist.
+  function.setPassthroughAttr(b.getArrayAttr({b.getStrArrayAttr({"nvvm.reqntid", size})}));
   bool inPlace = llvm::any_of(kernel.getOutputs(), [](Value result) {
     return llvm::any_of(result.getUses(), [](OpOperand &use) {
       auto func = dyn_cast<func::FuncOp>(use.getOwner()->getParentOp());
@@ -137,8 +135,23 @@ unsigned KernelBuilder::workspace(RankedTensorType type) {
   unsigned id = workspaces.size();
   workspaces.push_back(Value());
   workspaceTypes.push_back(type);
-  workspaceSlots.push_back(slots++);
+  workspaceSlots.push_back(slots);
   newWorkspaces.push_back(id);
+  if (onGpu()) { // one pointer a buffer, and the function is declared already
+    auto ptr = LLVM::LLVMPointerType::get(b.getContext());
+    SmallVector<Type> types(function.getArgumentTypes());
+    types.push_back(ptr);
+    function.setFunctionType(
+        LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), types));
+    function.getBody().front().addArgument(ptr, loc);
+    SmallVector<Attribute> attributes(types.size() - 1, b.getDictionaryAttr({}));
+    if (ArrayAttr given = function.getArgAttrsAttr())
+      llvm::copy(given, attributes.begin());
+    attributes.push_back(b.getDictionaryAttr(
+        b.getNamedAttr(LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr())));
+    function.setArgAttrsAttr(b.getArrayAttr(attributes));
+  }
+  ++slots;
   return id;
 }
 
@@ -155,6 +168,7 @@ void KernelBuilder::finish(GridAttr grid) {
   b.setInsertionPoint(kernel);
   auto launch = LaunchOp::create(b, loc, types, FlatSymbolRefAttr::get(function.getSymNameAttr()),
                                  grid, phaseInputs);
+  launch->setDiscardableAttrs(kernel->getDiscardableAttrDictionary()); // what others noted
   launches.push_back(launch);
   unsigned next = 0;
   for (unsigned i : phaseOutputs)
@@ -345,6 +359,11 @@ Value KernelBuilder::modalityAt(Value batch, Value position) {
 Value KernelBuilder::rowAt(Value source, Value position) {
   Value row = loadScalar(pointer(source, RowOf), b.getI32Type(), position);
   return arith::ExtSIOp::create(b, loc, b.getI64Type(), row);
+}
+
+Value KernelBuilder::rowsAt(Value source, Value position, int64_t lanes) {
+  Value at = address(pointer(source, RowOf), b.getI32Type(), position);
+  return LLVM::LoadOp::create(b, loc, lanesOf(b.getI32Type(), lanes), at, 4 * lanes);
 }
 
 Value KernelBuilder::positionAt(Value source, Value row) {

@@ -173,6 +173,9 @@ public:
   mlir::Value segmentOf(mlir::Value batch, mlir::Value position);
   mlir::Value modalityAt(mlir::Value batch, mlir::Value position);
   mlir::Value rowAt(mlir::Value source, mlir::Value position);
+  /// i32 rows of `lanes` positions side by side; `position` is a multiple of `lanes`, a
+  /// power of two of at most 16. Positions after the last have rows too, of any token.
+  mlir::Value rowsAt(mlir::Value source, mlir::Value position, int64_t lanes);
   mlir::Value positionAt(mlir::Value source, mlir::Value row);
   mlir::Value offset(mlir::Value source, mlir::Value group);
   mlir::Value groupOf(mlir::Value route, mlir::Value row);

@@ -18,9 +18,9 @@ using namespace mlir;
 using namespace mom;
 
 /// What stands for the result of `op`, or null where it stays.
-static Value expand(Operation *op) {
+static Value expand(Operation *op, bool gpu) {
   OpBuilder b(op);
-  Approximations a{b, op->getLoc()};
+  Approximations a{b, op->getLoc(), gpu};
   Value x = op->getOperand(0);
   return TypeSwitch<Operation *, Value>(op)
       .Case([&](SigmoidOp) { return a.sigmoid(x); })
@@ -48,6 +48,7 @@ public:
 
   void runOnOperation() override {
     for (auto function : getOperation().getOps<LLVM::LLVMFuncOp>()) {
+      bool gpu = function.getCConv() == LLVM::CConv::PTX_Kernel;
       SmallVector<Operation *> candidates;
       function.walk([&](Operation *op) {
         if (op->getNumResults() == 1 && op->getNumOperands() == 1 &&
@@ -55,7 +56,7 @@ public:
           candidates.push_back(op);
       });
       for (Operation *op : candidates) {
-        Value expanded = expand(op);
+        Value expanded = expand(op, gpu);
         if (!expanded)
           continue;
         op->replaceAllUsesWith(ValueRange(expanded));

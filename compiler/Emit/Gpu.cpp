@@ -36,7 +36,10 @@ Value Gpu::i32(int64_t value) {
   return arith::ConstantOp::create(k.b, k.loc, k.b.getI32IntegerAttr(static_cast<int32_t>(value)));
 }
 
-Value Gpu::toI32(Value v) { return arith::TruncIOp::create(k.b, k.loc, k.b.getI32Type(), v); }
+Value Gpu::toI32(Value v) {
+  return v.getType().isInteger(32) ? v
+                                   : arith::TruncIOp::create(k.b, k.loc, k.b.getI32Type(), v);
+}
 Value Gpu::toI64(Value v) { return arith::ExtUIOp::create(k.b, k.loc, k.b.getI64Type(), v); }
 
 void Gpu::barrier() { intrinsic("llvm.nvvm.barrier.cta.sync.aligned.all", {}, {i32(0)}); }

@@ -20,11 +20,17 @@ def FormKernelsPass : Pass<"mom-form-kernels", "::mlir::ModuleOp"> {
 def AssignStoragePass : Pass<"mom-assign-storage", "::mlir::ModuleOp"> {
   let summary = "values between kernels have a storage type";
   let description = [{
-    Rows that one kernel writes and others of the same function read are stored
-    as `type`; kernels convert at their boundary and compute in f32. Rows of one
-    channel (norms, losses) and carried states stay f32.
+    Rows that kernels write for other kernels are stored in the first type of
+    `type`, also where a repetition keeps them for its backward one; kernels
+    convert at their boundary and compute in f32. Rows of one channel (norms,
+    losses) and carried values stay f32. Where rows are narrow the operands of
+    products are too: weights have a copy of that type, which the update writes and
+    an entry "copies" makes anew. The module's `mom.storage` says what parameters,
+    gradients, moments and copies are stored in.
   }];
-  let options = [Option<"type", "type", "std::string", "\"f32\"", "f32, bf16 or f16">];
+  let options = [Option<"type", "type", "std::string", "\"f32\"",
+                        "a precision line: f32, bf16 (weights f32 + bf16 copy, moments f32) ...; "
+                        "model: the train block's">];
 }
 
 #endif

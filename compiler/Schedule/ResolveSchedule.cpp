@@ -1,5 +1,9 @@
 // mom-resolve-schedule: the knob table, and kernels with all their knobs.
+#include "compiler/Schedule/ConvDefaults.h"
 #include "compiler/Schedule/Knobs.h"
+#include "compiler/Schedule/RowDefaults.h"
+#include "compiler/Schedule/ScanDefaults.h"
+#include "compiler/Schedule/ProductDefaults.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"

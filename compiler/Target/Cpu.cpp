@@ -29,13 +29,15 @@ FailureOr<OwningOpRef<ModuleOp>> mom::lowerToLlvmDialect(ModuleOp emitted, bool 
       b.clone(op);
 
   PassManager pm(emitted.getContext());
-  // On a CPU bf16 in integer steps: not every processor converts it, and the
-  // library function that LLVM would call rounds one element at a time.
-  arith::ArithExpandOpsPassOptions expand;
-  expand.includeBf16 = expandBf16;
-  // Before the canonicalizer, which makes conversions from integers to bf16 of
-  // two steps that this knows.
-  pm.addPass(arith::createArithExpandOpsPass(expand));
+  if (expandBf16) {
+    // On a CPU bf16 in integer steps: not every processor converts it, and the
+    // library function that LLVM would call rounds one element at a time. Before the
+    // canonicalizer, which makes conversions from integers to bf16 of two steps that
+    // this knows. A GPU has instructions for what it expands.
+    arith::ArithExpandOpsPassOptions expand;
+    expand.includeBf16 = true;
+    pm.addPass(arith::createArithExpandOpsPass(expand));
+  }
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createSCFToControlFlowPass());

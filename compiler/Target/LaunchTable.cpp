@@ -135,10 +135,14 @@ private:
       return;
     Place place;
     if (auto name = func.getArgAttrOfType<StringAttr>(index, attr::kParam)) {
-      place = Place::in(MOMRT_SPACE_PARAMETERS, 4 * parameterOffset.lookup(name.getValue()));
+      // A parameter in another type than the weights' is their copy.
+      bool copy = typeOf(elementOf(argument)) != writer.header.parameter_type;
+      place = flatPlace(copy ? MOMRT_SPACE_COPIES : MOMRT_SPACE_PARAMETERS,
+                        parameterOffset.lookup(name.getValue()), argument);
     } else if (auto state = func.getArgAttrOfType<StringAttr>(index, attr::kState)) {
       place = statePlace(state.getValue(),
-                         func.getArgAttrOfType<IntegerAttr>(index, attr::kOffset).getInt());
+                         func.getArgAttrOfType<IntegerAttr>(index, attr::kOffset).getInt(),
+                         argument);
     } else {
       place = Place::in(MOMRT_SPACE_INPUT, 0, writer.inputs.size());
       writer.inputs.push_back(inputOf(func, argument));
@@ -148,14 +152,31 @@ private:
     places[argument] = place;
   }
 
-  static Place statePlace(StringRef space, int64_t offset) {
+  static Type elementOf(Value value) {
+    Type type = value.getType();
+    if (auto stack = dyn_cast<StackType>(type))
+      type = stack.getElement();
+    return cast<RankedTensorType>(type).getElementType();
+  }
+
+  /// Element `offset` of a flat buffer of `value`'s elements.
+  static Place flatPlace(momrt_space space, int64_t offset, Value value) {
+    return Place::in(space, elementOf(value).getIntOrFloatBitWidth() / 8 * offset);
+  }
+
+  static Place statePlace(StringRef space, int64_t offset, Value value) {
     auto which = llvm::StringSwitch<momrt_space>(space)
                      .Case("hyper", MOMRT_SPACE_HYPER)
                      .Case("gradients", MOMRT_SPACE_GRADIENTS)
                      .Case("moment1", MOMRT_SPACE_MOMENT1)
                      .Case("moment2", MOMRT_SPACE_MOMENT2)
+                     .Case("copies", MOMRT_SPACE_COPIES)
+                     .Case("modality", MOMRT_SPACE_MODALITY)
+                     .Case("route_offsets", MOMRT_SPACE_ROUTE_OFFSETS)
+                     .Case("route_row", MOMRT_SPACE_ROUTE_ROW)
+                     .Case("route_position", MOMRT_SPACE_ROUTE_POSITION)
                      .Default(MOMRT_SPACE_PARAMETERS);
-    return Place::in(which, 4 * offset);
+    return flatPlace(which, offset, value);
   }
 
   momrt_input inputOf(func::FuncOp func, BlockArgument argument) {
@@ -164,7 +185,7 @@ private:
     momrt_input input = {};
     auto name = func.getArgAttrOfType<StringAttr>(index, attr::kInput);
     input.name = writer.text(name ? name.str() : "arg" + std::to_string(index));
-    input.type = typeOf(type);
+    input.type = typeOf(type.getElementType());
     input.count = countOf(type);
     input.channels = isRows(type) ? channelsOf(type) : type.getNumElements();
     if (auto limit = func.getArgAttrOfType<IntegerAttr>(index, attr::kLimit))
@@ -172,22 +193,16 @@ private:
     return input;
   }
 
-  static uint32_t typeOf(RankedTensorType type) {
-    Type element = type.getElementType();
-    if (element.isInteger(32))
-      return MOMRT_I32;
-    return element.isBF16() ? MOMRT_BF16 : element.isF16() ? MOMRT_F16 : MOMRT_F32;
-  }
-
   /// Where a result of an entry must be written, if not anywhere.
   std::optional<Place> resultPlace(func::FuncOp func, unsigned index) {
     Value value = func.getBody().front().getTerminator()->getOperand(index);
     std::optional<Place> place;
     if (auto name = func.getResultAttrOfType<StringAttr>(index, attr::kGradient))
-      place = Place::in(MOMRT_SPACE_GRADIENTS, 4 * parameterOffset.lookup(name.getValue()));
+      place = flatPlace(MOMRT_SPACE_GRADIENTS, parameterOffset.lookup(name.getValue()), value);
     else if (auto state = func.getResultAttrOfType<StringAttr>(index, attr::kState))
       place = statePlace(state.getValue(),
-                         func.getResultAttrOfType<IntegerAttr>(index, attr::kOffset).getInt());
+                         func.getResultAttrOfType<IntegerAttr>(index, attr::kOffset).getInt(),
+                         value);
     if (auto stack = dyn_cast<StackType>(value.getType()); stack && place)
       place->stride = sizeOf(stack.getElement());
     return place;
@@ -218,7 +233,7 @@ private:
       name = attribute.str();
     auto type = cast<RankedTensorType>(value.getType());
     output.name = writer.text(name);
-    output.type = typeOf(type);
+    output.type = typeOf(type.getElementType());
     output.count = countOf(type);
     output.channels = isRows(type) ? channelsOf(type) : type.getNumElements();
     output.where = place.arg;

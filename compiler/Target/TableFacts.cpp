@@ -74,7 +74,32 @@ static void writeTraining(DictionaryAttr train, TableWriter &writer) {
       writer.rates.push_back(rateOf(rate));
 }
 
+uint32_t mom::typeOf(Type element) {
+  if (element.isInteger(32))
+    return MOMRT_I32;
+  if (element.isInteger(64))
+    return MOMRT_I64;
+  return element.isBF16() ? MOMRT_BF16 : element.isF16() ? MOMRT_F16 : MOMRT_F32;
+}
+
+/// What the flat buffers hold; f32 unless mom-assign-storage said otherwise.
+static void writeStorage(DictionaryAttr storage, TableWriter &writer) {
+  auto type = [&](StringRef what) -> uint32_t {
+    auto name = storage.getAs<StringAttr>(what);
+    return llvm::StringSwitch<uint32_t>(name ? name.getValue() : "f32")
+        .Case("bf16", MOMRT_BF16)
+        .Case("f16", MOMRT_F16)
+        .Default(MOMRT_F32);
+  };
+  writer.header.parameter_type = type("parameters");
+  writer.header.gradient_type = type("gradients");
+  writer.header.moment_type = type("moments");
+  writer.header.copy_type = type("copies");
+}
+
 void mom::writeModuleFacts(ModuleOp module, TableWriter &writer) {
+  if (auto storage = module->getAttrOfType<DictionaryAttr>(attr::kStorage))
+    writeStorage(storage, writer);
   if (auto all = module->getAttrOfType<DictionaryAttr>(attr::kModalities); all && !all.empty())
     for (Attribute name : cast<ArrayAttr>(all.begin()->getValue()))
       writer.modalities.push_back(writer.text(cast<StringAttr>(name).getValue()));

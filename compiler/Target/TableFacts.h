@@ -15,4 +15,7 @@ void writeParameters(const ParameterLayout &layout, mlir::func::FuncOp model, Ta
 /// What the module's attributes say (`docs/Dialect.md` lists them).
 void writeModuleFacts(mlir::ModuleOp module, TableWriter &writer);
 
+/// momrt_type of an element.
+uint32_t typeOf(mlir::Type element);
+
 } // namespace mom

@@ -19,7 +19,7 @@ struct TableBuilder {
   std::vector<momrt_output> outputs;
   std::vector<momrt_entry> entries;
   std::vector<momrt_rate> rates;
-  std::string ptx; // of kernel 0
+  std::string ptx, cubin; // of all kernels of a GPU program
   momrt_table header = {};
 
   uint64_t text(const std::string &value) {
@@ -122,8 +122,15 @@ struct TableBuilder {
     put(header.outputs, outputs);
     put(header.entries, entries);
     put(header.rates, rates);
+    momrt_range images[2] = {};
     if (!ptx.empty())
-      put(kernels[0].ptx, ptx);
+      put(images[0], ptx);
+    if (!cubin.empty())
+      put(images[1], cubin);
+    for (momrt_kernel &kernel : kernels) {
+      kernel.ptx = images[0];
+      kernel.cubin = images[1];
+    }
     put(header.kernels, kernels);
     align();
     header.bytes = bytes.size();

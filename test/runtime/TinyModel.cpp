@@ -172,7 +172,7 @@ struct Forward {
 
 } // namespace
 
-Model::Model(int64_t vocabulary) {
+Model::Model(int64_t vocabulary, uint32_t target) {
   using T = TableBuilder;
   TableBuilder table;
   table.header.name = table.text("tiny");
@@ -206,7 +206,12 @@ Model::Model(int64_t vocabulary) {
   const char *names[] = {"constant",       "embed",          "layer",  "loss",
                          "layer_gradient", "embed_gradient", "unsort", "update"};
   for (const char *name : names)
-    table.kernel(name, 64);
+    table.kernels[table.kernel(name, 64)].threads = target ? 32 : 0;
+  if (target) {
+    table.header.target = target;
+    table.ptx = ".version 8.0\n.target sm_" + std::to_string(target) + "\n";
+    table.cubin = "cubin";
+  }
   Forward forward{table.slot({8}),    table.slot({0, 8}), table.slot({64}),
                   table.slot({0, 4}), table.slot({0, 4}), table.slot({4})};
 

@@ -11,9 +11,10 @@ namespace tiny {
 
 constexpr int64_t kVocabulary = 24, kModalities = 2, kLayers = 3;
 
-/// Its table and program; `vocabulary` may differ from the usual.
+/// Its table and program; `vocabulary` may differ from the usual. With a target
+/// (90 is sm_90) it is a GPU program whose images are only names.
 struct Model {
-  explicit Model(int64_t vocabulary = kVocabulary);
+  explicit Model(int64_t vocabulary = kVocabulary, uint32_t target = 0);
   std::vector<uint64_t> words;
   momrt_program program;
 

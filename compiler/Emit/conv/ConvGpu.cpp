@@ -1,9 +1,202 @@
-// GPU form of convolution kernels.
+// GPU form of conv kernels: the choice of direction, and the convolution itself.
+//
+// A thread owns some channels of `run` positions and walks them with the W - 1 inputs
+// before a token in registers, so that each input is loaded once but for the first
+// W - 1 of a run.
 #include "compiler/Emit/conv/ConvGpu.h"
+
+#include "compiler/Emit/Pointwise.h"
+#include "compiler/Emit/Sequence.h"
+#include "compiler/Emit/conv/ConvRunGpu.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace mom;
 
+namespace {
+class Conv {
+public:
+  Conv(Conv1dOp op, KernelBuilder &k)
+      : op(op), k(k), channels(channelsOf(op.getX())), width(channelsOf(op.getWeights())) {}
+
+  LogicalResult emit();
+
+private:
+  using Values = SmallVector<Value>;
+  void convolve();
+  void walkRun(const ConvTile &tile, ArrayRef<Value> tensors, Value lo);
+  Values firstWindow(const ConvTile &tile, ConvRun &run);
+  Value before(const ConvTile &tile, Value row, Value slot);
+  void writeFinal();
+  void writeFinalState(const ConvTile &tile, Value stream);
+
+  Conv1dOp op;
+  KernelBuilder &k;
+  int64_t channels, width;
+  SmallVector<unsigned> pointwise, finals;
+};
+} // namespace
+
+LogicalResult Conv::emit() {
+  if (failed(checkInputs(k, op, {op.getX(), op.getWeights(), op.getBias(), op.getInit()})))
+    return failure();
+  if (k.knob("run") % k.knob("ahead"))
+    return k.error() << "expected knob 'run' to be a multiple of knob 'ahead', but got "
+                     << k.knob("run") << " and " << k.knob("ahead");
+  finals = outputsOf(k, op.getFinal());
+  for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
+    if (llvm::is_contained(finals, i))
+      continue;
+    if (failed(checkPointwise(k, k.yielded(i), {op.getY()})))
+      return failure();
+    pointwise.push_back(i);
+  }
+  if (!pointwise.empty())
+    convolve();
+  if (!finals.empty())
+    writeFinal();
+  return success();
+}
+
+/// The input at slot `slot` of the state in `row`, or 0 where there is none.
+Value Conv::before(const ConvTile &tile, Value row, Value slot) {
+  if (!op.getInit())
+    return k.zeros(tile.lanes);
+  View init = k.view(op.getInit());
+  init.valid = isPresent(k, row);
+  return k.load(init, tile.at(k, k.max(row, k.index(0)), slot));
+}
+
+void Conv::convolve() {
+  k.begin(pointwise);
+  Values tensors = tensorsOfRun(k, {op.getX()}, pointwise);
+  ConvTile tile(k, channels, viewsOf(k, tensors));
+  int64_t run = k.knob("run");
+  Value lo = k.mul(k.add(k.mul(tile.part, tile.runs), tile.run), run);
+  tile.ifActive(k, [&] {
+    k.ifThen(k.less(lo, k.count(RowSpace::token)), [&] { walkRun(tile, tensors, lo); });
+  });
+  k.finish(k.rowGrid(RowSpace::token, run * tile.runs, 0, tile.tiles));
+}
+
+void Conv::walkRun(const ConvTile &tile, ArrayRef<Value> tensors, Value lo) {
+  ConvRun run(k, op.getBatch(), rowsOf(op.getX()), tile, tensors, op.getReverse(), lo,
+              k.add(lo, k.knob("run")));
+  Values taps = loadTaps(k, tile, op.getWeights());
+  Value bias = op.getBias() ? k.load(k.view(op.getBias()), tile.at(Value()))
+                            : k.zeros(tile.lanes);
+  auto enter = [&](Segment segment, ValueRange) {
+    Values window; // x[i - 1], x[i - 2], ...
+    for (int64_t j = 1; j < width; ++j)
+      window.push_back(before(tile, segment.initial, k.index(width - 1 - j)));
+    return window;
+  };
+  auto step = [&](const ConvRun::Token &token, ValueRange window) {
+    Values xs{token.values[0]};
+    llvm::append_range(xs, window);
+    Value y = bias;
+    for (int64_t j = 0; j < width; ++j)
+      y = k.fma(taps[j], xs[j], y);
+    At at = tile.at(token.row);
+    PointwiseEmitter emitter(k, at);
+    run.bind(emitter, token);
+    emitter.bind(op.getY(), y);
+    Values results;
+    for (unsigned output : pointwise)
+      results.push_back(emitter.value(k.yielded(output)));
+    k.ifThen(token.valid, [&] {
+      for (auto [output, result] : llvm::zip_equal(pointwise, results))
+        k.store(result, k.output(output), at);
+    });
+    xs.pop_back();
+    return xs;
+  };
+  run.walk(firstWindow(tile, run), enter, step);
+}
+
+/// What lies before the run's first token.
+SmallVector<Value> Conv::firstWindow(const ConvTile &tile, ConvRun &run) {
+  Values behind = run.behind(width - 1);
+  run.locate();
+  auto choose = [&](bool states) {
+    Values window;
+    for (int64_t j = 1; j < width; ++j) {
+      Gpu gpu(k);
+      Value inside = k.less(gpu.i32(j - 1), run.index), other = k.zeros(tile.lanes);
+      if (states) {
+        Value slot = k.max(k.sub(run.index, gpu.i32(j - (width - 1))), gpu.i32(0));
+        other = before(tile, run.segment.initial, gpu.toI64(slot));
+      }
+      window.push_back(k.select(inside, behind[j - 1], other));
+    }
+    return window;
+  };
+  if (!op.getInit() || width == 1)
+    return choose(/*states=*/false);
+  auto early = scf::IfOp::create(k.b, k.loc, TypeRange(ValueRange(behind)),
+                                 k.less(run.index, Gpu(k).i32(width - 1)), /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(k.b);
+  k.b.setInsertionPointToStart(early.thenBlock());
+  scf::YieldOp::create(k.b, k.loc, choose(/*states=*/true));
+  k.b.setInsertionPointToStart(early.elseBlock());
+  scf::YieldOp::create(k.b, k.loc, behind);
+  return Values(early.getResults());
+}
+
+/// One block a stream and tile of channels. A state without a segment that ends in it
+/// is 0.
+void Conv::writeFinal() {
+  k.begin(finals, "final");
+  ConvTile tile(k, channels, {k.view(op.getX())}, /*oneRun=*/true);
+  k.ifThen(k.less(tile.part, k.count(RowSpace::stream)),
+           [&] { writeFinalState(tile, tile.part); });
+  k.finish(k.rowGrid(RowSpace::stream, 1, 0, tile.tiles));
+}
+
+void Conv::writeFinalState(const ConvTile &tile, Value stream) {
+  Values last = forSegmentsOf(k, op.getBatch(), /*final=*/true, stream, {k.index(-1)},
+                              [&](Value segment, ValueRange) { return Values{segment}; });
+  Value found = isPresent(k, last[0]);
+  Segment segment = k.segment(op.getBatch(), k.max(last[0], k.index(0)));
+  SegmentWalk walk{k, op.getBatch(), segment, op.getReverse()};
+  for (int64_t slot = 0; slot < width - 1; ++slot) {
+    Value i = k.add(k.sub(segment.length, k.index(width - 1)), slot);
+    auto value = scf::IfOp::create(k.b, k.loc, k.zeros(tile.lanes).getType(), found,
+                                   /*addThenBlock=*/true, /*addElseBlock=*/true);
+    {
+      OpBuilder::InsertionGuard guard(k.b);
+      k.b.setInsertionPointToStart(value.elseBlock());
+      scf::YieldOp::create(k.b, k.loc, k.zeros(tile.lanes));
+      k.b.setInsertionPointToStart(value.thenBlock());
+      Value inside = isPresent(k, i), row = walk.row(k.max(i, k.index(0)), rowsOf(op.getX()));
+      Value earlier = before(tile, segment.initial, k.max(k.add(i, width - 1), k.index(0)));
+      Value input = k.load(k.view(op.getX()), tile.at(row));
+      scf::YieldOp::create(k.b, k.loc, k.select(inside, input, earlier));
+    }
+    tile.ifActive(k, [&] {
+      for (unsigned output : finals)
+        k.store(value.getResult(0), k.output(output), tile.at(k, stream, k.index(slot)));
+    });
+  }
+}
+
 LogicalResult mom::emitConvGpu(KernelOp kernel, KernelBuilder &k) {
-  return k.error() << "no GPU emitter for a convolution kernel";
+  for (StringRef name : {"lanes", "ahead"})
+    if (!llvm::isPowerOf2_64(k.knob(name)))
+      return k.error() << "expected a power of two as knob '" << name << "', but got "
+                       << k.knob(name);
+  Operation *anchor = nullptr;
+  for (Operation &op : kernel.getBody().front()) {
+    if (!isa<Conv1dOp, Conv1dGradOp>(op))
+      continue;
+    if (anchor)
+      return k.error() << "expected one convolution in a conv kernel, but got two";
+    anchor = &op;
+  }
+  if (auto conv = dyn_cast_or_null<Conv1dOp>(anchor))
+    return Conv(conv, k).emit();
+  if (auto grad = dyn_cast_or_null<Conv1dGradOp>(anchor))
+    return emitConvGradGpu(grad, k);
+  return k.error() << "expected one convolution in a conv kernel, but got none";
 }

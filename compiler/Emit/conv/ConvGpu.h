@@ -8,4 +8,7 @@ namespace mom {
 /// Emits all phases of the kernel, or reports why it cannot.
 mlir::LogicalResult emitConvGpu(KernelOp kernel, KernelBuilder &k);
 
+/// The same for a kernel round a gradient.
+mlir::LogicalResult emitConvGradGpu(Conv1dGradOp op, KernelBuilder &k);
+
 } // namespace mom

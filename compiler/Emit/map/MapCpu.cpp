@@ -7,30 +7,13 @@
 #include "compiler/Emit/map/MapCpu.h"
 
 #include "compiler/Emit/Pointwise.h"
+#include "compiler/Emit/map/MapBody.h"
 #include "compiler/Emit/map/RowPlan.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 using namespace mom;
-
-/// Whether `v` needs nothing but the same element of whole inputs and scalars
-/// that all rows share.
-static bool isElementwise(Value v, int64_t channels, DenseSet<Value> &seen) {
-  if (!seen.insert(v).second)
-    return true;
-  if (isa<BlockArgument>(v))
-    return isRows(v.getType()) ? channelsOf(v) == channels : true;
-  Operation *op = v.getDefiningOp();
-  if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
-    Value x = broadcast.getX();
-    return isStatic(x.getType()) && !broadcast.getRoute() && channelsOf(x) == 1 && channels > 0;
-  }
-  if (!op->hasTrait<OpTrait::Elementwise>() && !isa<arith::ConstantOp, PresentOp>(op))
-    return false;
-  return llvm::all_of(op->getOperands(),
-                      [&](Value operand) { return isElementwise(operand, channels, seen); });
-}
 
 static void emitElementwiseRows(KernelOp kernel, KernelBuilder &k, int64_t channels, Value lo,
                                 Value hi) {
@@ -63,12 +46,7 @@ static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
   Value hi = k.min(k.add(lo, tile), k.count(rows.getSpace()));
   GridAttr grid = k.rowGrid(rows.getSpace(), tile, 0, 1);
 
-  DenseSet<Value> seen;
-  bool elementwise = checks.empty();
-  for (unsigned i = 0; i < kernel.getNumResults(); ++i)
-    elementwise &= channelsOf(kernel.getResult(i)) == channels &&
-                   isElementwise(k.yielded(i), channels, seen);
-  if (elementwise) {
+  if (checks.empty() && isElementwise(kernel, channels)) {
     for (unsigned i = 0; i < kernel.getNumResults(); ++i)
       if (failed(checkPointwise(k, k.yielded(i))))
         return failure();
@@ -98,18 +76,6 @@ struct StaticGroup {
   int64_t size = 0, blocks = 0;  ///< elements; blocks of them
 };
 } // namespace
-
-/// Whether a vector is repeated over the rows of a static tensor.
-static bool repeatsVector(Value v, DenseSet<Value> &seen) {
-  Operation *op = v.getDefiningOp();
-  if (!op || !seen.insert(v).second)
-    return false;
-  if (auto broadcast = dyn_cast<BroadcastOp>(op))
-    return cast<RankedTensorType>(broadcast.getX().getType()).getNumElements() > 1 &&
-           broadcast.getX().getType() != broadcast.getType();
-  return llvm::any_of(op->getOperands(),
-                      [&](Value operand) { return repeatsVector(operand, seen); });
-}
 
 static void emitStaticGroup(KernelBuilder &k, const StaticGroup &group, Value block) {
   int64_t lanes = k.knob("lanes"), chunk = k.knob("chunk");
@@ -154,8 +120,7 @@ static LogicalResult emitStaticPointwise(KernelOp kernel, KernelBuilder &k) {
       group = groups.insert(groups.end(),
                             StaticGroup{type.getShape(), {}, false, type.getNumElements(), 0});
     group->outputs.push_back(i);
-    DenseSet<Value> seen;
-    group->byRow |= repeatsVector(k.yielded(i), seen);
+    group->byRow |= repeatsVector(k.yielded(i));
     int64_t channels = type.getRank() ? type.getShape().back() : 1;
     group->blocks = group->byRow ? llvm::divideCeil(group->size / channels,
                                                     std::max<int64_t>(1, chunk / channels))

@@ -1,6 +1,7 @@
 // The loops that compute one row.
 #include "compiler/Emit/map/RowPlan.h"
 
+#include "compiler/Emit/map/MapBody.h"
 #include "momrt/table.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,28 +21,6 @@ int64_t RowPlan::width(Value v) {
 
 bool RowPlan::isScalar(Value v) { return width(v) == 1; }
 
-/// Operands that a value depends on at the same row.
-static SmallVector<Value> inputsOf(Operation *op) {
-  if (auto broadcast = dyn_cast<BroadcastOp>(op)) // `like` gives its shape only
-    return {broadcast.getX()};
-  if (auto embedding = dyn_cast<EmbeddingOp>(op))
-    return {embedding.getIds()};
-  SmallVector<Value> inputs;
-  for (Value operand : op->getOperands())
-    if (isa<RankedTensorType>(operand.getType()))
-      inputs.push_back(operand);
-  return inputs;
-}
-
-/// In memory whatever the plan: block arguments and ranges of them.
-static bool isInput(Value v) {
-  if (auto extend = v.getDefiningOp<arith::ExtFOp>())
-    return isInput(extend.getIn());
-  if (auto split = v.getDefiningOp<SplitOp>())
-    return isInput(split.getX());
-  return isa<BlockArgument>(v);
-}
-
 int64_t RowPlan::level(Value v) {
   if (isInput(v))
     return 0;
@@ -56,10 +35,25 @@ int64_t RowPlan::level(Value v) {
   return levels[v] = result;
 }
 
+/// The rest of a view that begins `elements` into it.
+static void advance(View &view, KernelBuilder &k, int64_t elements) {
+  view.base = k.address(view.base, view.element, k.index(elements));
+  view.alignment =
+      std::gcd<int64_t>(view.alignment, elements * view.element.getIntOrFloatBitWidth() / 8);
+}
+
+View RowPlan::scratchRow(int64_t channels) {
+  View view = k.scratchView(1, channels);
+  view.stride = 0;
+  view.alignment = 64;
+  scratchLeft -= channels * 4;
+  return view;
+}
+
 /// From now on the plan stores `v` to a scratch row in the loop of its level.
 void RowPlan::keepRow(Value v) {
   if (!isScalar(v) && !kept.count(v))
-    kept[v] = k.scratchView(1, width(v));
+    kept[v] = scratchRow(width(v));
 }
 
 /// Finds the loops that `v` needs.
@@ -74,8 +68,7 @@ LogicalResult RowPlan::visit(Value v) {
     return visit(reduce.getX());
   }
   if (auto concat = dyn_cast<ConcatOp>(op)) {
-    View whole = k.scratchView(1, width(v));
-    whole.stride = 0;
+    View whole = scratchRow(width(v));
     assembled[v] = whole;
     for (Value part : concat.getParts()) {
       if (failed(visit(part)))
@@ -83,7 +76,7 @@ LogicalResult RowPlan::visit(Value v) {
       View to = whole;
       to.channels = width(part);
       stores.push_back({part, to});
-      whole.base = k.address(whole.base, whole.element, k.index(width(part)));
+      advance(whole, k, width(part));
     }
     return success();
   }
@@ -129,13 +122,13 @@ LogicalResult RowPlan::addOutput(unsigned index) {
     View range = to;
     range.channels = width(part);
     stores.push_back({part, range});
-    to.base = k.address(to.base, to.element, k.index(width(part)));
+    advance(to, k, width(part));
   }
   return success();
 }
 
-/// Marks what the loop of `atLevel` computes for `v`. What an earlier loop
-/// computes too is kept there, except for copies of scalars.
+/// Marks what the loop of `atLevel` computes for `v`. What an earlier loop computes too
+/// is kept there, where scratch rows are left, except for copies of scalars.
 void RowPlan::markEvaluated(Value v, int64_t atLevel) {
   if (isInput(v) || isScalar(v))
     return;
@@ -145,9 +138,10 @@ void RowPlan::markEvaluated(Value v, int64_t atLevel) {
     return;
   auto [it, first] = evaluated.try_emplace(v, atLevel);
   if (!first) {
-    if (it->second < atLevel)
-      keepRow(v);
-    return;
+    if (it->second == atLevel)
+      return;
+    if (width(v) * 4 <= scratchLeft)
+      return keepRow(v);
   }
   for (Value input : inputsOf(op))
     markEvaluated(input, atLevel);
@@ -164,30 +158,14 @@ void RowPlan::finalize() {
   int64_t last = 0;
   for (auto [atLevel, value] : roots)
     last = std::max(last, atLevel);
-  for (int64_t next = 0; next <= last; ++next)
+  for (int64_t next = 0; next <= last && !inRegisters; ++next)
     for (auto [atLevel, value] : roots)
       if (atLevel == next)
         markEvaluated(value, atLevel);
   // A kept value is stored by the first loop that computes it.
-  for (auto &[value, view] : kept) {
-    view.stride = 0;
+  for (auto &[value, view] : kept)
     if (auto it = evaluated.find(value); it != evaluated.end())
       levels[value] = it->second;
-  }
-  for (const Store &store : stores)
-    needInvariants(store.value);
-}
-
-void RowPlan::needInvariants(Value v) {
-  if (isInput(v) || !walked.insert(v).second)
-    return;
-  if (auto broadcast = v.getDefiningOp<BroadcastOp>()) {
-    Value x = broadcast.getX();
-    if (isStatic(x.getType()) && !broadcast.getRoute() && channelsOf(x) == 1 && level(x) == 0)
-      invariants.push_back(x);
-  }
-  for (Value input : inputsOf(v.getDefiningOp()))
-    needInvariants(input);
 }
 
 /// Computes, before a loop, the scalars that its values read.
@@ -205,37 +183,44 @@ void RowPlan::needScalars(Value v, PointwiseEmitter &row) {
       needScalars(input, row);
 }
 
-/// The neutral element of a reduction.
-static double neutral(Reduction kind) {
+double mom::neutralOf(Reduction kind) {
   return kind == Reduction::max ? -std::numeric_limits<double>::infinity() : 0.0;
 }
 
-static Value combine(KernelBuilder &k, Reduction kind, Value x, Value y) {
+Value mom::combine(KernelBuilder &k, Reduction kind, Value x, Value y) {
   if (kind == Reduction::max)
     return arith::MaximumFOp::create(k.b, k.loc, x, y);
   return arith::AddFOp::create(k.b, k.loc, x, y);
 }
 
-void RowPlan::emitLoop(int64_t atLevel, int64_t size, Value rowIndex, PointwiseEmitter &row) {
+RowPlan::Work RowPlan::workOf(int64_t atLevel, int64_t size) {
   auto here = [&](Value v) { return width(v) == size && level(v) == atLevel; };
-  SmallVector<Store> written;
+  Work work;
   for (const Store &store : stores)
     if (here(store.value))
-      written.push_back(store);
+      work.written.push_back(store);
   for (auto &[value, view] : kept)
     if (here(value))
-      written.push_back({value, view});
-  SmallVector<ReduceOp> summed;
+      work.written.push_back({value, view});
   for (ReduceOp reduce : reductions)
     if (here(reduce.getX()))
-      summed.push_back(reduce);
+      work.summed.push_back(reduce);
+  return work;
+}
+
+void RowPlan::needScalars(const Work &work, PointwiseEmitter &row) {
+  for (const Store &store : work.written)
+    needScalars(store.value, row);
+  for (ReduceOp reduce : work.summed)
+    needScalars(reduce.getX(), row);
+}
+
+void RowPlan::emitLoop(int64_t atLevel, int64_t size, Value rowIndex, PointwiseEmitter &row) {
+  Work work = workOf(atLevel, size);
+  auto &[written, summed] = work;
   if (written.empty() && summed.empty())
     return;
-
-  for (const Store &store : written)
-    needScalars(store.value, row);
-  for (ReduceOp reduce : summed)
-    needScalars(reduce.getX(), row);
+  needScalars(work, row);
   if (size == 1) {
     for (const Store &store : written)
       k.store(row.scalar(store.value), store.to, At{rowIndex, Value(), 1, Value()});
@@ -255,7 +240,7 @@ void RowPlan::emitLoop(int64_t atLevel, int64_t size, Value rowIndex, PointwiseE
       Value x = e.value(reduce.getX());
       if (at.mask)
         x = arith::SelectOp::create(b, k.loc, at.mask, x,
-                                    k.splat(k.f32(neutral(reduce.getKind())), lanes));
+                                    k.splat(k.f32(neutralOf(reduce.getKind())), lanes));
       next.push_back(combine(k, reduce.getKind(), sum, x));
     }
     for (const Store &store : written)
@@ -264,7 +249,7 @@ void RowPlan::emitLoop(int64_t atLevel, int64_t size, Value rowIndex, PointwiseE
   };
   SmallVector<Value> empty;
   for (ReduceOp reduce : summed)
-    empty.push_back(k.splat(k.f32(neutral(reduce.getKind())), lanes));
+    empty.push_back(k.splat(k.f32(neutralOf(reduce.getKind())), lanes));
   SmallVector<Value> sums;
   if (summed.empty() || size <= 2 * kLongSum) {
     sums = k.columns(size, lanes, empty, body);
@@ -275,7 +260,7 @@ void RowPlan::emitLoop(int64_t atLevel, int64_t size, Value rowIndex, PointwiseE
     SmallVector<Value> totals;
     for (ReduceOp reduce : summed)
       totals.push_back(
-          arith::ConstantOp::create(b, k.loc, b.getF64FloatAttr(neutral(reduce.getKind()))));
+          arith::ConstantOp::create(b, k.loc, b.getF64FloatAttr(neutralOf(reduce.getKind()))));
     totals = k.loop(k.index(0), k.index(size), kLongSum, totals, [&](Value lo, ValueRange carried) {
       Value hi = k.min(k.add(lo, kLongSum), k.index(size));
       SmallVector<Value> partial = k.columns(lo, hi, lanes, empty, body), next;
@@ -295,15 +280,22 @@ void RowPlan::emitLoop(int64_t atLevel, int64_t size, Value rowIndex, PointwiseE
 
 void RowPlan::emitInvariants() {
   PointwiseEmitter e(k, At{Value(), Value(), 1, Value()});
-  for (Value &v : invariants)
+  SmallVector<Value> roots;
+  for (const Store &store : stores)
+    roots.push_back(store.value);
+  for (Value v : invariantsOf(roots))
     e.scalar(v);
   shared = std::make_unique<PointwiseEmitter>(std::move(e));
 }
 
-void RowPlan::emitRow(Value rowIndex) {
+PointwiseEmitter RowPlan::scalarsOf(Value rowIndex) {
   PointwiseEmitter row(k, At{rowIndex, Value(), 1, Value()});
   if (shared)
     row.shareScalars(*shared);
+  return row;
+}
+
+void RowPlan::emitChecks(Value rowIndex, PointwiseEmitter &row, Value mine) {
   for (const LabelCheck &check : checks) {
     if (isStatic(check.label.getType()) || level(check.label) > 0)
       continue;
@@ -311,33 +303,57 @@ void RowPlan::emitRow(Value rowIndex) {
     Value label = arith::ExtSIOp::create(b, k.loc, b.getI64Type(), row.scalar(check.label));
     auto outside = check.mayBeAbsent ? arith::CmpIPredicate::sge : arith::CmpIPredicate::uge;
     Value bad = arith::CmpIOp::create(b, k.loc, outside, label, k.index(check.limit));
+    if (mine)
+      bad = arith::AndIOp::create(b, k.loc, bad, mine);
     k.ifThen(bad, [&] { k.report(MOMRT_ERROR_INDEX, rowIndex, label); });
   }
-  SmallVector<int64_t> widths;
+}
+
+SmallVector<int64_t> RowPlan::widths() {
+  SmallVector<int64_t> result;
   auto note = [&](Value v) {
-    if (!llvm::is_contained(widths, width(v)))
-      widths.push_back(width(v));
+    if (!llvm::is_contained(result, width(v)))
+      result.push_back(width(v));
   };
-  int64_t last = 0;
-  for (const Store &store : stores) {
+  for (const Store &store : stores)
     note(store.value);
-    last = std::max(last, level(store.value));
-  }
-  for (ReduceOp reduce : reductions) {
+  for (ReduceOp reduce : reductions)
     note(reduce.getX());
-    last = std::max(last, level(reduce.getX()));
-  }
   for (auto &[value, view] : kept)
     note(value);
-  for (int64_t atLevel = 0; atLevel <= last; ++atLevel) {
-    for (int64_t size : widths)
+  return result;
+}
+
+int64_t RowPlan::lastLevel() {
+  int64_t last = 0;
+  for (const Store &store : stores)
+    last = std::max(last, level(store.value));
+  for (ReduceOp reduce : reductions)
+    last = std::max(last, level(reduce.getX()));
+  return last;
+}
+
+bool RowPlan::bindScratch(int64_t atLevel) {
+  bool any = false;
+  auto bind = [&](auto &rows, int64_t from) {
+    for (auto &[value, view] : rows)
+      if (level(value) == from) {
+        k.bind(value, view);
+        any = true;
+      }
+  };
+  bind(kept, atLevel);
+  bind(assembled, atLevel + 1);
+  return any;
+}
+
+void RowPlan::emitRow(Value rowIndex) {
+  PointwiseEmitter row = scalarsOf(rowIndex);
+  emitChecks(rowIndex, row);
+  SmallVector<int64_t> sizes = widths();
+  for (int64_t atLevel = 0, last = lastLevel(); atLevel <= last; ++atLevel) {
+    for (int64_t size : sizes)
       emitLoop(atLevel, size, rowIndex, row);
-    // Later loops read what these left in scratch rows.
-    for (auto &[value, view] : kept)
-      if (level(value) == atLevel)
-        k.bind(value, view);
-    for (auto &[value, view] : assembled)
-      if (level(value) == atLevel + 1)
-        k.bind(value, view);
+    bindScratch(atLevel);
   }
 }

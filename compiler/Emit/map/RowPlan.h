@@ -15,7 +15,14 @@
 
 #include "llvm/ADT/MapVector.h"
 
+#include <limits>
+#include <memory>
+
 namespace mom {
+
+/// The neutral element of a reduction.
+double neutralOf(Reduction kind);
+mlir::Value combine(KernelBuilder &k, Reduction kind, mlir::Value x, mlir::Value y);
 
 class RowPlan {
 public:
@@ -33,35 +40,55 @@ public:
   /// The loops of one row; null for static tensors.
   void emitRow(mlir::Value row);
 
-  bool hasReductions() const { return !reductions.empty(); }
-
-private:
+protected:
   /// `value` goes to `to` (an output or a scratch row) in the loop of its level.
   struct Store {
     mlir::Value value;
     View to;
   };
+  /// What the loop of one level and width does.
+  struct Work {
+    llvm::SmallVector<Store> written;
+    llvm::SmallVector<ReduceOp> summed;
+  };
 
   int64_t width(mlir::Value v);
   int64_t level(mlir::Value v);
-  mlir::LogicalResult visit(mlir::Value v);
-  void keepRow(mlir::Value v);
-  void markEvaluated(mlir::Value v, int64_t atLevel);
-  void needInvariants(mlir::Value v);
-  void needScalars(mlir::Value v, PointwiseEmitter &row);
-  void emitLoop(int64_t atLevel, int64_t width, mlir::Value rowIndex, PointwiseEmitter &row);
   bool isScalar(mlir::Value v);
+  llvm::SmallVector<int64_t> widths();
+  int64_t lastLevel();
+  Work workOf(int64_t atLevel, int64_t size);
+  /// The scalars of a row; those that all rows share are known.
+  PointwiseEmitter scalarsOf(mlir::Value rowIndex);
+  /// Reports labels outside their limits where `mine` (null: always) says so.
+  void emitChecks(mlir::Value rowIndex, PointwiseEmitter &row, mlir::Value mine = {});
+  /// Computes, before a loop, the scalars that its values read.
+  void needScalars(const Work &work, PointwiseEmitter &row);
+  /// After the loops of a level: later ones read what these left in scratch rows.
+  /// Returns whether there are any.
+  bool bindScratch(int64_t atLevel);
+  bool usesScratch() const { return !kept.empty() || !assembled.empty(); }
 
   KernelBuilder &k;
   bool flat;
-  llvm::SmallVector<LabelCheck> checks;
+  bool inRegisters = false; ///< a loop's values need not be kept in scratch rows
+  int64_t scratchLeft = std::numeric_limits<int64_t>::max(); ///< bytes
   llvm::SmallVector<Store> stores;
   llvm::SmallVector<ReduceOp> reductions;
+
+private:
+  mlir::LogicalResult visit(mlir::Value v);
+  View scratchRow(int64_t channels);
+  void keepRow(mlir::Value v);
+  void markEvaluated(mlir::Value v, int64_t atLevel);
+  void needScalars(mlir::Value v, PointwiseEmitter &row);
+  void emitLoop(int64_t atLevel, int64_t width, mlir::Value rowIndex, PointwiseEmitter &row);
+
+  llvm::SmallVector<LabelCheck> checks;
   llvm::MapVector<mlir::Value, View> kept;      ///< in scratch after the loop of its level
   llvm::MapVector<mlir::Value, View> assembled; ///< mom.concat in scratch: filled by stores
   llvm::DenseMap<mlir::Value, int64_t> levels, evaluated;
-  llvm::DenseSet<mlir::Value> visited, walked;
-  llvm::SmallVector<mlir::Value> invariants;
+  llvm::DenseSet<mlir::Value> visited;
   std::unique_ptr<PointwiseEmitter> shared; ///< holds the invariants
 };
 

@@ -1,9 +1,165 @@
-// GPU form of product kernels.
+// GPU form of mom.linear: y[i, :] = W[g(i)] x[i, :] and the pointwise work after it.
+//
+// A block computes a tile of one group's rows. Blocks are dealt in bands of `band`
+// row tiles by all columns, so that blocks that run at a time read the same rows and
+// weights, from the L2 cache.
 #include "compiler/Emit/product/ProductGpu.h"
+
+#include "compiler/Emit/Gpu.h"
+#include "compiler/Emit/Pointwise.h"
+#include "compiler/Emit/product/TileGpu.h"
+
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mom;
 
+namespace {
+class LinearEmitter {
+public:
+  LinearEmitter(KernelBuilder &k, LinearOp linear, TileShape shape)
+      : k(k), linear(linear), shape(shape), inner(channelsOf(linear.getX())),
+        outer(channelsOf(linear.getY())) {}
+
+  LogicalResult emit();
+
+private:
+  LogicalResult check();
+  TileTask task(GroupRows rows, Value firstColumn);
+  int64_t resultLanes();
+  void finish(GroupRows rows, Value firstColumn, const SumTile &sums);
+
+  KernelBuilder &k;
+  LinearOp linear;
+  TileShape shape;
+  int64_t inner, outer; ///< of the product: [rows, inner] x [inner, outer]
+};
+} // namespace
+
+TileTask LinearEmitter::task(GroupRows rows, Value firstColumn) {
+  bool transposed = linear.getTransposed();
+  TileTask task;
+  task.inner = k.index(inner);
+  task.a.source = linear.getX();
+  task.a.view = k.view(linear.getX());
+  task.a.innerLast = true;
+  task.a.channels = inner;
+  task.a.outer = shape.rows;
+  task.a.firstLine = rows.begin;
+  task.a.endLine = rows.end;
+
+  // Weights [groups, out, in] are read along `in`: the inner size, or where
+  // transposed the outer one.
+  task.b.source = linear.getWeights();
+  task.b.view = k.view(linear.getWeights());
+  task.b.innerLast = !transposed;
+  task.b.channels = transposed ? outer : inner;
+  task.b.outer = shape.columns;
+  task.b.lines = transposed ? inner : outer;
+  Value first = k.mul(rows.group, task.b.lines);
+  task.b.endLine = k.add(first, task.b.lines);
+  task.b.firstLine = transposed ? first : k.add(first, firstColumn);
+  if (transposed)
+    task.b.firstChannel = firstColumn;
+  return task;
+}
+
+/// Columns that a thread finishes at a time: 16 bytes of each result.
+int64_t LinearEmitter::resultLanes() {
+  int64_t lanes = 8;
+  for (Value result : k.kernel.getOutputs())
+    lanes = std::min<int64_t>(lanes, 128 / getElementTypeOrSelf(result).getIntOrFloatBitWidth());
+  return std::gcd(lanes, outer);
+}
+
+/// What the kernel yields, from the tile's sums.
+void LinearEmitter::finish(GroupRows rows, Value firstColumn, const SumTile &sums) {
+  int64_t lanes = resultLanes();
+  unsigned results = k.kernel.getNumResults();
+  Value rowCount = k.min(k.sub(rows.end, rows.begin), k.index(shape.rows));
+  Value columnCount = outer % shape.columns ? k.min(k.sub(k.index(outer), firstColumn),
+                                                    k.index(shape.columns))
+                                            : k.index(shape.columns);
+  auto at = [&](const TilePlace &place) {
+    return At{k.add(rows.begin, place.row), k.add(firstColumn, place.column), lanes, Value()};
+  };
+  auto compute = [&](const TilePlace &place) {
+    PointwiseEmitter e(k, at(place));
+    e.bind(linear.getY(), place.sums);
+    // All rows of the tile are of one group, which need not be looked for.
+    for (auto broadcast : k.kernel.getBody().getOps<BroadcastOp>())
+      if (broadcast.getRoute() && broadcast.getRoute() == linear.getRoute() &&
+          k.inMemory(broadcast.getX()) && channelsOf(broadcast.getX()) == outer)
+        e.bind(broadcast.getY(),
+               k.load(k.view(broadcast.getX()), At{rows.group, at(place).column, lanes, Value()}));
+    SmallVector<Value> values;
+    for (unsigned i = 0; i < results; ++i)
+      values.push_back(e.value(k.yielded(i)));
+    return values;
+  };
+  auto store = [&](const TilePlace &place, ValueRange values) {
+    for (unsigned i = 0; i < results; ++i)
+      k.store(values[i], k.output(i), at(place));
+  };
+  finishTile(k, shape, sums, lanes, rowCount, columnCount, compute, store);
+}
+
+LogicalResult LinearEmitter::check() {
+  if (k.knob("split_k") != 1)
+    return k.error() << "expected 1 as knob 'split_k' of mom.linear, but got "
+                     << k.knob("split_k");
+  if (shape.unit != ProductUnit::Fma && !k.inMemory(linear.getX()))
+    return k.error() << "expected x among the inputs of a product on tensor cores";
+  if (failed(checkPointwise(k, linear.getX())))
+    return failure();
+  for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
+    Value result = k.kernel.getResult(i);
+    if (rowsOf(result) != rowsOf(linear.getY()) || channelsOf(result) != outer)
+      return k.error() << "expected results like " << linear.getY().getType() << ", but got "
+                       << result.getType();
+    if (failed(checkPointwise(k, k.yielded(i), {linear.getY()})))
+      return failure();
+  }
+  if (!k.inMemory(linear.getWeights()))
+    return k.error() << "expected the weights of a product among the kernel's inputs";
+  return success();
+}
+
+LogicalResult LinearEmitter::emit() {
+  k.begin();
+  if (failed(check()))
+    return failure();
+  int64_t band = k.knob("band"), columnTiles = llvm::divideCeil(outer, shape.columns);
+  Value inBand = k.rem(k.block(), band * columnTiles);
+  Value rowTile = k.add(k.mul(k.div(k.block(), band * columnTiles), band), k.rem(inBand, band));
+  Value firstColumn = k.mul(k.div(inBand, band), shape.columns);
+  GroupRows rows = findGroupRows(k, linear.getRoute(), linear.getX().getType(), rowTile,
+                                 k.index(shape.rows));
+  TileTask work = task(rows, firstColumn);
+  Value shared = k.shared(tileBytes(shape, work), 1024);
+  SumTile sums(k, shared, shape);
+  k.ifThen(k.less(rows.begin, rows.end), [&] {
+    emitTile(k, shape, work, shared, sums);
+    finish(rows, firstColumn, sums);
+  });
+  keepBlocks(k);
+  // Each group may leave one tile of rows unfilled, and all together one band.
+  int64_t groups = linear.getRoute() ? linear.getRoute().getType().getGroups() : 0;
+  k.finish(k.rowGrid(rowsOf(linear.getX()).getSpace(), shape.rows * band,
+                     llvm::divideCeil(groups, band), band * columnTiles));
+  return success();
+}
+
 LogicalResult mom::emitProductGpu(KernelOp kernel, KernelBuilder &k) {
-  return k.error() << "no GPU emitter for a product kernel";
+  auto linears = llvm::to_vector(kernel.getBody().getOps<LinearOp>());
+  auto wgrads = llvm::to_vector(kernel.getBody().getOps<LinearWgradOp>());
+  if (linears.size() + wgrads.size() != 1)
+    return k.error() << "expected one product in a product kernel, but got "
+                     << linears.size() + wgrads.size();
+  if (!wgrads.empty())
+    return emitWgradGpu(wgrads.front(), k);
+  FailureOr<TileShape> shape = tileShape(k);
+  if (failed(shape))
+    return failure();
+  return LinearEmitter(k, linears.front(), *shape).emit();
 }

@@ -62,7 +62,7 @@ void Block::start(Fiber &fiber, int index) {
   fiber.copies.assign(1, {});
   auto *top = reinterpret_cast<void **>(stacks + kStack * (index + 1));
   // A function begins with the stack 8 bytes off a multiple of 16: the return address.
-  top -= 2;
+  top -= 1;
   *--top = reinterpret_cast<void *>(&Block::entry);
   for (int i = 0; i < kSavedRegisters; ++i)
     *--top = nullptr;

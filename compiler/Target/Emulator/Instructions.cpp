@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 using mom::emulator::Block;
 
@@ -98,6 +99,17 @@ static float rsqrt(float x) { return 1 / std::sqrt(flushed(x)); }
 static float squareRoot(float x) { return std::sqrt(flushed(x)); }
 static float tanhApprox(float x) { return std::tanh(x); }
 static float divide(float x, float y) { return flushed(x / y); }
+
+/// The x86 code generator rounds single values to bf16 by a call, which few hosts have.
+static __bf16 truncateBf16(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  auto half = uint16_t(std::isnan(x) ? bits >> 16 | 0x40 : rounded);
+  __bf16 value;
+  std::memcpy(&value, &half, 2);
+  return value;
+}
 
 //===----------------------------------------------------------------------===//
 // Tensor cores
@@ -200,13 +212,79 @@ static void loadMatrix4(uint32_t *d, const void *row) { loadMatrices(d, row, 4, 
 static void loadMatrix4T(uint32_t *d, const void *row) { loadMatrices(d, row, 4, true); }
 
 //===----------------------------------------------------------------------===//
+// Warpgroups
+//===----------------------------------------------------------------------===//
+
+// Operands of wgmma lie in shared memory as their descriptors say (TensorCore.h); each
+// thread computes its own sums from there. Nothing goes on behind its back: what is not
+// waited for or published is not found.
+
+/// Element (outer, inner) of an operand: chunks of 16 bytes are permuted by bits 7 to 9
+/// of their address.
+static float operandElement(int64_t descriptor, bool outerLast, int outer, int inner,
+                            float (*element)(uint32_t)) {
+  auto field = [&](int shift) { return ((descriptor >> shift) & 0x3fff) * 16; };
+  int64_t panel = field(16), eight = field(32), inside;
+  if (outerLast) // lines are k
+    inside = outer / 64 * panel + outer % 64 * 2 + inner / 8 * eight + inner % 8 * 128;
+  else
+    inside = outer / 8 * eight + outer % 8 * 128 + inner * 2;
+  // Descriptors have the low 18 bits of an address; those of shared memory are 1024-aligned.
+  char *shared = here().shared();
+  auto base = int64_t(reinterpret_cast<uintptr_t>(shared) & 0x3ffff);
+  int64_t at = ((field(0) + inside - base) & 0x3ffff);
+  at ^= ((at >> 7) & 7) << 4;
+  uint16_t bits;
+  std::memcpy(&bits, shared + at, 2);
+  return element(bits);
+}
+
+template <int columns, bool isF16, typename Sums> struct WarpgroupProduct;
+template <int columns, bool isF16, size_t... i>
+struct WarpgroupProduct<columns, isF16, std::index_sequence<i...>> {
+  template <size_t> using Float = float;
+
+  static void multiply(float *d, Float<i>... given, int64_t a, int64_t b, int32_t aOuterLast,
+                       int32_t bOuterLast) {
+    float sums[] = {given...};
+    auto element = isF16 ? f16 : bf16;
+    int group = here().lane() / 4, quad = here().lane() % 4, warp = here().warp() % 4;
+    float left[2][16];
+    for (int half = 0; half < 2; ++half)
+      for (int k = 0; k < 16; ++k)
+        left[half][k] = operandElement(a, aOuterLast, 16 * warp + 8 * half + group, k, element);
+    for (int column = 0; column < columns; ++column) {
+      if (column % 8 / 2 != quad)
+        continue;
+      for (int k = 0; k < 16; ++k) {
+        float right = operandElement(b, bOuterLast, column, k, element);
+        for (int half = 0; half < 2; ++half)
+          sums[column / 8 * 4 + 2 * half + column % 2] += left[half][k] * right;
+      }
+    }
+    std::memcpy(d, sums, sizeof(sums));
+  }
+  static void finish(float *d, Float<i>... given) {
+    float sums[] = {given...};
+    std::memcpy(d, sums, sizeof(sums));
+  }
+};
+template <int columns, bool isF16>
+using Wgmma = WarpgroupProduct<columns, isF16, std::make_index_sequence<columns / 2>>;
+
+//===----------------------------------------------------------------------===//
 // Names
 //===----------------------------------------------------------------------===//
 
 #define MOM_SYMBOL(name, function)                                                                 \
   { "momc_emulate_" name, reinterpret_cast<void *>(function) }
+#define MOM_WGMMA(columns)                                                                         \
+  MOM_SYMBOL("asm_wgmma_bf16_n" #columns, (Wgmma<columns, false>::multiply)),                      \
+      MOM_SYMBOL("asm_wgmma_f16_n" #columns, (Wgmma<columns, true>::multiply)),                    \
+      MOM_SYMBOL("asm_wgmma_finish_n" #columns, (Wgmma<columns, false>::finish))
 llvm::ArrayRef<mom::EmulatorSymbol> mom::emulatorSymbols() {
   static const EmulatorSymbol symbols[] = {
+      {"__truncsfbf2", reinterpret_cast<void *>(truncateBf16)},
       MOM_SYMBOL("run", run),
       MOM_SYMBOL("shared", shared),
       MOM_SYMBOL("read_ptx_sreg_tid_x", tid),
@@ -245,6 +323,18 @@ llvm::ArrayRef<mom::EmulatorSymbol> mom::emulatorSymbols() {
       MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x2_trans_b16_p3", loadMatrix2T),
       MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x4_b16_p3", loadMatrix4),
       MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x4_trans_b16_p3", loadMatrix4T),
+      MOM_SYMBOL("fence_proxy_async_shared_cta", nothing),
+      MOM_SYMBOL("wgmma_fence_sync_aligned", nothing),
+      MOM_SYMBOL("wgmma_commit_group_sync_aligned", nothing),
+      MOM_SYMBOL("wgmma_wait_group_sync_aligned", nothing),
+      MOM_WGMMA(32),
+      MOM_WGMMA(64),
+      MOM_WGMMA(96),
+      MOM_WGMMA(128),
+      MOM_WGMMA(160),
+      MOM_WGMMA(192),
+      MOM_WGMMA(224),
+      MOM_WGMMA(256),
   };
   return symbols;
 }

@@ -28,6 +28,14 @@ private:
   llvm::DenseMap<mlir::Operation *, Program> programs;
 };
 
+/// Name of the one entry of a compiled function. Its inputs are `argument0` ...,
+/// by the function's arguments, its outputs `result0` ...
+inline constexpr llvm::StringLiteral kEntryName = "function";
+
+/// Object file of a function as the one entry of a program named `symbol`.
+mlir::LogicalResult compileFunction(mlir::func::FuncOp func, const PipelineOptions &options,
+                                    llvm::StringRef symbol, llvm::SmallVectorImpl<char> &object);
+
 /// Makes each number one that f32 holds.
 void roundToFloat(llvm::MutableArrayRef<reference::Value> values);
 

@@ -14,17 +14,6 @@ using reference::Segment;
 using reference::Stack;
 using reference::Tensor;
 
-// The standard library's distributions differ between implementations; these
-// do not, so a seed names the same numbers everywhere.
-static double uniform(std::mt19937_64 &random) { return double(random() >> 11) * 0x1p-53; }
-static int64_t below(int64_t limit, std::mt19937_64 &random) {
-  return limit > 0 ? int64_t(random() % uint64_t(limit)) : 0;
-}
-static double normal(std::mt19937_64 &random) {
-  double radius = std::sqrt(-2.0 * std::log(1.0 - uniform(random)));
-  return radius * std::cos(2 * M_PI * uniform(random));
-}
-
 //===----------------------------------------------------------------------===//
 // Batch
 //===----------------------------------------------------------------------===//
@@ -149,25 +138,41 @@ static Labels labelsFor(mlir::Value value) {
   return labels;
 }
 
-/// One number of a parameter's initial values; constants are disturbed, so that
-/// no gradient is checked at a symmetric point only.
-static double initial(InitAttr init, int64_t inner, std::mt19937_64 &random) {
-  double a = init.getA().getValueAsDouble(), b = init.getB().getValueAsDouble();
-  switch (init.getKind()) {
+static Recipe::Source sourceOf(InitKind kind) {
+  switch (kind) {
   case InitKind::constant:
-    return a + 0.1 * normal(random);
+    return Recipe::Constant;
   case InitKind::uniform:
-    return a + (b - a) * uniform(random);
+    return Recipe::Uniform;
   case InitKind::normal:
-    return a + b * normal(random);
+    return Recipe::Gaussian;
   case InitKind::log_iota:
-    return std::log(a + inner);
-  case InitKind::dt: { // x with softplus(x) = dt: x = log(exp(dt) - 1)
-    double dt = std::exp(std::log(a) + (std::log(b) - std::log(a)) * uniform(random));
-    return std::log(std::expm1(dt));
+    return Recipe::LogIota;
+  case InitKind::dt:
+    return Recipe::Dt;
   }
+  return Recipe::Given;
+}
+
+Recipe compare::recipeFor(func::FuncOp func, unsigned index, RankedTensorType type) {
+  if (func.getArgAttr(index, "mom.values"))
+    return {Recipe::Given, 0, 0};
+  if (type.getElementType().isInteger()) {
+    Labels labels = labelsFor(func.getArgument(index));
+    if (auto limit = func.getArgAttrOfType<IntegerAttr>(index, attr::kLimit))
+      labels = {0, limit.getInt()};
+    return {Recipe::Labels, double(labels.first), double(labels.limit)};
   }
-  return 0.0;
+  if (func.getArgAttr(index, "mom.positive"))
+    return {Recipe::Positive, 0, 0};
+  if (func.getArgAttr(index, "mom.negative"))
+    return {Recipe::Negative, 0, 0};
+  if (auto init = func.getArgAttrOfType<InitAttr>(index, attr::kInit))
+    return {sourceOf(init.getKind()), init.getA().getValueAsDouble(),
+            init.getB().getValueAsDouble()};
+  int64_t channels = std::max<int64_t>(type.getRank() ? type.getShape().back() : 1, 1);
+  return {Recipe::Normal, isStatic(type) && type.getRank() >= 2 ? 1.0 / std::sqrt(double(channels))
+                                                                : 1.0, 0};
 }
 
 namespace {
@@ -177,8 +182,6 @@ struct Maker {
   unsigned index;
   std::shared_ptr<const Batch> batch;
   std::mt19937_64 &random;
-
-  bool has(StringRef name) { return !!func.getArgAttr(index, name); }
 
   FailureOr<reference::Value> make(Type type) {
     if (isa<BatchType, RouteType>(type))
@@ -202,10 +205,10 @@ struct Maker {
     Tensor result = Tensor::zeros(shape);
     if (auto given = func.getArgAttrOfType<DenseElementsAttr>(index, "mom.values"))
       return copy(given, result);
-    if (tensor.getElementType().isInteger())
-      fillLabels(result);
-    else
-      fillFloats(tensor, result);
+    Recipe recipe = recipeFor(func, index, tensor);
+    int64_t channels = std::max<int64_t>(result.channels(), 1);
+    for (size_t i = 0; i < result.data.size(); ++i)
+      result.data[i] = draw(recipe, i % channels, random);
     return reference::Value(std::move(result));
   }
 
@@ -222,37 +225,21 @@ struct Maker {
         result.data.push_back(number.getSExtValue());
     return reference::Value(std::move(result));
   }
-
-  void fillLabels(Tensor &result) {
-    Labels labels = labelsFor(func.getArgument(index));
-    if (auto limit = func.getArgAttrOfType<IntegerAttr>(index, attr::kLimit))
-      labels = {0, limit.getInt()};
-    for (double &x : result.data)
-      x = labels.first + below(labels.limit - labels.first, random);
-  }
-
-  void fillFloats(RankedTensorType type, Tensor &result) {
-    auto init = func.getArgAttrOfType<InitAttr>(index, attr::kInit);
-    bool positive = has("mom.positive"), negative = has("mom.negative");
-    int64_t channels = std::max<int64_t>(result.channels(), 1);
-    double scale = isStatic(type) && type.getRank() >= 2 ? 1.0 / std::sqrt(double(channels)) : 1.0;
-    for (size_t i = 0; i < result.data.size(); ++i) {
-      double x = normal(random);
-      if (positive || negative)
-        result.data[i] = (negative ? -1.0 : 1.0) * (0.2 + std::fabs(x));
-      else
-        result.data[i] = init ? initial(init, i % channels, random) : scale * x;
-    }
-  }
 };
 } // namespace
+
+FailureOr<reference::Value> compare::randomArgument(func::FuncOp func, unsigned index,
+                                                    std::shared_ptr<const Batch> batch,
+                                                    std::mt19937_64 &random) {
+  return Maker{func, index, batch, random}.make(func.getArgumentTypes()[index]);
+}
 
 FailureOr<SmallVector<reference::Value>>
 compare::randomArguments(func::FuncOp func, std::shared_ptr<const Batch> batch,
                          std::mt19937_64 &random) {
   SmallVector<reference::Value> arguments;
-  for (auto [i, type] : llvm::enumerate(func.getArgumentTypes())) {
-    FailureOr<reference::Value> value = Maker{func, unsigned(i), batch, random}.make(type);
+  for (unsigned i = 0; i < func.getNumArguments(); ++i) {
+    FailureOr<reference::Value> value = randomArgument(func, i, batch, random);
     if (failed(value))
       return failure();
     arguments.push_back(std::move(*value));

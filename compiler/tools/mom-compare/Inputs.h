@@ -1,12 +1,11 @@
 // Random inputs for a function, by its argument types and attributes.
 #pragma once
 
+#include "compiler/tools/mom-compare/Numbers.h"
 #include "dialect/reference/Interpreter.h"
 
 #include "llvm/Support/Error.h"
 
-#include <random>
-#include <string>
 
 namespace mom::compare {
 
@@ -37,6 +36,14 @@ int64_t countGroups(mlir::func::FuncOp func);
 mlir::FailureOr<llvm::SmallVector<reference::Value>>
 randomArguments(mlir::func::FuncOp func, std::shared_ptr<const reference::Batch> batch,
                 std::mt19937_64 &random);
+
+/// One of them.
+mlir::FailureOr<reference::Value> randomArgument(mlir::func::FuncOp func, unsigned index,
+                                                 std::shared_ptr<const reference::Batch> batch,
+                                                 std::mt19937_64 &random);
+
+/// How the numbers of an argument of that type are drawn.
+Recipe recipeFor(mlir::func::FuncOp func, unsigned index, mlir::RankedTensorType type);
 
 /// Normal numbers in the shape of `value`, for gradients of results.
 reference::Value randomLike(const reference::Value &value, std::mt19937_64 &random);

@@ -14,8 +14,9 @@ static cl::opt<std::string> inputs("inputs", cl::desc("tensors of the batch, as 
                                    cl::value_desc("file"), cl::cat(emitOptions));
 static cl::opt<std::string> outputs("outputs", cl::desc("write the results here"),
                                     cl::value_desc("file"), cl::cat(emitOptions));
-static cl::opt<std::string> entryName("entry", cl::desc("loss, gradient, or an exported layer"),
-                                      cl::init("loss"), cl::cat(emitOptions));
+
+/// The one entry that is asked for; the loss.
+static std::string entryName() { return entryNames.empty() ? "loss" : entryNames[entryNames.size() - 1]; }
 
 static int finish(const std::vector<momrt::NamedTensor> &results) {
   for (const momrt::NamedTensor &tensor : results)
@@ -34,7 +35,7 @@ static int finish(const std::vector<momrt::NamedTensor> &results) {
 int mom::tool::run() {
   if (inputs.empty())
     return fail("expected --inputs: the tensors of a batch");
-  ModelFile model({entryName});
+  ModelFile model({entryName()});
   FailureOr<Program> program = compileModel(model);
   if (failed(program))
     return 1;
@@ -44,7 +45,7 @@ int mom::tool::run() {
   if (error.empty())
     error = momrt::readParameters(program->program->table, checkpoint, seed, parameters);
   if (error.empty())
-    error = momrt::runEntry(program->program, sessionOptions(), entryName, request, parameters,
+    error = momrt::runEntry(program->program, sessionOptions(), entryName(), request, parameters,
                             results);
   return error.empty() ? finish(results) : fail(error);
 }
@@ -154,10 +155,10 @@ int mom::tool::interpret() {
   func::FuncOp func;
   for (auto candidate : module.getOps<func::FuncOp>())
     if (auto name = candidate->getAttrOfType<StringAttr>(attr::kEntry);
-        name && name.getValue() == entryName)
+        name && name.getValue() == entryName())
       func = candidate;
   if (!func)
-    return fail("the model has no entry '" + entryName + "'");
+    return fail("the model has no entry '" + entryName() + "'");
 
   // A table without entries still says which parameters there are.
   OwningOpRef<ModuleOp> names = module.clone();

@@ -9,13 +9,17 @@
 namespace mom::tool {
 
 // Groups of options; a verb takes those of its groups only.
-extern llvm::cl::OptionCategory compileOptions, runOptions, trainOptions, emitOptions, checkOptions;
+extern llvm::cl::OptionCategory compileOptions, runOptions, trainOptions, emitOptions,
+    artefactOptions, checkOptions, timingOptions, deviceOptions;
 
 extern llvm::cl::opt<std::string> input;      ///< the model
 extern llvm::cl::opt<std::string> checkpoint; ///< of parameters: a file or a run's folder
 extern llvm::cl::opt<std::string> data;       ///< token files: a folder or a file
+extern llvm::cl::opt<std::string> output;     ///< -o; "-" if there is none
+extern llvm::cl::list<std::string> entryNames;
 extern llvm::cl::opt<uint64_t> seed;
-extern llvm::cl::opt<bool> verifyDiagnostics, splitInput;
+extern llvm::cl::opt<std::string> target;     ///< of the kernels
+extern llvm::cl::opt<bool> verifyDiagnostics, splitInput, emulate;
 
 // One function a verb; each returns the exit status.
 int check();
@@ -25,10 +29,17 @@ int train();
 int eval();
 int run();
 int interpret();
+int bench();
+int profile();
 
 /// What the command line says about compiling.
 CompileOptions compileOptionsFromCommandLine();
 momrt::SessionOptions sessionOptions();
+
+/// Makes --target fit --device; 1 after a message if there is no such device.
+int chooseDevice();
+/// What of a session concerns its device.
+void setDevice(momrt::SessionOptions &options);
 
 /// A model's text with everything that compiling it needs.
 class ModelFile {
@@ -48,6 +59,9 @@ private:
 
 /// Opens, compiles and loads the model.
 mlir::FailureOr<Program> compileModel(ModelFile &model);
+
+/// Writes a file under a temporary name and renames it; 1 after a message.
+int writeFile(llvm::StringRef path, llvm::StringRef content);
 
 /// Prints "momc: error: TEXT" and returns 1.
 int fail(const llvm::Twine &text);

@@ -42,12 +42,13 @@ static cl::opt<std::string> dumpStages("dump-stages", cl::desc("write every stag
 static cl::opt<std::string> order("order", cl::desc("of token rows: auto, modality or position"),
                                   cl::init("auto"), cl::cat(compileOptions));
 static cl::opt<std::string> storage("storage",
-                                    cl::desc("of rows between kernels: f32, bf16 or f16"),
-                                    cl::init("f32"), cl::cat(compileOptions));
-static cl::opt<std::string> target("target", cl::desc("of the kernels: cpu, or a GPU as sm_90a"),
-                                   cl::init("cpu"), cl::cat(compileOptions));
-static cl::opt<bool> emulate("emulate", cl::desc("run a GPU's kernels on the CPU, for tests"),
-                             cl::Hidden, cl::cat(compileOptions));
+                                    cl::desc("of rows between kernels: f32, bf16 or f16; auto: f32 "
+                                             "on a CPU, the model's precision on a GPU"),
+                                    cl::init("auto"), cl::cat(compileOptions));
+cl::opt<std::string> target("target", cl::desc("of the kernels: cpu, or a GPU as sm_90a"),
+                            cl::init("cpu"), cl::cat(compileOptions));
+cl::opt<bool> emulate("emulate", cl::desc("run a GPU's kernels on the CPU, for tests"),
+                      cl::Hidden, cl::cat(compileOptions));
 static cl::opt<bool> strict("strict-kernels",
                             cl::desc("a GPU kernel that spills registers is an error"),
                             cl::cat(compileOptions));
@@ -55,8 +56,9 @@ static cl::opt<std::string> cpu("cpu",
                                 cl::desc("to generate code for: native, or as clang's -march"),
                                 cl::init("native"), cl::cat(compileOptions));
 static cl::opt<int64_t> scanCheckpoint("scan-checkpoint",
-                                       cl::desc("tokens between two saved states of a scan"),
-                                       cl::init(16), cl::cat(compileOptions));
+                                       cl::desc("tokens between two saved states of a scan; 0: 16 "
+                                                "on a CPU, 64 on a GPU"),
+                                       cl::init(0), cl::cat(compileOptions));
 static cl::opt<bool> recompute("recompute", cl::desc("pointwise values again in backward"),
                                cl::init(true), cl::cat(compileOptions));
 static cl::opt<bool> fuse("fuse", cl::desc("ops into kernels"), cl::init(true),
@@ -92,6 +94,7 @@ CompileOptions compileOptionsFromCommandLine() {
 momrt::SessionOptions sessionOptions() {
   momrt::SessionOptions options;
   options.threads = threads;
+  setDevice(options);
   return options;
 }
 
@@ -134,15 +137,15 @@ static ArrayRef<Verb> verbs() {
       {"train",
        "train a model on token files",
        train,
-       {&compileOptions, &runOptions, &trainOptions}},
+       {&compileOptions, &runOptions, &deviceOptions, &trainOptions}},
       {"eval",
        "measure a checkpoint on held-out data",
        eval,
-       {&compileOptions, &runOptions, &trainOptions}},
+       {&compileOptions, &runOptions, &deviceOptions, &trainOptions}},
       {"run",
        "run an entry on tensors from a file",
        run,
-       {&compileOptions, &runOptions, &emitOptions}},
+       {&compileOptions, &runOptions, &deviceOptions, &emitOptions}},
       {"interpret",
        "the same by the double-precision reference interpreter",
        interpret,
@@ -150,11 +153,11 @@ static ArrayRef<Verb> verbs() {
       {"bench",
        "time kernels, layers and training steps",
        bench,
-       {&compileOptions, &runOptions, &timingOptions}},
+       {&compileOptions, &runOptions, &deviceOptions, &timingOptions}},
       {"profile",
        "show where a training step's time goes",
        profile,
-       {&compileOptions, &runOptions, &timingOptions}},
+       {&compileOptions, &runOptions, &deviceOptions, &timingOptions}},
   };
   return all;
 }
@@ -178,7 +181,7 @@ static bool takesItsOptions(const Verb &verb) {
     bool ours = llvm::any_of(option->Categories, [](cl::OptionCategory *group) {
       return llvm::is_contained(
           {&compileOptions, &runOptions, &trainOptions, &emitOptions, &artefactOptions,
-           &checkOptions, &timingOptions},
+           &checkOptions, &timingOptions, &deviceOptions},
           group);
     });
     if (ours && option->getNumOccurrences() && llvm::none_of(option->Categories, inGroup)) {
@@ -211,6 +214,8 @@ static int main(int argc, char **argv) {
   if (!startFrom.empty() && !stageNamed(startFrom))
     return fail("no stage is named '" + startFrom + "'");
   if (!takesItsOptions(*verb))
+    return 1;
+  if (llvm::is_contained(verb->groups, &deviceOptions) && chooseDevice())
     return 1;
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();

@@ -48,6 +48,18 @@ typedef struct momrt_session momrt_session;
 /* The text of this thread's last error; never null. */
 MOMRT_API const char *momrt_last_error(void);
 
+/* A GPU that the CUDA driver offers. */
+typedef struct {
+  char name[256];
+  int32_t architecture; /* 90 is sm_90 */
+  int32_t reserved;
+  int64_t memory;       /* bytes in all */
+} momrt_gpu;
+
+/* Describes at most `capacity` GPUs, by the number that a session's `device`
+ * means, and says how many there are. MOMRT_DEVICE without a driver or a GPU. */
+MOMRT_API momrt_result momrt_gpus(momrt_gpu *gpus, int64_t capacity, int64_t *count);
+
 /* Checks a program. Its table and kernels must outlive the model. */
 MOMRT_API momrt_result momrt_open(const momrt_program *program, momrt_model **model);
 /* Sessions keep what they need of a model: it may be closed before them. */
@@ -57,7 +69,7 @@ typedef struct {
   int32_t threads; /* of the CPU, 0: all cores */
   int32_t device;  /* of a GPU program: which GPU */
   int32_t poison;  /* for tests: fill the arena with NaN at each new batch */
-  int32_t reserved;
+  int32_t no_graphs; /* of a GPU program: wait for each launch, so that a fault names its kernel */
 } momrt_session_options;
 
 /* `options` may be null. A session serves one thread at a time. */

@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 #define MOMRT_TABLE_MAGIC 0x6c62746d6f6dull /* "momtbl" */
-#define MOMRT_TABLE_VERSION 1u
+#define MOMRT_TABLE_VERSION 2u
 #define MOMRT_ALIGNMENT 64 /* bytes: of the arena's slots and of parameters */
 
 /* An array: `count` structs from `offset` bytes into the table. */
@@ -49,10 +49,12 @@ enum momrt_count {
 /* Where a buffer lives. */
 enum momrt_space {
   MOMRT_SPACE_ARENA = 0,    /* index: slot */
-  MOMRT_SPACE_PARAMETERS,   /* f32 parameters, one after the other */
-  MOMRT_SPACE_GRADIENTS,    /* their gradients, same layout */
-  MOMRT_SPACE_MOMENT1,      /* AdamW's first moments, same layout */
+  MOMRT_SPACE_PARAMETERS,   /* parameters, one after the other, of parameter_type */
+  MOMRT_SPACE_GRADIENTS,    /* their gradients, same layout in elements, of gradient_type */
+  MOMRT_SPACE_MOMENT1,      /* AdamW's first moments, same layout, of moment_type */
   MOMRT_SPACE_MOMENT2,      /* and second */
+  MOMRT_SPACE_COPIES,       /* the parameters rounded to copy_type, same layout: written by the
+                               entry "copies" after the host wrote parameters, and by "update" */
   MOMRT_SPACE_HYPER,        /* f32[MOMRT_HYPERS]: the step's scalars */
   MOMRT_SPACE_COUNTS,       /* i64[MOMRT_COUNTS]: true counts */
   MOMRT_SPACE_SEGMENTS,     /* momrt_segment[segments] */
@@ -208,6 +210,7 @@ typedef struct {
   int64_t parameter_elements; /* of PARAMETERS, with padding */
   int64_t batch_streams, batch_length; /* of training */
   double beta1, beta2, eps, clip;
+  uint32_t parameter_type, gradient_type, moment_type, copy_type; /* f32, bf16 or f16 */
 } momrt_table;
 
 /* A CPU kernel runs block `block` of its grid. `buffers` follow the launch's

@@ -1,0 +1,115 @@
+// Tensor cores.
+#include "compiler/Emit/TensorCore.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace mom;
+
+SmallVector<Value> TensorCore::loadMatrices(Value address, bool transposed) {
+  Type i32 = k.b.getI32Type();
+  auto four = LLVM::LLVMStructType::getLiteral(k.b.getContext(), {i32, i32, i32, i32});
+  StringRef name = transposed ? "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16"
+                              : "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.b16";
+  Value loaded = gpu.intrinsic(name, four, {address});
+  SmallVector<Value> matrices;
+  for (int64_t i = 0; i < 4; ++i)
+    matrices.push_back(LLVM::ExtractValueOp::create(k.b, k.loc, loaded, ArrayRef<int64_t>{i}));
+  return matrices;
+}
+
+void TensorCore::multiply(MutableArrayRef<Value> sums, ValueRange a, ValueRange b) {
+  Type f32 = k.b.getF32Type();
+  auto four = LLVM::LLVMStructType::getLiteral(k.b.getContext(), {f32, f32, f32, f32});
+  SmallVector<Value> operands;
+  for (ValueRange registers : {a, b})
+    for (Value pair : registers) {
+      if (element.isF16()) // bf16 comes as integers
+        pair = LLVM::BitcastOp::create(k.b, k.loc, VectorType::get({2}, element), pair);
+      operands.push_back(pair);
+    }
+  llvm::append_range(operands, sums);
+  StringRef name = element.isF16() ? "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"
+                                   : "llvm.nvvm.mma.m16n8k16.row.col.bf16";
+  Value result = gpu.intrinsic(name, four, operands);
+  for (int64_t i = 0; i < 4; ++i)
+    sums[i] = LLVM::ExtractValueOp::create(k.b, k.loc, result, ArrayRef<int64_t>{i});
+}
+
+//===----------------------------------------------------------------------===//
+// Warpgroups
+//===----------------------------------------------------------------------===//
+
+// Fields: address / 16 [0, 14), panel to panel / 16 [16, 30), eight lines to the next
+// / 16 [32, 46), swizzle [62, 64) with 1 for 128 bytes.
+Value TensorCore::descriptor(Value address, int64_t panelBytes) {
+  int64_t fields = int64_t(1) << 62 | (8 * kLineBytes / 16) << 32 | (panelBytes / 16) << 16;
+  Value bits = LLVM::PtrToIntOp::create(k.b, k.loc, k.b.getI64Type(), address);
+  bits = arith::AndIOp::create(k.b, k.loc, bits, k.index(0x3ffff));
+  return arith::OrIOp::create(k.b, k.loc, k.div(bits, 16), k.index(fields));
+}
+
+Value TensorCore::advance(Value descriptor, int64_t bytes) {
+  return k.add(descriptor, bytes / 16);
+}
+
+Value TensorCore::advance(Value descriptor, Value bytes) {
+  return k.add(descriptor, k.div(bytes, 16));
+}
+
+/// Constraints of inline assembly whose first `count` operands are both read and written.
+static std::string tied(size_t count) {
+  std::string outputs, inputs;
+  for (size_t i = 0; i < count; ++i) {
+    outputs += "=f,";
+    inputs += std::to_string(i) + ",";
+  }
+  return outputs + inputs;
+}
+
+static LLVM::LLVMStructType structOf(ValueRange values) {
+  return LLVM::LLVMStructType::getLiteral(values[0].getContext(),
+                                          llvm::to_vector(values.getTypes()));
+}
+
+void TensorCore::multiplyGroup(MutableArrayRef<Value> sums, Value a, Value b, int64_t columns,
+                               bool aInnerLast, bool bInnerLast) {
+  size_t count = sums.size();
+  assert(int64_t(count) == columns / 2 && "a thread has half as many sums as there are columns");
+  StringRef type = element.isF16() ? "f16" : "bf16";
+  std::string registers;
+  for (size_t i = 0; i < count; ++i)
+    registers += (i ? ", $" : "$") + std::to_string(i);
+  auto operand = [&](size_t i) { return "$" + std::to_string(2 * count + i); };
+  std::string text = "{ .reg .pred p; setp.eq.b32 p, 0, 0; wgmma.mma_async.sync.aligned.m64n" +
+                     std::to_string(columns) + ("k16.f32." + type + "." + type).str() + " {" +
+                     registers + "}, " + operand(0) + ", " + operand(1) + ", p, 1, 1, " +
+                     operand(2) + ", " + operand(3) + "; }";
+  std::string name = ("wgmma." + type + ".n").str() + std::to_string(columns);
+  SmallVector<Value> operands(sums.begin(), sums.end());
+  llvm::append_values(operands, a, b, gpu.i32(!aInnerLast), gpu.i32(!bInnerLast));
+  Value result = gpu.assembly(name, structOf(sums), operands, text, tied(count) + "l,l,n,n,~{memory}");
+  for (size_t i = 0; i < count; ++i)
+    sums[i] = LLVM::ExtractValueOp::create(k.b, k.loc, result, ArrayRef<int64_t>{int64_t(i)});
+}
+
+void TensorCore::beginGroup() { gpu.intrinsic("llvm.nvvm.wgmma.fence.sync.aligned", {}, {}); }
+void TensorCore::commitGroup() {
+  gpu.intrinsic("llvm.nvvm.wgmma.commit_group.sync.aligned", {}, {});
+}
+void TensorCore::waitGroup(int64_t pending) {
+  gpu.intrinsic("llvm.nvvm.wgmma.wait_group.sync.aligned", {}, {k.index(pending)});
+}
+
+// The wait has the sums as operands: without that edge, uses could move before it.
+void TensorCore::finishGroups(MutableArrayRef<Value> sums) {
+  std::string name = "wgmma.finish.n" + std::to_string(2 * sums.size());
+  SmallVector<Value> operands(sums.begin(), sums.end());
+  std::string constraints = tied(sums.size()) + "~{memory}";
+  Value result =
+      gpu.assembly(name, structOf(operands), operands, "wgmma.wait_group.sync.aligned 0;", constraints);
+  for (size_t i = 0; i < sums.size(); ++i)
+    sums[i] = LLVM::ExtractValueOp::create(k.b, k.loc, result, ArrayRef<int64_t>{int64_t(i)});
+}
+
+void TensorCore::publish() { gpu.intrinsic("llvm.nvvm.fence.proxy.async.shared_cta", {}, {}); }

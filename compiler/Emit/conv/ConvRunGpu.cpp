@@ -1,0 +1,351 @@
+// How threads of a GPU share a convolution's tokens and channels.
+#include "compiler/Emit/conv/ConvRunGpu.h"
+
+#include "compiler/Emit/Sequence.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace mom;
+using Values = SmallVector<Value>;
+
+Value mom::withoutWidening(Value value) {
+  while (auto extend = value.getDefiningOp<arith::ExtFOp>())
+    value = extend.getIn();
+  return value;
+}
+
+//===----------------------------------------------------------------------===//
+// Threads and channels
+//===----------------------------------------------------------------------===//
+
+static int64_t lanesFor(KernelBuilder &k, int64_t channels, ArrayRef<View> views) {
+  auto fits = [&](int64_t lanes) {
+    return channels % lanes == 0 && llvm::all_of(views, [&](const View &view) {
+             int64_t bytes = lanes * view.element.getIntOrFloatBitWidth() / 8;
+             return bytes <= 16 && view.alignment % bytes == 0;
+           });
+  };
+  int64_t lanes = k.knob("lanes");
+  while (lanes > 1 && !fits(lanes))
+    lanes /= 2;
+  return lanes;
+}
+
+/// Threads side by side: a divisor of the vectors if that reads whole cache lines,
+/// else a power of two with some threads idle.
+static int64_t threadsAcross(int64_t vectors, int64_t bytes, int64_t threads) {
+  int64_t divisor = vectors & -vectors;
+  divisor = std::min<int64_t>(divisor, llvm::bit_floor<uint64_t>(threads));
+  if (divisor == vectors || divisor * bytes >= 128)
+    return divisor;
+  return std::min<int64_t>(llvm::PowerOf2Ceil(vectors), llvm::bit_floor<uint64_t>(threads));
+}
+
+ConvTile::ConvTile(KernelBuilder &k, int64_t channels, ArrayRef<View> views, bool oneRun)
+    : lanes(lanesFor(k, channels, views)), channels(channels) {
+  int64_t vectors = channels / lanes;
+  int64_t bytes = lanes * views[0].element.getIntOrFloatBitWidth() / 8;
+  across = oneRun ? k.threads() : threadsAcross(vectors, bytes, k.threads());
+  runs = k.threads() / across;
+  tiles = llvm::divideCeil(vectors, across);
+  part = k.div(k.block(), tiles);
+  run = k.div(k.thread(), across);
+  Value vector = k.add(k.mul(k.rem(k.block(), tiles), across), k.rem(k.thread(), across));
+  if (tiles * across != vectors) {
+    active = k.less(vector, k.index(vectors));
+    vector = k.min(vector, k.index(vectors - 1));
+  }
+  // Where the block is no multiple of `across`, its last threads have no run.
+  if (runs * across != k.threads()) {
+    Value has = k.less(run, k.index(runs));
+    active = active ? arith::AndIOp::create(k.b, k.loc, active, has) : has;
+    run = k.min(run, k.index(runs - 1));
+  }
+  first = k.mul(vector, lanes);
+}
+
+At ConvTile::at(KernelBuilder &k, Value row, Value slot) const {
+  return At{row, k.add(k.mul(slot, channels), first), lanes, Value()};
+}
+
+void ConvTile::ifActive(KernelBuilder &k, function_ref<void()> body) const {
+  if (!active)
+    return body();
+  k.ifThen(active, body);
+}
+
+Values mom::loadTaps(KernelBuilder &k, const ConvTile &tile, Value weights) {
+  int64_t width = channelsOf(weights), all = tile.lanes * width;
+  Value loaded =
+      k.load(k.view(weights), At{Value(), k.mul(tile.first, width), all, Value()});
+  Values taps;
+  for (int64_t tap = width - 1; tap >= 0; --tap) {
+    SmallVector<int64_t> from;
+    for (int64_t lane = 0; lane < tile.lanes; ++lane)
+      from.push_back(lane * width + tap);
+    if (all == 1)
+      taps.push_back(loaded);
+    else if (tile.lanes == 1)
+      taps.push_back(vector::ExtractOp::create(k.b, k.loc, loaded, from));
+    else
+      taps.push_back(vector::ShuffleOp::create(k.b, k.loc, loaded, loaded, from));
+  }
+  return taps;
+}
+
+Values mom::tensorsOfRun(KernelBuilder &k, ArrayRef<Value> anchors, ArrayRef<unsigned> outputs) {
+  Values tensors, yielded;
+  for (Value anchor : anchors)
+    tensors.push_back(withoutWidening(anchor));
+  for (unsigned output : outputs)
+    yielded.push_back(k.yielded(output));
+  for (Value read : tensorsRead(k, yielded, anchors[0]))
+    if (!llvm::is_contained(tensors, read))
+      tensors.push_back(read);
+  return tensors;
+}
+
+SmallVector<View> mom::viewsOf(KernelBuilder &k, ArrayRef<Value> tensors) {
+  return llvm::map_to_vector(tensors, [&](Value tensor) { return k.view(tensor); });
+}
+
+Values mom::forSegmentsOf(KernelBuilder &k, Value batch, bool final, Value row, ValueRange init,
+                          function_ref<Values(Value, ValueRange)> body) {
+  Gpu gpu(k);
+  Value count = k.segmentCount(), none = k.index(-1);
+  return k.loop(k.index(0), count, Gpu::kWarp, init, [&](Value base, ValueRange carried) {
+    // Each lane looks at one record; then the warp goes through those that were found.
+    Value mine = k.add(base, gpu.lane());
+    Segment record = k.segment(batch, k.min(mine, k.sub(count, k.index(1))));
+    Value state = k.select(k.less(mine, count), final ? record.final : record.initial, none);
+    Values values{gpu.ballot(k.equal(state, row))};
+    llvm::append_range(values, carried);
+    auto found = scf::WhileOp::create(
+        k.b, k.loc, TypeRange(ValueRange(values)), values,
+        [&](OpBuilder &nested, Location, ValueRange now) {
+          OpBuilder::InsertionGuard guard(k.b);
+          k.b.restoreInsertionPoint(nested.saveInsertionPoint());
+          Value any = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, now[0],
+                                            gpu.i32(0));
+          scf::ConditionOp::create(k.b, k.loc, any, now);
+        },
+        [&](OpBuilder &nested, Location, ValueRange now) {
+          OpBuilder::InsertionGuard guard(k.b);
+          k.b.restoreInsertionPoint(nested.saveInsertionPoint());
+          Value bit = math::CountTrailingZerosOp::create(k.b, k.loc, now[0]);
+          Values next{arith::AndIOp::create(k.b, k.loc, now[0], k.sub(now[0], gpu.i32(1)))};
+          llvm::append_range(next, body(k.add(base, gpu.toI64(bit)), now.drop_front()));
+          scf::YieldOp::create(k.b, k.loc, next);
+        });
+    return Values(found.getResults().drop_front());
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// The walk
+//===----------------------------------------------------------------------===//
+
+ConvRun::ConvRun(KernelBuilder &k, Value batch, RowsAttr rows, const ConvTile &tile,
+                 ArrayRef<Value> tensors, bool down, Value lo64, Value hi)
+    : k(k), gpu(k), batch(batch), rows(rows), tile(tile), tensors(tensors),
+      views(viewsOf(k, tensors)), down(down), ahead(k.knob("ahead")) {
+  Value count = k.count(RowSpace::token);
+  Value last = k.mul(k.ceilDiv(k.min(hi, count), ahead), ahead);
+  tokens = gpu.toI32(count);
+  lo = gpu.toI32(lo64);
+  end = gpu.toI32(last);
+  chunks = gpu.toI32(k.div(k.sub(last, lo64), ahead));
+  first = down ? k.sub(end, gpu.i32(1)) : lo;
+  firstRows = chunkRows(gpu.i32(0));
+  firstLoads = chunkLoads(firstRows);
+}
+
+/// The least position of a chunk, counted as the walk goes; past the last chunk, the last.
+Value ConvRun::chunkStart(Value chunk) {
+  Value step = k.mul(k.min(chunk, k.sub(chunks, gpu.i32(1))), gpu.i32(ahead));
+  return down ? k.sub(k.sub(end, gpu.i32(ahead)), step) : k.add(lo, step);
+}
+
+Value ConvRun::position(Value start, int64_t token) {
+  return k.add(start, gpu.i32(down ? ahead - 1 - token : token));
+}
+
+Value ConvRun::rowOf(Value position) {
+  Value inside = k.min(position, k.sub(tokens, gpu.i32(1)));
+  return rows.getRoute() ? gpu.toI32(k.rowAt(batch, gpu.toI64(inside))) : inside;
+}
+
+/// The rows (i32) of a chunk's tokens in the walk's order.
+Values ConvRun::chunkRows(Value chunk) {
+  Value start = chunkStart(chunk);
+  Values result;
+  if (!rows.getRoute()) {
+    for (int64_t token = 0; token < ahead; ++token)
+      result.push_back(rowOf(position(start, token)));
+    return result;
+  }
+  // Past the last token the index holds rows too.
+  Value all = k.rowsAt(batch, gpu.toI64(start), ahead);
+  for (int64_t token = 0; token < ahead; ++token) {
+    int64_t lane = down ? ahead - 1 - token : token;
+    result.push_back(ahead == 1 ? all
+                                : vector::ExtractOp::create(k.b, k.loc, all,
+                                                            ArrayRef<int64_t>{lane}));
+  }
+  return result;
+}
+
+/// Lanes of a tensor in storage, as words of 32 bits: conversion comes with the use, so
+/// that the wait for the load does, too.
+Value ConvRun::loadPacked(const View &view, Value row) {
+  int64_t bytes = tile.lanes * view.element.getIntOrFloatBitWidth() / 8;
+  Type type = bytes < 4 ? Type(k.b.getI16Type()) : k.lanesOf(k.b.getI32Type(), bytes / 4);
+  return LLVM::LoadOp::create(k.b, k.loc, type, k.address(view, tile.at(gpu.toI64(row))), bytes);
+}
+
+Value ConvRun::unpack(Value packed, Type element) {
+  Value lanes = LLVM::BitcastOp::create(k.b, k.loc, k.lanesOf(element, tile.lanes), packed);
+  if (element.isF32())
+    return lanes;
+  return arith::ExtFOp::create(k.b, k.loc, k.lanesOf(k.b.getF32Type(), tile.lanes), lanes);
+}
+
+/// [tokens of a chunk][tensors]
+Values ConvRun::chunkLoads(ValueRange rows) {
+  Values loads;
+  for (Value row : rows)
+    for (const View &view : views)
+      loads.push_back(loadPacked(view, row));
+  return loads;
+}
+
+Values ConvRun::behind(int64_t count) {
+  Values values;
+  for (int64_t back = 1; back <= count; ++back) {
+    Value position = down ? k.add(first, gpu.i32(back))
+                          : k.max(k.sub(first, gpu.i32(back)), gpu.i32(0));
+    values.push_back(unpack(loadPacked(views[0], rowOf(position)), views[0].element));
+  }
+  return values;
+}
+
+void ConvRun::locate() {
+  // A walk down may begin behind the last token: the border to the last segment is ahead.
+  Value found = k.segmentOf(batch, gpu.toI64(k.min(first, k.sub(tokens, gpu.i32(1)))));
+  segment = k.segment(batch, found);
+  Value start = origin(segment);
+  index = down ? k.sub(start, first) : k.sub(first, start);
+  segmentIndex = gpu.toI32(found);
+}
+
+Value ConvRun::origin(const Segment &segment) {
+  if (!down)
+    return gpu.toI32(segment.start);
+  return gpu.toI32(k.sub(k.add(segment.start, segment.length), k.index(1)));
+}
+
+Value ConvRun::border(const Segment &segment) {
+  if (down)
+    return gpu.toI32(k.sub(segment.start, k.index(1))); // -1 is never met
+  Value next = gpu.toI32(k.add(segment.start, segment.length));
+  return k.select(k.less(next, tokens), next, gpu.i32(-1));
+}
+
+void ConvRun::bind(PointwiseEmitter &emitter, const Token &token) const {
+  for (auto [tensor, value] : llvm::zip_equal(tensors, token.values)) {
+    emitter.bind(tensor, value);
+    for (Operation *user : tensor.getUsers())
+      if (auto extend = dyn_cast<arith::ExtFOp>(user))
+        emitter.bind(extend.getOut(), value);
+  }
+}
+
+Values ConvRun::walk(ValueRange init, Enter enter, Step step, Chunk chunk) {
+  bool indexed = static_cast<bool>(rows.getRoute());
+  Value one = gpu.i32(1), segment0 = segmentIndex, border0 = border(segment);
+  if (down) { // behind the last token: as if the segment after were there
+    Value before = k.less(index, gpu.i32(0));
+    segment0 = k.select(before, k.add(segment0, one), segment0);
+    border0 = k.select(before, origin(segment), border0);
+  }
+  // Carried: segment, border, loads of the chunk, and where they are looked up its
+  // rows and the next one's; then what the caller carries.
+  Values carried{segment0, border0};
+  llvm::append_range(carried, firstLoads);
+  if (indexed) {
+    llvm::append_range(carried, firstRows);
+    llvm::append_range(carried, chunkRows(one));
+  }
+  size_t own = carried.size();
+  llvm::append_range(carried, init);
+
+  carried = k.loop(k.index(0), gpu.toI64(chunks), 1, carried, [&](Value i64, ValueRange values) {
+    Value i = gpu.toI32(i64), start = chunkStart(i), next = k.add(i, one);
+    size_t count = firstLoads.size();
+    Values loads(values.slice(2, count)), here, there, after;
+    if (indexed) {
+      here = values.slice(2 + count, ahead);
+      there = values.slice(2 + count + ahead, ahead);
+    } else {
+      here = chunkRows(i);
+      there = chunkRows(next);
+    }
+    auto more = scf::IfOp::create(k.b, k.loc, TypeRange(ValueRange(loads)), k.less(next, chunks),
+                                  /*withElseRegion=*/true);
+    {
+      OpBuilder::InsertionGuard guard(k.b);
+      k.b.setInsertionPointToStart(more.thenBlock());
+      scf::YieldOp::create(k.b, k.loc, chunkLoads(there));
+      k.b.setInsertionPointToStart(more.elseBlock());
+      Values none;
+      for (Value load : loads)
+        none.push_back(LLVM::UndefOp::create(k.b, k.loc, load.getType()));
+      scf::YieldOp::create(k.b, k.loc, none);
+    }
+    if (indexed)
+      after = chunkRows(k.add(i, gpu.i32(2)));
+
+    Value segmentNow = values[0], borderNow = values[1];
+    Values user(values.drop_front(own));
+    for (int64_t t = 0; t < ahead; ++t) {
+      Token token{position(start, t), gpu.toI64(here[t]), {}, {}};
+      token.valid = k.less(token.position, tokens);
+      Values before{segmentNow, borderNow};
+      llvm::append_range(before, user);
+      auto crossing = scf::IfOp::create(k.b, k.loc, TypeRange(ValueRange(before)),
+                                        k.equal(token.position, borderNow),
+                                        /*withElseRegion=*/true);
+      {
+        OpBuilder::InsertionGuard guard(k.b);
+        k.b.setInsertionPointToStart(crossing.elseBlock());
+        scf::YieldOp::create(k.b, k.loc, before);
+        k.b.setInsertionPointToStart(crossing.thenBlock());
+        Value following = k.add(segmentNow, down ? gpu.i32(-1) : one);
+        Segment entered = k.segment(batch, gpu.toI64(following));
+        Values changed{following, border(entered)};
+        llvm::append_range(changed, enter(entered, user));
+        scf::YieldOp::create(k.b, k.loc, changed);
+      }
+      segmentNow = crossing.getResult(0);
+      borderNow = crossing.getResult(1);
+      for (auto [n, view] : llvm::enumerate(views))
+        token.values.push_back(unpack(loads[t * views.size() + n], view.element));
+      user = step(token, crossing.getResults().drop_front(2));
+    }
+    if (chunk)
+      user = chunk(i64, user);
+    Values yielded{segmentNow, borderNow};
+    llvm::append_range(yielded, more.getResults());
+    if (indexed) {
+      llvm::append_range(yielded, there);
+      llvm::append_range(yielded, after);
+    }
+    llvm::append_range(yielded, user);
+    return yielded;
+  });
+  return Values(llvm::drop_begin(carried, own));
+}

@@ -1,0 +1,25 @@
+// Questions about the body of a map kernel.
+#pragma once
+
+#include "dialect/Mom.h"
+
+namespace mom {
+
+/// Whether every result of the kernel, of `channels` channels each, needs nothing but
+/// the same element of whole inputs and scalars that all rows share.
+bool isElementwise(KernelOp kernel, int64_t channels);
+
+/// Whether `value` repeats a vector over the rows of a static tensor.
+bool repeatsVector(mlir::Value value);
+
+/// Operands that a value depends on at the same row.
+llvm::SmallVector<mlir::Value> inputsOf(mlir::Operation *op);
+
+/// Whether a value lies in memory whatever the plan: block arguments and ranges of them.
+bool isInput(mlir::Value value);
+
+/// One-element static tensors that `roots` spread over rows or over larger tensors, and
+/// that need no reduction.
+llvm::SmallVector<mlir::Value> invariantsOf(mlir::ValueRange roots);
+
+} // namespace mom

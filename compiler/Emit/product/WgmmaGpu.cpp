@@ -1,0 +1,84 @@
+// A product's tile by wgmma: a warpgroup has 64 rows or several times 64, all columns,
+// and reads both operands from shared memory.
+//
+// One batch of products is always under way: while it is, the step after it is waited
+// for, and the stage of the batch before, which is over, is filled again. So there
+// is one barrier a step and the tensor cores need not stop at it.
+#include "compiler/Emit/product/StageGpu.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace mom;
+
+void mom::emitWgmmaTile(KernelBuilder &k, const TileShape &shape, const TileTask &task,
+                        Value shared, const SumTile &sums) {
+  constexpr int64_t kGroup = 128; // threads of a warpgroup
+  Gpu gpu(k);
+  Type element = productType(k.kernel);
+  TensorCore core(k, element);
+  TileStages stages(k, shape, task, element, shared);
+  const StagedOperand &a = stages.a, &b = stages.b;
+  bool aInnerLast = task.a.innerLast, bInnerLast = task.b.innerLast;
+  int64_t rows = shape.rows / (shape.threads / kGroup), blocks = rows / 64;
+  // The same in all lanes of a warp, and known to be: descriptors are uniform then.
+  Value warp = gpu.toI64(gpu.shuffle(gpu.toI32(gpu.warp()), k.index(0)));
+  Value firstRow = k.mul(k.div(warp, 4), rows);
+  // 64 rows are 64 lines of a panel, or a panel.
+  Value firstBytes = aInnerLast ? k.mul(firstRow, TensorCore::kLineBytes)
+                                : k.mul(k.div(firstRow, 64), a.panelBytes());
+  int64_t blockBytes = aInnerLast ? 64 * TensorCore::kLineBytes : a.panelBytes();
+  Value left = core.advance(core.descriptor(a.address(k.index(0)), a.panelBytes()), firstBytes);
+  Value right = core.descriptor(b.address(k.index(0)), b.panelBytes());
+  // 16 k are 32 bytes of a line, or 16 lines.
+  auto innerBytes = [](bool innerLast, int64_t inner) {
+    return inner * (innerLast ? 2 : TensorCore::kLineBytes);
+  };
+
+  int64_t sumCount = shape.columns / 2;
+  auto multiplyStep = [&](MutableArrayRef<Value> values, Value stage) {
+    Value x = core.advance(left, stage), y = core.advance(right, stage);
+    core.beginGroup();
+    for (int64_t inner = 0; inner < shape.inner; inner += TensorCore::kInner)
+      for (int64_t block = 0; block < blocks; ++block)
+        core.multiplyGroup(
+            values.slice(block * sumCount, sumCount),
+            core.advance(x, innerBytes(aInnerLast, inner) + block * blockBytes),
+            core.advance(y, innerBytes(bInnerLast, inner)), shape.columns, aInnerLast, bInnerLast);
+    core.commitGroup();
+  };
+  // All threads' copies have landed, but for those of the last `pending` steps.
+  auto meet = [&](int64_t pending) {
+    gpu.waitCopies(pending);
+    core.publish();
+    gpu.barrier();
+  };
+
+  SmallVector<Value> carried(blocks * sumCount, k.f32(0));
+  carried.push_back(k.index(0)); // the stage's bytes
+  stages.start();
+  meet(shape.stages - 2);
+  carried = k.loop(k.index(0), stages.steps, 1, carried, [&](Value step, ValueRange values) {
+    SmallVector<Value> next(values.drop_back());
+    Value stage = values.back();
+    multiplyStep(next, stage);
+    core.waitGroup(1);
+    meet(shape.stages - 3); // the next step is there; the one before is no longer read
+    stages.load(k.add(step, shape.stages - 1), stages.before(stage));
+    next.push_back(stages.after(stage));
+    return next;
+  });
+  SmallVector<Value> results(ValueRange(carried).drop_back());
+  for (int64_t block = 0; block < blocks; ++block)
+    core.finishGroups(MutableArrayRef(results).slice(block * sumCount, sumCount));
+
+  gpu.waitCopies(0);
+  gpu.barrier(); // the sums take the stages' place
+  Value lane = gpu.lane();
+  Value row = k.add(firstRow, k.add(k.mul(k.rem(warp, 4), 16), k.div(lane, 4)));
+  Value to = sums.address(row, k.mul(k.rem(lane, 4), 2));
+  for (int64_t block = 0; block < blocks; ++block)
+    storeFragments(k, sums, k.address(to, k.b.getI8Type(), k.index(block * 64 * (shape.columns + 8) * 4)),
+                   ValueRange(results).slice(block * sumCount, sumCount), 16, shape.columns);
+  gpu.barrier();
+}

@@ -1,0 +1,166 @@
+// GPU form of the scan: a block has some channels of one segment.
+#include "compiler/Emit/scan/ScanForwardGpu.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace mom;
+
+int64_t mom::groupFor(int64_t group, int64_t chunk) {
+  return chunk ? std::gcd(group, chunk) : group;
+}
+
+GridAttr ScanForwardGpu::grid() {
+  return segmentGrid(k, /*extra=*/finals.empty() ? 0 : 1, shape.blocks());
+}
+
+void ScanForwardGpu::emit() {
+  Value s = k.div(k.block(), shape.blocks());
+  if (finals.empty())
+    return k.ifThen(k.less(s, k.segmentCount()), [&] { segment(s); });
+  // No segment may end in a stream's state: the blocks before the segments' see to those.
+  Value before = k.equal(s, k.index(0));
+  k.ifThen(before, [&] { clearFinals(k.block()); });
+  Value after = k.sub(s, k.index(1));
+  Value exists = arith::AndIOp::create(k.b, k.loc, k.less(k.index(0), s),
+                                       k.less(after, k.segmentCount()));
+  k.ifThen(exists, [&] { segment(after); });
+}
+
+/// Zeros a part of the states in which no segment ends.
+void ScanForwardGpu::clearFinals(Value part) {
+  Gpu gpu(k);
+  int64_t width = shape.channels * shape.states, chunk = llvm::divideCeil(width, shape.blocks());
+  Value lo = k.mul(part, chunk), hi = k.min(k.add(lo, chunk), k.index(width));
+  k.loop(k.index(0), k.count(RowSpace::stream), 1, [&](Value row) {
+    auto mine = k.loop(k.thread(), k.segmentCount(), shape.threads, k.f32(0),
+                       [&](Value s, ValueRange found) {
+                         Value here = k.equal(k.segment(op.batch, s).final, row);
+                         return Values{k.select(here, k.f32(1), found[0])};
+                       });
+    Value found = gpu.combineBlock(Reduction::max, mine[0]);
+    Value none = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OEQ, found, k.f32(0));
+    k.ifThen(none, [&] {
+      k.loop(k.add(lo, k.thread()), hi, shape.threads, [&](Value column) {
+        for (const View &view : finals)
+          k.store(k.f32(0), view, At{row, column, 1, Value()});
+      });
+    });
+  });
+}
+
+void ScanForwardGpu::segment(Value s) {
+  SmallVector<Value> after;
+  for (unsigned output : pointwise)
+    after.push_back(k.yielded(output));
+  bool needsY = !pointwise.empty();
+  ScanTile tile(k, op, shape, k.rem(k.block(), shape.blocks()), /*staged=*/{}, after,
+                needsY ? ValueRange(y) : ValueRange(), /*needsC=*/needsY);
+  View sums = needsY ? tile.sumTile() : View();
+  SegmentWalk walk = tile.walk(s);
+
+  // Carried from run to run: states, the run's data, its rows and those of the next.
+  Values carried =
+      tile.loadStatesIf(op.init ? k.view(op.init) : View(), walk.segment.initial);
+  Values rows = tile.rows(walk, k.index(0)), data = tile.fetch(rows),
+         ahead = tile.rows(walk, k.index(shape.tokens));
+  size_t states = carried.size(), fetched = data.size(), looked = rows.size();
+  for (const Values &more : {data, rows, ahead})
+    llvm::append_range(carried, more);
+  carried = k.loop(k.index(0), walk.segment.length, shape.tokens, carried,
+                   [&](Value i, ValueRange values) {
+    ValueRange data = values.slice(states, fetched), rows = values.slice(states + fetched, looked),
+               ahead = values.slice(states + fetched + looked, looked);
+    Value count = k.min(k.index(shape.tokens), k.sub(walk.segment.length, i));
+    tile.stage(walk, i, count, rows, data);
+    tile.gpu.barrier();
+    Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, k.add(i, 2 * shape.tokens));
+    Values next = run(tile, walk, s, i, count, sums, values.take_front(states));
+    tile.gpu.barrier();
+    tile.finish(walk, i, count, rows, data, pointwise, [&](At at, Value, Value) {
+      return SmallVector<ScanTile::Bound>{{y, k.load(sums, at)}};
+    });
+    llvm::append_range(next, nextData);
+    llvm::append_range(next, ahead);
+    llvm::append_range(next, nextRows);
+    return next;
+  });
+  carried.truncate(states);
+  for (const View &view : finals)
+    k.ifThen(isPresent(k, walk.segment.final),
+             [&] { tile.storeStates(carried, view, walk.segment.final); });
+}
+
+/// Walks the run that is staged; its states after.
+Values ScanForwardGpu::run(const ScanTile &tile, const SegmentWalk &walk, Value s, Value i,
+                           Value count, const View &sums, ValueRange states) {
+  return k.loop(k.index(0), k.ceilDiv(count, shape.group), 1, states,
+                [&](Value g, ValueRange carried) {
+    Values h(carried), parts; // parts: [tokens * own] of y
+    Value start = k.mul(g, shape.group);
+    if (!checkpoints.empty()) {
+      Value token = k.add(i, start);
+      auto write = [&] {
+        Value row = k.add(k.div(k.add(walk.segment.start, token), chunk), s);
+        for (const View &view : checkpoints)
+          tile.storeStates(h, view, row);
+      };
+      if (chunk == shape.group)
+        write();
+      else
+        k.ifThen(k.equal(k.rem(token, chunk), k.index(0)), write);
+    }
+    if (!sums)
+      return tile.advance(h, start);
+    for (int64_t t = 0; t < shape.group; ++t) {
+      ScanTile::Token token = tile.token(start, t, /*withC=*/true);
+      for (int64_t p = 0; p < shape.own; ++p) {
+        Value sum;
+        for (int64_t j = 0; j < shape.held; ++j) {
+          int64_t n = p * shape.held + j;
+          h[n] = tile.next(h[n], tile.decay(token.delta[p], tile.A[n]), token.input[p], token.B[j]);
+          sum = sum ? k.fma(token.C[j], h[n], sum) : tile.mul(token.C[j], h[n]);
+        }
+        parts.push_back(sum);
+      }
+      if ((t + 1) % shape.sumGroup())
+        continue;
+      tile.storeLaneSums(parts, sums, k.add(start, t + 1 - shape.sumGroup()));
+      parts.clear();
+    }
+    return h;
+  });
+}
+
+LogicalResult mom::emitScanForwardGpu(ScanOp op, KernelBuilder &k) {
+  if (failed(checkInputs(k, op, {op.getA(), op.getB(), op.getC(), op.getInit()})) ||
+      failed(checkPointwise(k, op.getU())) || failed(checkPointwise(k, op.getDelta())))
+    return failure();
+  SmallVector<unsigned> finals = outputsOf(k, op.getFinal());
+  SmallVector<unsigned> checkpoints = outputsOf(k, op.getCheckpoints());
+  int64_t chunk = checkpoints.empty() ? 0 : rowsOf(op.getCheckpoints()).getChunk();
+  ScanOperands operands(op);
+  int64_t group = groupFor(k.knob("group"), chunk);
+  ScanShape shape(k, operands, llvm::alignTo(k.knob("tokens"), group), group);
+  if (failed(shape.check(k)))
+    return failure();
+  ScanForwardGpu forward(k, operands, shape);
+  forward.y = op.getY();
+  forward.chunk = chunk;
+  for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
+    if (llvm::is_contained(finals, i) || llvm::is_contained(checkpoints, i))
+      continue;
+    if (failed(checkPointwise(k, k.yielded(i), {op.getY()})))
+      return failure();
+    forward.pointwise.push_back(i);
+  }
+
+  k.begin();
+  for (unsigned output : checkpoints)
+    forward.checkpoints.push_back(k.output(output));
+  for (unsigned output : finals)
+    forward.finals.push_back(k.output(output));
+  forward.emit();
+  k.finish(forward.grid());
+  return success();
+}

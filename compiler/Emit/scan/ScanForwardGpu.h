@@ -1,0 +1,37 @@
+// The walk along a scan on a GPU, whose states, sums or both are wanted.
+#pragma once
+
+#include "compiler/Emit/scan/ScanTileGpu.h"
+
+namespace mom {
+
+class ScanForwardGpu {
+public:
+  ScanForwardGpu(KernelBuilder &k, const ScanOperands &op, const ScanShape &shape)
+      : k(k), op(op), shape(shape) {}
+
+  mlir::Value y;                              ///< body value; null: only states are wanted
+  llvm::SmallVector<unsigned> pointwise;      ///< outputs that are computed from y
+  /// Views of checkpoints and of final states, asked for once the phase has begun.
+  llvm::SmallVector<View> checkpoints, finals;
+  int64_t chunk = 0;                          ///< tokens from a checkpoint to the next
+
+  /// Emits the block's work.
+  void emit();
+  GridAttr grid();
+
+private:
+  void segment(mlir::Value s);
+  Values run(const ScanTile &tile, const SegmentWalk &walk, mlir::Value s, mlir::Value i,
+             mlir::Value count, const View &sums, mlir::ValueRange states);
+  void clearFinals(mlir::Value part);
+
+  KernelBuilder &k;
+  const ScanOperands op;
+  const ScanShape shape;
+};
+
+/// Tokens that are walked without a branch where states are saved every `chunk` of them.
+int64_t groupFor(int64_t group, int64_t chunk);
+
+} // namespace mom

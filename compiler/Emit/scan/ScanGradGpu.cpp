@@ -1,0 +1,481 @@
+// GPU form of the scan's gradient: see ScanGradGpu.h.
+#include "compiler/Emit/scan/ScanGradGpu.h"
+
+#include "compiler/Emit/scan/ScanForwardGpu.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace mom;
+
+/// Shared memory that the states before a chunk's runs may take.
+static constexpr int64_t kBytesOfRuns = 32768;
+/// A chunk that no batch fills: rows numbered by it have one row a segment.
+static constexpr int64_t kWholeSegment = 1 << 30;
+
+/// Tokens of a run, so that checkpoints lie at the start of one; 0 if they would be
+/// too few or the runs too many.
+static int64_t runFor(int64_t chunk, int64_t most, int64_t bytesOfRun) {
+  if (chunk <= most)
+    return chunk;
+  int64_t run = most;
+  while (chunk % run)
+    --run;
+  return 4 * run >= most && chunk / run * bytesOfRun <= kBytesOfRuns ? run : 0;
+}
+
+ScanGradGpu::ScanGradGpu(ScanGradOp op, KernelBuilder &k)
+    : op(op), k(k), operands(op), checkpoints(op.getCheckpoints()), tokens(k.knob("tokens")),
+      shape(k, operands, tokens, k.knob("group")) {
+  if (op.getCheckpoints()) {
+    chunk = rowsOf(op.getCheckpoints()).getChunk();
+    tokens = runFor(chunk, tokens, shape.threads * shape.values() * 4);
+  }
+  if (!chunk || !tokens)
+    chunk = ownChunk = tokens = k.knob("tokens");
+  shape.tokens = tokens;
+  shape.group = std::min<int64_t>(shape.group, llvm::PowerOf2Ceil(tokens));
+}
+
+LogicalResult ScanGradGpu::check() {
+  if (failed(checkInputs(
+          k, op,
+          {op.getA(), op.getB(), op.getC(), op.getInit(), op.getCheckpoints(), op.getDfinal()})) ||
+      failed(shape.check(k)))
+    return failure();
+  for (Value before : {op.getU(), op.getDelta(), op.getDy()})
+    if (failed(checkPointwise(k, before)))
+      return failure();
+  dA = outputsOf(k, op.getDA());
+  dinit = outputsOf(k, op.getDinit());
+  for (auto [result, isC] : {std::pair(op.getDB(), false), {op.getDC(), true}})
+    if (SmallVector<unsigned> outputs = outputsOf(k, result); !outputs.empty())
+      kinds.push_back({outputs, isC});
+  for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
+    Value yielded = withoutStorage(k.yielded(i));
+    if (yielded.getDefiningOp() == op && yielded != op.getDu() && yielded != op.getDdelta())
+      continue;
+    if (failed(checkPointwise(k, yielded, {op.getDu(), op.getDdelta()})))
+      return failure();
+    pointwise.push_back(i);
+  }
+  return success();
+}
+
+static RankedTensorType rowsType(KernelBuilder &k, int64_t width, RowsAttr rows) {
+  return RankedTensorType::get({ShapedType::kDynamic, width}, k.b.getF32Type(), rows);
+}
+
+static RowsAttr chunkRows(KernelBuilder &k, int64_t chunk) {
+  return RowsAttr::get(k.b.getContext(), RowSpace::chunk, chunk, StringAttr());
+}
+
+void ScanGradGpu::saveStates() {
+  if (!usesOwnStates())
+    return;
+  ScanShape forwardShape = shape;
+  forwardShape.group = groupFor(shape.group, ownChunk);
+  k.begin({}, "states");
+  ownStates = k.workspace(rowsType(k, shape.channels * shape.states, chunkRows(k, ownChunk)));
+  ScanForwardGpu forward(k, operands, forwardShape);
+  forward.chunk = ownChunk;
+  forward.checkpoints.push_back(k.workspaceView(ownStates));
+  forward.emit();
+  k.finish(forward.grid());
+}
+
+void ScanGradGpu::walkBack() {
+  k.begin(pointwise);
+  int64_t width = shape.channels * shape.states;
+  RowsAttr segments = chunkRows(k, kWholeSegment);
+  if (!kinds.empty())
+    partsOfKinds = k.workspace(rowsType(
+        k, shape.blocks() * int64_t(kinds.size()) * shape.states, rowsOf(op.getU())));
+  if (!dA.empty())
+    partsOfA = k.workspace(rowsType(k, width, segments));
+  if (!dinit.empty())
+    partsOfInit = k.workspace(rowsType(k, width, segments));
+  Value s = k.div(k.block(), shape.blocks());
+  k.ifThen(k.less(s, k.segmentCount()), [&] { segment(s); });
+  k.finish(segmentGrid(k, 0, shape.blocks()));
+}
+
+//===----------------------------------------------------------------------===//
+// States before runs and groups
+//===----------------------------------------------------------------------===//
+
+View ScanGradGpu::checkpointView() const {
+  return usesOwnStates() ? k.workspaceView(ownStates) : k.view(checkpoints);
+}
+
+/// Of the checkpoint before token i of a walk, or the last one before that.
+Value ScanGradGpu::checkpointRow(const SegmentWalk &walk, Value s, Value i) const {
+  return k.add(k.div(k.add(walk.segment.start, i), chunk), s);
+}
+
+/// Room for `count` times the states of each thread, which lie so that a warp's
+/// accesses are whole lines.
+View ScanGradGpu::privateTile(int64_t count) const {
+  int64_t size = std::min<int64_t>(shape.values(), 4);
+  return k.sharedView(count * (shape.values() / size), shape.threads * size, k.b.getF32Type());
+}
+
+void ScanGradGpu::keep(const ScanTile &tile, const View &tileOfStates, Value i,
+                       ValueRange states) const {
+  int64_t size = std::min<int64_t>(shape.values(), 4), pieces = shape.values() / size;
+  for (int64_t piece = 0; piece < pieces; ++piece)
+    tile.storeScalars(states.slice(piece * size, size), tileOfStates,
+                      At{k.add(k.mul(i, pieces), piece), k.mul(k.thread(), size), 1, Value()});
+}
+
+Values ScanGradGpu::kept(const ScanTile &tile, const View &tileOfStates, Value i) const {
+  int64_t size = std::min<int64_t>(shape.values(), 4), pieces = shape.values() / size;
+  Values states;
+  for (int64_t piece = 0; piece < pieces; ++piece)
+    llvm::append_range(
+        states, tile.loadScalars(tileOfStates, At{k.add(k.mul(i, pieces), piece), k.mul(k.thread(), size),
+                                          size, Value()}));
+  return states;
+}
+
+/// Walks the staged run's groups 0 .. groups - 1 and replaces the states.
+void ScanGradGpu::advanceGroups(const ScanTile &tile, const Tiles &tiles, Value groups,
+                                Values &states, bool keepThem) const {
+  states = k.loop(k.index(0), groups, 1, states, [&](Value g, ValueRange carried) {
+    if (keepThem)
+      keep(tile, tiles.groups, g, carried);
+    return tile.advance(carried, k.mul(g, shape.group));
+  });
+}
+
+/// Walks from the last checkpoint before token i to it, leaving the states before each
+/// run, that of i too.
+void ScanGradGpu::leaveRuns(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk,
+                            Value s, Value i) const {
+  int64_t runs = chunk / tokens;
+  Value begin = k.mul(k.div(i, chunk), chunk);
+  Values states = tile.loadStates(checkpointView(), checkpointRow(walk, s, begin));
+  states = k.loop(begin, i, tokens, states, [&](Value from, ValueRange carried) {
+    keep(tile, tiles.runs, k.rem(k.div(from, tokens), runs), carried);
+    tile.stageStates(walk, from, k.index(tokens));
+    tile.gpu.barrier();
+    Values states(carried);
+    advanceGroups(tile, tiles, k.index(shape.rounded() / shape.group), states, false);
+    tile.gpu.barrier();
+    return states;
+  });
+  keep(tile, tiles.runs, k.rem(k.div(i, tokens), runs), states);
+}
+
+//===----------------------------------------------------------------------===//
+// The walk back
+//===----------------------------------------------------------------------===//
+
+void ScanGradGpu::segment(Value s) {
+  SmallVector<Value> after;
+  for (unsigned output : pointwise)
+    after.push_back(k.yielded(output));
+  ScanTile tile(k, operands, shape, k.rem(k.block(), shape.blocks()), /*staged=*/op.getDy(), after,
+                {op.getDu(), op.getDdelta()}, /*needsC=*/true);
+  int64_t runsOfChunk = chunk / tokens;
+  Tiles tiles;
+  tiles.sumA = tile.sumTile();
+  tiles.sumB = tile.sumTile();
+  tiles.groups = privateTile(shape.rounded() / shape.group);
+  if (runsOfChunk > 1)
+    tiles.runs = privateTile(runsOfChunk);
+  if (!kinds.empty())
+    tiles.parts = k.sharedView(shape.warps() * shape.rounded(), kinds.size() * shape.slots(),
+                               k.b.getF32Type());
+  SegmentWalk walk = tile.walk(s);
+  Value runs = k.ceilDiv(walk.segment.length, tokens), last = k.sub(runs, k.index(1));
+  auto runAt = [&](Value back) { // its first token; the first run's once there are no more
+    return k.mul(k.max(k.sub(last, back), k.index(0)), tokens);
+  };
+
+  // Carried from run to run: G, dA and its error; the run's first states where each has
+  // a checkpoint, its data, its rows and those of the next.
+  size_t n = shape.values();
+  auto firstStates = [&](Value i) {
+    return runsOfChunk == 1 ? tile.loadStates(checkpointView(), checkpointRow(walk, s, i))
+                            : Values();
+  };
+  Values carried =
+      tile.loadStatesIf(op.getDfinal() ? k.view(op.getDfinal()) : View(), walk.segment.final);
+  carried.append(2 * n, k.f32(0));
+  Values rows = tile.rows(walk, runAt(k.index(0))), ahead = tile.rows(walk, runAt(k.index(1))),
+         data = tile.fetch(rows), states = firstStates(runAt(k.index(0)));
+  size_t sizes[] = {states.size(), data.size(), rows.size(), rows.size()};
+  for (const Values &more : {states, data, rows, ahead})
+    llvm::append_range(carried, more);
+
+  carried = k.loop(k.index(0), runs, 1, carried, [&](Value back, ValueRange values) {
+    Values gradients(values.take_front(3 * n));
+    values = values.drop_front(3 * n);
+    SmallVector<ValueRange, 4> parts;
+    for (size_t size : sizes) {
+      parts.push_back(values.take_front(size));
+      values = values.drop_front(size);
+    }
+    Values states(parts[0]);
+    ValueRange data = parts[1], rows = parts[2], ahead = parts[3];
+    Value i = runAt(back), count = k.min(k.index(tokens), k.sub(walk.segment.length, i));
+    if (runsOfChunk > 1) {
+      Value number = k.rem(k.div(i, tokens), runsOfChunk);
+      Value isLast = arith::OrIOp::create(k.b, k.loc, k.equal(back, k.index(0)),
+                                          k.equal(number, k.index(runsOfChunk - 1)));
+      k.ifThen(isLast, [&] { leaveRuns(tile, tiles, walk, s, i); });
+      states = kept(tile, tiles.runs, number);
+    }
+    tile.stage(walk, i, count, rows, data);
+    tile.gpu.barrier();
+    Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, runAt(k.add(back, 2))),
+           nextStates = firstStates(runAt(k.add(back, 1)));
+    Values next = run(tile, tiles, count, states, gradients);
+    tile.gpu.barrier();
+    tile.finish(walk, i, count, rows, data, pointwise, [&](At at, Value u, Value delta) {
+      Value sumA = k.load(tiles.sumA, at), sumB = k.load(tiles.sumB, at);
+      if (!shape.exact) // A was A log2(e)
+        sumA = tile.mul(sumA, k.splat(k.f32(0.693147180559945309), at.lanes));
+      return SmallVector<ScanTile::Bound>{{op.getDu(), tile.mul(delta, sumB)},
+                                          {op.getDdelta(), k.fma(u, sumB, sumA)}};
+    });
+    finishParts(tile, tiles, walk, i, count);
+    for (ValueRange more : {ValueRange(nextStates), ValueRange(nextData), ahead,
+                            ValueRange(nextRows)})
+      llvm::append_range(next, more);
+    return next;
+  });
+  Values G(carried.begin(), carried.begin() + n), sums(carried.begin() + n, carried.begin() + 2 * n);
+  if (!dA.empty())
+    tile.storeStates(sums, k.workspaceView(partsOfA), s);
+  if (!dinit.empty())
+    tile.storeStates(G, k.workspaceView(partsOfInit), s);
+}
+
+/// Walks the staged run forward and back; what is carried to the run before.
+Values ScanGradGpu::run(const ScanTile &tile, const Tiles &tiles, Value count, Values states,
+                        ValueRange gradients) const {
+  if (shape.rounded() == shape.group)
+    return group(tile, tiles, k.index(0), states, gradients);
+  Value groups = k.ceilDiv(count, shape.group), last = k.sub(groups, k.index(1));
+  advanceGroups(tile, tiles, last, states, /*keepThem=*/true);
+  keep(tile, tiles.groups, last, states);
+  return k.loop(k.index(0), groups, 1, gradients, [&](Value back, ValueRange carried) {
+    Value g = k.sub(last, back);
+    return group(tile, tiles, k.mul(g, shape.group), kept(tile, tiles.groups, g), carried);
+  });
+}
+
+/// Goes through a group from the states before it, and back.
+Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
+                          const Values &states, ValueRange carried) const {
+  int64_t values = shape.values(), held = shape.held;
+  SmallVector<Values> h{states}, decays; // before each token and after the last; of each
+  for (int64_t t = 0; t < shape.group; ++t) {
+    ScanTile::Token token = tile.token(start, t, /*withC=*/false);
+    Values after, decay;
+    for (int64_t n = 0; n < values; ++n) {
+      decay.push_back(tile.decay(token.delta[n / held], tile.A[n]));
+      after.push_back(tile.next(h[t][n], decay[n], token.input[n / held], token.B[n % held]));
+    }
+    h.push_back(after);
+    decays.push_back(decay);
+  }
+
+  Values G(carried.take_front(values)), dA(values), sumsA, sumsB;
+  for (int64_t t = shape.group; t--;) {
+    ScanTile::Token token = tile.token(start, t, /*withC=*/true);
+    Values dy = tile.ownChannels(tile.dyTile(), start, t);
+    Values ofB(held), ofC(held), sumA(shape.own), sumB(shape.own);
+    auto addTo = [&](Value &sum, Value x, Value y) { sum = sum ? k.fma(x, y, sum) : tile.mul(x, y); };
+    for (int64_t n = 0; n < values; ++n) {
+      int64_t p = n / held, j = n % held;
+      Value g = k.fma(token.C[j], dy[p], G[n]);
+      Value gp = tile.mul(g, tile.decayed(h[t][n], decays[t][n]));
+      addTo(dA[n], token.delta[p], gp);
+      addTo(sumA[p], tile.A[n], gp);
+      addTo(sumB[p], g, token.B[j]);
+      addTo(ofB[j], g, token.input[p]);
+      addTo(ofC[j], dy[p], h[t + 1][n]);
+      G[n] = tile.decayed(g, decays[t][n]);
+    }
+    Values ofChannels;
+    for (const Kind &kind : kinds)
+      llvm::append_range(ofChannels, kind.isC ? ofC : ofB);
+    if (!kinds.empty())
+      storeChannelSums(tile, tiles, k.add(start, t), ofChannels);
+    sumsA.insert(sumsA.begin(), sumA.begin(), sumA.end());
+    sumsB.insert(sumsB.begin(), sumB.begin(), sumB.end());
+    if (t % shape.sumGroup())
+      continue;
+    tile.storeLaneSums(sumsA, tiles.sumA, k.add(start, t));
+    tile.storeLaneSums(sumsB, tiles.sumB, k.add(start, t));
+    sumsA.clear();
+    sumsB.clear();
+  }
+
+  // dA sums over a whole segment: what each sum rounds off is added to the next.
+  Values sums, errors;
+  for (int64_t n = 0; n < values; ++n) {
+    Value old = carried[values + n], more = tile.sub(dA[n], carried[2 * values + n]);
+    sums.push_back(tile.add(old, more));
+    errors.push_back(tile.sub(tile.sub(sums.back(), old), more));
+  }
+  llvm::append_range(G, sums);
+  llvm::append_range(G, errors);
+  return G;
+}
+
+//===----------------------------------------------------------------------===//
+// Sums over channels
+//===----------------------------------------------------------------------===//
+
+/// `sums` [kinds * held] of this thread at a token, over the channels of the warp.
+void ScanGradGpu::storeChannelSums(const ScanTile &tile, const Tiles &tiles, Value token,
+                                   Values sums) const {
+  ScatteredSums warp(k, std::move(sums), Gpu::kWarp, shape.lanes);
+  int64_t size = std::min<int64_t>(warp.values.size(), shape.held);
+  Value row = k.add(k.mul(tile.gpu.warp(), shape.rounded()), token);
+  for (size_t i = 0; i < warp.values.size(); i += size) {
+    Value item = k.add(warp.first, i); // of [kinds, held]
+    Value column = k.add(k.mul(k.div(item, shape.held), shape.slots()),
+                         k.add(k.mul(tile.lane, shape.held), k.rem(item, shape.held)));
+    tile.storeScalars(ValueRange(warp.values).slice(i, size),
+                      tile.moved(tiles.parts, row, column, size), At{});
+  }
+}
+
+static int64_t widthOfStates(const ScanShape &shape) {
+  return shape.states % 4 == 0 ? 4 : shape.states % 2 == 0 ? 2 : 1;
+}
+
+/// Adds up the block's warps and leaves the sums of a run's tokens.
+void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk,
+                              Value i, Value count) const {
+  if (kinds.empty())
+    return;
+  int64_t all = kinds.size() * shape.states, width = widthOfStates(shape);
+  Deal deal{shape.threads, tokens, all, width};
+  View to = k.workspaceView(partsOfKinds);
+  k.loop(k.index(0), k.index(deal.rounds()), 1, [&](Value round) {
+    Deal::Place place = deal.at(k, round);
+    k.ifThen(k.less(place.token, count), [&] {
+      Value row = tile.rowOf(walk, k.add(i, place.token));
+      Value kind = k.div(place.column, shape.states);
+      Value column = k.add(k.mul(kind, shape.slots()), k.rem(place.column, shape.states)), sum;
+      for (int64_t w = 0; w < shape.warps(); ++w) {
+        Value part = k.load(tiles.parts,
+                            At{k.add(place.token, w * shape.rounded()), column, width, Value()});
+        sum = sum ? tile.add(sum, part) : part;
+      }
+      k.store(sum, to, At{row, k.add(k.mul(tile.number, all), place.column), width, Value()});
+    });
+  });
+}
+
+/// The second phase: blocks' sums to dB and dC, segments' sums to dA.
+void ScanGradGpu::sumParts() {
+  if (kinds.empty() && dA.empty())
+    return;
+  SmallVector<unsigned> outputs(dA);
+  for (const Kind &kind : kinds)
+    llvm::append_range(outputs, kind.outputs);
+  k.begin(outputs, "sum");
+  int64_t elements = shape.channels * shape.states,
+          before = dA.empty() ? 0 : llvm::divideCeil(elements, shape.threads);
+  if (!dA.empty())
+    k.ifThen(k.less(k.block(), k.index(before)), [&] { sumSegments(elements); });
+  int64_t tile = k.knob("sum_rows");
+  if (!kinds.empty())
+    k.ifThen(k.less(k.index(before - 1), k.block()),
+             [&] { sumBlocks(k.mul(k.sub(k.block(), k.index(before)), tile), tile); });
+  k.finish(kinds.empty() ? k.fixedGrid(before) : k.rowGrid(RowSpace::token, tile, before, 1));
+}
+
+/// This thread's element of dA.
+void ScanGradGpu::sumSegments(int64_t elements) {
+  Value element = k.add(k.mul(k.block(), shape.threads), k.thread());
+  View parts = k.workspaceView(partsOfA);
+  k.ifThen(k.less(element, k.index(elements)), [&] {
+    Type f64 = k.b.getF64Type();
+    Value zero = arith::ConstantOp::create(k.b, k.loc, k.b.getF64FloatAttr(0));
+    auto sum = k.loop(k.index(0), k.segmentCount(), 1, zero, [&](Value s, ValueRange so) {
+      Value part = k.load(parts, At{s, element, 1, Value()});
+      part = arith::ExtFOp::create(k.b, k.loc, f64, part);
+      return Values{arith::AddFOp::create(k.b, k.loc, so[0], part)};
+    });
+    Value total = arith::TruncFOp::create(k.b, k.loc, k.b.getF32Type(), sum[0]);
+    for (unsigned output : dA)
+      k.store(total, k.output(output), At{Value(), element, 1, Value()});
+  });
+}
+
+/// Rows [first, first + tile) of dB and dC.
+void ScanGradGpu::sumBlocks(Value first, int64_t tile) {
+  static constexpr int64_t kUnroll = 8; // loads under way
+  int64_t all = kinds.size() * shape.states, width = widthOfStates(shape);
+  View parts = k.workspaceView(partsOfKinds);
+  Value count = k.min(k.index(tile), k.sub(k.count(RowSpace::token), first));
+  k.loop(k.thread(), k.mul(count, all / width), shape.threads, [&](Value vector) {
+    Value row = k.add(first, k.div(vector, all / width));
+    Value column = k.mul(k.rem(vector, all / width), width);
+    auto load = [&](Value block) {
+      return k.load(parts, At{row, k.add(k.mul(block, all), column), width, Value()});
+    };
+    auto add = [&](Value sum, Value block, int64_t size) {
+      Values loaded;
+      for (int64_t i = 0; i < size; ++i)
+        loaded.push_back(load(k.add(block, i)));
+      for (Value part : loaded)
+        sum = arith::AddFOp::create(k.b, k.loc, sum, part);
+      return sum;
+    };
+    int64_t blocks = shape.blocks(), whole = blocks / kUnroll * kUnroll;
+    Values sum = k.loop(k.index(0), k.index(whole), kUnroll, k.zeros(width),
+                        [&](Value block, ValueRange so) { return Values{add(so[0], block, kUnroll)}; });
+    Value total = add(sum[0], k.index(whole), blocks - whole);
+    Value which = k.div(column, shape.states);
+    for (auto [i, kind] : llvm::enumerate(kinds))
+      k.ifThen(k.equal(which, k.index(i)), [&, outputs = ArrayRef<unsigned>(kind.outputs)] {
+        for (unsigned output : outputs)
+          k.store(total, k.output(output), At{row, k.rem(column, shape.states), width, Value()});
+      });
+  });
+}
+
+/// Segments may share an initial state, so its gradient is added.
+void ScanGradGpu::sumInitial() {
+  if (dinit.empty())
+    return;
+  k.begin(dinit, "initial");
+  int64_t elements = shape.channels * shape.states,
+          blocks = llvm::divideCeil(elements, shape.threads);
+  Value row = k.div(k.block(), blocks);
+  Value element = k.add(k.mul(k.rem(k.block(), blocks), shape.threads), k.thread());
+  View parts = k.workspaceView(partsOfInit);
+  Value exists = arith::AndIOp::create(k.b, k.loc, k.less(row, k.count(RowSpace::stream)),
+                                       k.less(element, k.index(elements)));
+  k.ifThen(exists, [&] {
+    auto sum = k.loop(k.index(0), k.segmentCount(), 1, k.f32(0), [&](Value s, ValueRange so) {
+      Value part = k.load(parts, At{s, element, 1, Value()});
+      Value more = arith::AddFOp::create(k.b, k.loc, so[0], part);
+      return Values{k.select(k.equal(k.segment(operands.batch, s).initial, row), more, so[0])};
+    });
+    for (unsigned output : dinit)
+      k.store(sum[0], k.output(output), At{row, element, 1, Value()});
+  });
+  k.finish(k.rowGrid(RowSpace::stream, 1, 0, blocks));
+}
+
+LogicalResult mom::emitScanGradGpu(ScanGradOp op, KernelBuilder &k) {
+  ScanGradGpu grad(op, k);
+  if (failed(grad.check()))
+    return failure();
+  grad.saveStates();
+  grad.walkBack();
+  grad.sumParts();
+  grad.sumInitial();
+  return success();
+}

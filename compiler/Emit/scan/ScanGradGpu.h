@@ -1,0 +1,85 @@
+// The gradient of a scan on a GPU.
+//
+// A block has some channels of one segment and walks its runs from the last to the
+// first. From a run's checkpoint it walks forward once, leaving the states before each
+// group of tokens; then the groups go by backwards: forward once more through the
+// group, keeping the state before each token and each decay in registers, and back:
+//
+//     g        = C[t] dy[t] + G            G: what later tokens carry back
+//     p        = exp(delta[t] A) h[t - 1]
+//     sumB[t] += g B[t]                    du = delta sumB
+//     sumA[t] += A g p                     ddelta = sumA + u sumB
+//     dA      += delta[t] g p
+//     G        = exp(delta[t] A) g
+//
+// Where checkpoints are further apart than a run is long, the block first walks from
+// the checkpoint, leaving the states before each run.
+//
+// dB and dC sum over channels: a block leaves the sums of its own, and a second phase
+// adds up the blocks in order. dA and the gradients of initial states sum over
+// segments, likewise.
+#pragma once
+
+#include "compiler/Emit/scan/ScanTileGpu.h"
+
+namespace mom {
+
+class ScanGradGpu {
+public:
+  ScanGradGpu(ScanGradOp op, KernelBuilder &k);
+
+  mlir::LogicalResult check();
+  /// Checkpoints of our own, where the scan has none or they do not serve.
+  void saveStates();
+  void walkBack();
+  void sumParts();
+  void sumInitial();
+
+private:
+  struct Tiles {
+    View sumA, sumB;   ///< [tokens, channels]
+    View parts;        ///< [warps * tokens, kinds * slots] of dB and dC
+    View groups, runs; ///< each thread's states before a group, before a run
+  };
+  bool usesOwnStates() const { return ownChunk != 0; }
+  View checkpointView() const;
+  mlir::Value checkpointRow(const SegmentWalk &walk, mlir::Value s, mlir::Value i) const;
+  View privateTile(int64_t count) const;
+  void keep(const ScanTile &tile, const View &tileOfStates, mlir::Value i,
+            mlir::ValueRange states) const;
+  Values kept(const ScanTile &tile, const View &tileOfStates, mlir::Value i) const;
+
+  void segment(mlir::Value s);
+  void leaveRuns(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk, mlir::Value s,
+                 mlir::Value i) const;
+  void advanceGroups(const ScanTile &tile, const Tiles &tiles, mlir::Value groups, Values &states,
+                     bool keepThem) const;
+  Values run(const ScanTile &tile, const Tiles &tiles, mlir::Value count, Values states,
+             mlir::ValueRange gradients) const;
+  Values group(const ScanTile &tile, const Tiles &tiles, mlir::Value start, const Values &states,
+               mlir::ValueRange carried) const;
+  void storeChannelSums(const ScanTile &tile, const Tiles &tiles, mlir::Value token,
+                        Values sums) const;
+  void finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk, mlir::Value i,
+                   mlir::Value count) const;
+  void sumSegments(int64_t elements);
+  void sumBlocks(mlir::Value first, int64_t tile);
+
+  ScanGradOp op;
+  KernelBuilder &k;
+  const ScanOperands operands;
+  const mlir::Value checkpoints;
+  int64_t chunk = 0;    ///< tokens from a checkpoint to the next
+  int64_t ownChunk = 0; ///< likewise, of our own
+  int64_t tokens;       ///< of a run
+  ScanShape shape;
+  llvm::SmallVector<unsigned> pointwise, dA, dinit;
+  struct Kind { ///< dB or dC
+    llvm::SmallVector<unsigned> outputs;
+    bool isC;
+  };
+  llvm::SmallVector<Kind, 2> kinds;
+  unsigned ownStates = 0, partsOfKinds = 0, partsOfA = 0, partsOfInit = 0; ///< workspaces
+};
+
+} // namespace mom

@@ -1,0 +1,337 @@
+// What a block of a scan brings into shared memory before it walks a run, and what it
+// evaluates after.
+#include "compiler/Emit/scan/ScanTileGpu.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace mom;
+
+/// Registers a thread may spend on a run that it fetches ahead.
+static constexpr int64_t kRegistersAhead = 64;
+/// A thread's accesses are no wider than that.
+static constexpr int64_t kGreatestAccess = 16;
+
+Deal::Place Deal::at(KernelBuilder &k, Value round) const {
+  if (threads % perRow() == 0)
+    return {k.add(k.div(k.thread(), perRow()), k.mul(round, threads / perRow())),
+            k.mul(k.rem(k.thread(), perRow()), width)};
+  Value vector = k.add(k.thread(), k.mul(round, threads));
+  return {k.div(vector, perRow()), k.mul(k.rem(vector, perRow()), width)};
+}
+
+//===----------------------------------------------------------------------===//
+// What is read
+//===----------------------------------------------------------------------===//
+
+static Value stripExtension(Value value) {
+  while (auto extend = value.getDefiningOp<arith::ExtFOp>())
+    value = extend.getIn();
+  return value;
+}
+
+/// Tensors of `like`'s rows and channels that `values` are computed from, unless by
+/// way of `stops`.
+static SetVector<Value> leavesOf(KernelBuilder &k, ValueRange values, ValueRange stops, Value like) {
+  DenseSet<Value> seen;
+  for (Value stop : stops)
+    seen.insert(stripExtension(stop));
+  SetVector<Value> leaves;
+  SmallVector<Value> queue(values);
+  while (!queue.empty()) {
+    Value value = stripExtension(queue.pop_back_val());
+    if (!isa<RankedTensorType>(value.getType()) || !seen.insert(value).second)
+      continue;
+    if (!k.inMemory(value)) {
+      if (Operation *op = value.getDefiningOp())
+        llvm::append_range(queue, op->getOperands());
+      continue;
+    }
+    bool alike = rowsOf(value) && rowsOf(value) == rowsOf(like) &&
+                 channelsOf(value) == channelsOf(like);
+    if (alike && isa<FloatType>(getElementTypeOrSelf(value.getType())))
+      leaves.insert(value);
+  }
+  return leaves;
+}
+
+void ScanTile::findLeaves(ValueRange after, ValueRange results) {
+  SmallVector<Value> before{op.u, op.delta};
+  llvm::append_range(before, staged);
+  SmallVector<Value> known(before);
+  llvm::append_range(known, results);
+  SetVector<Value> early = leavesOf(k, before, {}, op.u), late = leavesOf(k, after, known, op.u);
+  SetVector<Value> all = early;
+  all.insert_range(late);
+  for (Value value : all)
+    leaves.push_back({value, k.view(value), early.contains(value), late.contains(value)});
+}
+
+static int64_t bytesOf(Type element) { return element.getIntOrFloatBitWidth() / 8; }
+
+/// Greatest power of two of elements that one access moves, at each multiple of them.
+static int64_t widthOf(const View &view) {
+  int64_t size = bytesOf(view.element), width = kGreatestAccess / size;
+  while (width > 1 && (view.channels % width || view.alignment % (width * size)))
+    width /= 2;
+  return width;
+}
+
+void ScanTile::chooseWidths(ValueRange after) {
+  // As wide as the narrowest storage allows, but no wider than leaves work for all.
+  int64_t width = 1, limit = kGreatestAccess;
+  SmallVector<View> views;
+  for (const Leaf &leaf : leaves)
+    views.push_back(leaf.view);
+  for (unsigned i = 0; i < k.kernel.getNumResults(); ++i)
+    if (llvm::is_contained(after, k.yielded(i)))
+      views.push_back(k.output(i));
+  for (const View &view : views) {
+    width = std::max(width, kGreatestAccess / bytesOf(view.element));
+    int64_t most = widthOf(view);
+    // A full access may be followed by another one.
+    if (most * bytesOf(view.element) < kGreatestAccess)
+      limit = std::min(limit, most);
+  }
+  width = std::min(width, limit);
+  while (width > 1 && (shape.channels % width || shape.blockChannels() % width ||
+                       shape.tokens * shape.blockChannels() < shape.threads * width))
+    width /= 2;
+  channelDeal = Deal{shape.threads, shape.tokens, shape.blockChannels(), width};
+  int64_t states = widthOf(k.view(op.B));
+  if (needsC)
+    states = std::min(states, widthOf(k.view(op.C)));
+  matrixDeal = Deal{shape.threads, shape.tokens, shape.states, states};
+
+  int64_t registers = matrixDeal.rounds() * (1 + states * (needsC ? 2 : 1));
+  for (const Leaf &leaf : leaves)
+    registers += channelDeal.rounds() * llvm::divideCeil(width * bytesOf(leaf.view.element), 4);
+  ahead = registers <= kRegistersAhead;
+}
+
+/// Bits of a vector, in whole registers where they fill them.
+Type ScanTile::rawType(Type element, int64_t lanes) const {
+  int64_t bits = element.getIntOrFloatBitWidth() * lanes;
+  return bits <= 32 ? Type(k.b.getIntegerType(bits)) : VectorType::get({bits / 32}, k.b.getI32Type());
+}
+
+Value ScanTile::loadRaw(const View &view, At at) const {
+  int64_t bytes = at.lanes * bytesOf(view.element);
+  return LLVM::LoadOp::create(k.b, k.loc, rawType(view.element, at.lanes), k.address(view, at),
+                              std::min(bytes, kGreatestAccess));
+}
+
+Value ScanTile::unpacked(Value raw, Type element, int64_t lanes) const {
+  OpBuilder &b = k.b;
+  Type type = KernelBuilder::lanesOf(element, lanes);
+  Value value = LLVM::BitcastOp::create(b, k.loc, type, raw);
+  if (element.isF32())
+    return value;
+  return arith::ExtFOp::create(b, k.loc, KernelBuilder::lanesOf(b.getF32Type(), lanes), value);
+}
+
+//===----------------------------------------------------------------------===//
+// Places
+//===----------------------------------------------------------------------===//
+
+Value ScanTile::rowOf(const SegmentWalk &walk, Value i) const {
+  Value last = k.sub(walk.segment.length, k.index(1));
+  return walk.row(k.max(k.min(i, last), k.index(0)), rowsOf(op.u));
+}
+
+/// Rounds of a deal: one after the other where the values of each are in registers.
+void ScanTile::overRounds(const Deal &deal, function_ref<void(Value, int64_t)> body) const {
+  if (!ahead && deal.rounds() > 1)
+    return k.loop(k.index(0), k.index(deal.rounds()), 1, [&](Value round) { body(round, 0); });
+  for (int64_t round = 0; round < deal.rounds(); ++round)
+    body(k.index(round), round);
+}
+
+At ScanTile::placeOf(const Deal::Place &place, Value row) const {
+  Value column = k.add(first, place.column);
+  if (shape.channels % shape.blockChannels())
+    column = k.min(column, k.index(shape.channels - channelDeal.width));
+  return At{row, column, channelDeal.width, Value()};
+}
+
+/// i1: whether a place of the channels' deal is a token and a channel.
+Value ScanTile::isThere(const Deal::Place &place, Value count) const {
+  Value there = k.less(place.token, count);
+  if (shape.channels % shape.blockChannels())
+    there = arith::AndIOp::create(k.b, k.loc, there,
+                                  k.less(k.add(first, place.column), k.index(shape.channels)));
+  return there;
+}
+
+//===----------------------------------------------------------------------===//
+// Fetching
+//===----------------------------------------------------------------------===//
+
+Values ScanTile::rows(const SegmentWalk &walk, Value i) const {
+  Values rows;
+  if (!ahead)
+    return rows;
+  for (const Deal *deal : {&channelDeal, &matrixDeal})
+    for (int64_t round = 0; round < deal->rounds(); ++round)
+      rows.push_back(
+          gpu.toI32(rowOf(walk, k.add(i, deal->at(k, k.index(round)).token))));
+  return rows;
+}
+
+Values ScanTile::fetch(ValueRange rows) const {
+  Values raw;
+  if (!ahead)
+    return raw;
+  for (int64_t round = 0; round < channelDeal.rounds(); ++round, rows = rows.drop_front()) {
+    At at = placeOf(channelDeal.at(k, k.index(round)), gpu.toI64(rows[0]));
+    for (const Leaf &leaf : leaves)
+      raw.push_back(loadRaw(leaf.view, at));
+  }
+  for (int64_t round = 0; round < matrixDeal.rounds(); ++round, rows = rows.drop_front()) {
+    At at{gpu.toI64(rows[0]), matrixDeal.at(k, k.index(round)).column, matrixDeal.width, Value()};
+    raw.push_back(loadRaw(k.view(op.B), at));
+    if (needsC)
+      raw.push_back(loadRaw(k.view(op.C), at));
+  }
+  return raw;
+}
+
+//===----------------------------------------------------------------------===//
+// Staging
+//===----------------------------------------------------------------------===//
+
+/// A value, and what it widens, are `emitted` at this place.
+void ScanTile::bindAs(PointwiseEmitter &pointwise, Value value, Value emitted) const {
+  Value stored = stripExtension(value);
+  pointwise.bind(value, emitted);
+  pointwise.bind(stored, emitted);
+  for (Operation *user : stored.getUsers())
+    if (isa<arith::ExtFOp>(user))
+      pointwise.bind(user->getResult(0), emitted);
+}
+
+/// Lanes of x and y in turn.
+static Value interleave(KernelBuilder &k, Value x, Value y, int64_t lanes) {
+  if (lanes == 1)
+    return vector::FromElementsOp::create(k.b, k.loc, VectorType::get({2}, x.getType()),
+                                          ValueRange{x, y});
+  SmallVector<int64_t> order;
+  for (int64_t i = 0; i < lanes; ++i)
+    order.append({i, lanes + i});
+  return vector::ShuffleOp::create(k.b, k.loc, x, y, order);
+}
+
+void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, ValueRange rows,
+                             ValueRange fetched, bool all) const {
+  int64_t width = channelDeal.width;
+  bool isFetched = !fetched.empty();
+  overRounds(channelDeal, [&](Value round, int64_t number) {
+    Deal::Place place = channelDeal.at(k, round);
+    auto stageVector = [&] {
+      Value row = isFetched ? gpu.toI64(rows[number]) : rowOf(walk, k.add(i, place.token));
+      PointwiseEmitter pointwise(k, placeOf(place, row));
+      if (isFetched)
+        for (auto [leaf, raw] :
+             llvm::zip_equal(leaves, fetched.slice(number * leaves.size(), leaves.size())))
+          if (leaf.before)
+            bindAs(pointwise, leaf.value, unpacked(raw, leaf.view.element, width));
+      Value there = isThere(place, count);
+      auto valueOf = [&](Value value) {
+        return k.select(there, pointwise.value(value), k.zeros(width));
+      };
+      Value u = valueOf(op.u), delta = valueOf(op.delta);
+      k.store(interleave(k, delta, u, width), pairs,
+              At{place.token, k.mul(place.column, 2), 2 * width, Value()});
+      if (all)
+        for (auto [value, tile] : llvm::zip_equal(staged, more))
+          k.store(valueOf(value), tile, At{place.token, place.column, width, Value()});
+    };
+    if (channelDeal.even())
+      stageVector();
+    else
+      k.ifThen(k.less(place.token, k.index(shape.tokens)), stageVector);
+  });
+}
+
+void ScanTile::stageMatrices(const SegmentWalk &walk, Value i, Value count, ValueRange rows,
+                             ValueRange fetched, bool all) const {
+  int64_t width = matrixDeal.width;
+  SmallVector<std::pair<View, View>> matrices{{k.view(op.B), B}};
+  if (needsC && all)
+    matrices.push_back({k.view(op.C), C});
+  bool isFetched = !fetched.empty();
+  overRounds(matrixDeal, [&](Value round, int64_t number) {
+    Deal::Place place = matrixDeal.at(k, round);
+    auto stageVector = [&] {
+      Value row = isFetched ? Value() : rowOf(walk, k.add(i, place.token));
+      for (auto [m, matrix] : llvm::enumerate(matrices)) {
+        auto &[from, to] = matrix;
+        Value value = isFetched ? unpacked(fetched[number * matrices.size() + m], from.element, width)
+                                : k.load(from, At{row, place.column, width, Value()});
+        value = k.select(k.less(place.token, count), value, k.zeros(width));
+        k.store(value, to, At{place.token, place.column, width, Value()});
+      }
+    };
+    if (matrixDeal.even())
+      stageVector();
+    else
+      k.ifThen(k.less(place.token, k.index(shape.tokens)), stageVector);
+  });
+}
+
+void ScanTile::stage(const SegmentWalk &walk, Value i, Value count, ValueRange rows,
+                     ValueRange fetched) const {
+  int64_t channelRounds = ahead ? channelDeal.rounds() : 0;
+  stageChannels(walk, i, count, rows.take_front(channelRounds),
+                fetched.take_front(channelRounds * leaves.size()), /*all=*/true);
+  stageMatrices(walk, i, count, rows.drop_front(channelRounds),
+                fetched.drop_front(channelRounds * leaves.size()), /*all=*/true);
+}
+
+void ScanTile::stageStates(const SegmentWalk &walk, Value i, Value count) const {
+  stageChannels(walk, i, count, {}, {}, /*all=*/false);
+  stageMatrices(walk, i, count, {}, {}, /*all=*/false);
+}
+
+//===----------------------------------------------------------------------===//
+// Finishing
+//===----------------------------------------------------------------------===//
+
+void ScanTile::finish(const SegmentWalk &walk, Value i, Value count, ValueRange rows,
+                      ValueRange fetched, ArrayRef<unsigned> outputs, Bind bind) const {
+  if (outputs.empty())
+    return;
+  int64_t width = channelDeal.width;
+  overRounds(channelDeal, [&](Value round, int64_t number) {
+    Deal::Place place = channelDeal.at(k, round);
+    k.ifThen(isThere(place, count), [&] {
+      Value row = ahead ? gpu.toI64(rows[number]) : rowOf(walk, k.add(i, place.token));
+      At at = placeOf(place, row), here{place.token, place.column, width, Value()};
+      PointwiseEmitter pointwise(k, at);
+      if (ahead)
+        for (auto [leaf, raw] :
+             llvm::zip_equal(leaves, fetched.slice(number * leaves.size(), leaves.size())))
+          if (leaf.after)
+            bindAs(pointwise, leaf.value, unpacked(raw, leaf.view.element, width));
+      Value both = k.load(pairs, At{place.token, k.mul(place.column, 2), 2 * width, Value()});
+      auto part = [&](int64_t offset) -> Value {
+        SmallVector<int64_t> order;
+        for (int64_t lane = 0; lane < width; ++lane)
+          order.push_back(2 * lane + offset);
+        if (width == 1)
+          return vector::ExtractOp::create(k.b, k.loc, both, order);
+        return vector::ShuffleOp::create(k.b, k.loc, both, both, order);
+      };
+      Value delta = part(0), u = part(1);
+      bindAs(pointwise, op.delta, delta);
+      bindAs(pointwise, op.u, u);
+      for (auto [value, tile] : llvm::zip_equal(staged, more))
+        bindAs(pointwise, value, k.load(tile, here));
+      for (auto [value, emitted] : bind(here, u, delta))
+        pointwise.bind(value, emitted);
+      for (unsigned output : outputs)
+        k.store(pointwise.value(k.yielded(output)), k.output(output), at);
+    });
+  });
+}

@@ -1,0 +1,270 @@
+// A block's part of a scan on a GPU: its sizes, its tiles, and the walk over a token.
+#include "compiler/Emit/scan/ScanTileGpu.h"
+
+#include "compiler/Emit/Approximations.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace mom;
+
+ScanShape::ScanShape(KernelBuilder &k, const ScanOperands &op, int64_t tokens, int64_t group)
+    : channels(channelsOf(op.u)), states(channelsOf(op.A)), threads(k.threads()),
+      lanes(k.knob("lanes")), own(k.knob("channels")),
+      held(llvm::PowerOf2Ceil(llvm::divideCeil(states, lanes))), tokens(tokens), group(group),
+      exact(k.knob("exact")) {}
+
+LogicalResult ScanShape::check(KernelBuilder &k) const {
+  for (auto [name, value] : {std::pair("lanes", lanes), {"channels", own}, {"group", group}})
+    if (!llvm::isPowerOf2_64(value))
+      return k.error() << "expected a power of two as knob '" << name << "', but got " << value;
+  return success();
+}
+
+/// Passes in which a warp's lanes store their sums: `lanes` neighbours have tokens side
+/// by side, the others channels.
+static int64_t conflicts(const ScanShape &shape, int64_t stride) {
+  int64_t items = std::max<int64_t>(shape.sumGroup() * shape.own / shape.lanes, 1), worst = 0;
+  SmallVector<int64_t> used(32, 0);
+  for (int64_t thread = 0; thread < Gpu::kWarp; ++thread) {
+    int64_t item = thread % shape.lanes * items;
+    int64_t at = item / shape.own * stride + item % shape.own + thread / shape.lanes * shape.own;
+    worst = std::max(worst, ++used[at % 32]);
+  }
+  return worst;
+}
+
+View ScanTile::sumTile() const {
+  int64_t best = shape.blockChannels();
+  for (int64_t stride = best; stride < shape.blockChannels() + 32; stride += 4)
+    if (conflicts(shape, stride) < conflicts(shape, best))
+      best = stride;
+  return k.sharedView(shape.rounded(), shape.blockChannels(), k.b.getF32Type(), best);
+}
+
+ScanTile::ScanTile(KernelBuilder &k, const ScanOperands &op, const ScanShape &shape,
+                   Value channelBlock, ValueRange staged, ValueRange after, ValueRange results,
+                   bool needsC)
+    : k(k), gpu(k), op(op), shape(shape), number(channelBlock),
+      first(k.mul(channelBlock, shape.blockChannels())), lane(k.rem(k.thread(), shape.lanes)),
+      mine(k.mul(k.div(k.thread(), shape.lanes), shape.own)), staged(staged), needsC(needsC) {
+  Type f32 = k.b.getF32Type();
+  int64_t tokens = shape.rounded(), channels = shape.blockChannels();
+  pairs = k.sharedView(tokens, 2 * channels, f32);
+  B = k.sharedView(tokens, shape.slots(), f32);
+  if (needsC)
+    C = k.sharedView(tokens, shape.slots(), f32);
+  for (size_t i = 0; i < staged.size(); ++i)
+    more.push_back(k.sharedView(tokens, channels, f32));
+  findLeaves(after, results);
+  chooseWidths(after);
+  clearPadding();
+  A = loadStates(k.view(op.A), Value());
+  if (!shape.exact)
+    for (Value &a : A)
+      a = mul(a, k.f32(1.44269504088896341));
+}
+
+/// What no run writes and every walk reads.
+void ScanTile::clearPadding() const {
+  bool tokens = shape.rounded() > shape.tokens, states = shape.slots() > shape.states;
+  if (!tokens && !states)
+    return;
+  SmallVector<View> tiles{B};
+  if (needsC)
+    tiles.push_back(C);
+  if (tokens) {
+    tiles.push_back(pairs);
+    llvm::append_range(tiles, more);
+  }
+  for (const View &tile : tiles)
+    k.loop(k.thread(), k.index(shape.rounded() * tile.stride), shape.threads, [&](Value i) {
+      k.store(k.f32(0), tile, At{Value(), i, 1, Value()});
+    });
+  gpu.barrier();
+}
+
+Value ScanTile::mul(Value x, Value y) const { return arith::MulFOp::create(k.b, k.loc, x, y); }
+Value ScanTile::add(Value x, Value y) const { return arith::AddFOp::create(k.b, k.loc, x, y); }
+Value ScanTile::sub(Value x, Value y) const { return arith::SubFOp::create(k.b, k.loc, x, y); }
+
+View ScanTile::moved(const View &tile, Value token, Value column, int64_t lanes) const {
+  View view = tile;
+  view.base = k.address(tile.base, tile.element, k.add(k.mul(token, tile.stride), column));
+  view.alignment = std::gcd<int64_t>(16, std::gcd(tile.stride, llvm::PowerOf2Ceil(lanes)) * 4);
+  return view;
+}
+
+Values ScanTile::loadScalars(const View &view, At at) const {
+  Value loaded = k.load(view, at);
+  if (at.lanes == 1)
+    return {loaded};
+  Values values;
+  for (int64_t i = 0; i < at.lanes; ++i)
+    values.push_back(vector::ExtractOp::create(k.b, k.loc, loaded, ArrayRef<int64_t>{i}));
+  return values;
+}
+
+void ScanTile::storeScalars(ValueRange values, const View &view, At at) const {
+  at.lanes = values.size();
+  Value stored = values[0];
+  if (values.size() > 1)
+    stored = vector::FromElementsOp::create(
+        k.b, k.loc, KernelBuilder::lanesOf(values[0].getType(), values.size()), values);
+  k.store(stored, view, at);
+}
+
+//===----------------------------------------------------------------------===//
+// States in memory
+//===----------------------------------------------------------------------===//
+
+// A thread's states of a channel lie side by side; where padding is among them they
+// go one by one.
+
+Values ScanTile::loadStates(const View &matrix, Value row) const {
+  Values values;
+  bool whole = shape.slots() == shape.states;
+  for (int64_t p = 0; p < shape.own; ++p) {
+    Value channel = k.min(k.add(k.add(first, mine), p), k.index(shape.channels - 1));
+    Value start = k.mul(channel, shape.states), n = k.mul(lane, shape.held);
+    if (whole) {
+      llvm::append_range(values,
+                         loadScalars(matrix, At{row, k.add(start, n), shape.held, Value()}));
+      continue;
+    }
+    for (int64_t j = 0; j < shape.held; ++j) {
+      Value state = k.add(n, j), inside = k.less(state, k.index(shape.states));
+      Value column = k.add(start, k.min(state, k.index(shape.states - 1)));
+      Value value = k.load(matrix, At{row, column, 1, Value()});
+      values.push_back(k.select(inside, value, k.f32(0)));
+    }
+  }
+  return values;
+}
+
+void ScanTile::storeStates(ValueRange states, const View &matrix, Value row) const {
+  bool whole = shape.slots() == shape.states;
+  for (int64_t p = 0; p < shape.own; ++p) {
+    Value channel = k.add(k.add(first, mine), p);
+    Value start = k.mul(channel, shape.states), n = k.mul(lane, shape.held);
+    auto some = states.slice(p * shape.held, shape.held);
+    auto write = [&] {
+      if (whole)
+        return storeScalars(some, matrix, At{row, k.add(start, n), 1, Value()});
+      for (auto [j, value] : llvm::enumerate(some)) {
+        Value state = k.add(n, j);
+        k.ifThen(k.less(state, k.index(shape.states)),
+                 [&, value = value] { k.store(value, matrix, At{row, k.add(start, state), 1, {}}); });
+      }
+    };
+    if (shape.channels % shape.blockChannels())
+      k.ifThen(k.less(channel, k.index(shape.channels)), write);
+    else
+      write();
+  }
+}
+
+Values ScanTile::loadStatesIf(const View &matrix, Value row) const {
+  if (!matrix)
+    return Values(shape.values(), k.f32(0));
+  // A row that exists is read in any case: at least one stream does.
+  Value present = isPresent(k, row);
+  Values values = loadStates(matrix, k.max(row, k.index(0)));
+  for (Value &value : values)
+    value = k.select(present, value, k.f32(0));
+  return values;
+}
+
+//===----------------------------------------------------------------------===//
+// Walking
+//===----------------------------------------------------------------------===//
+
+ScanTile::Token ScanTile::token(Value start, int64_t t, bool withC) const {
+  At at{k.index(t), Value(), 2 * shape.own, Value()};
+  Values both = loadScalars(moved(pairs, start, k.mul(mine, 2), 2 * shape.own), at);
+  Token token;
+  for (int64_t p = 0; p < shape.own; ++p) {
+    token.delta.push_back(both[2 * p]);
+    token.u.push_back(both[2 * p + 1]);
+    token.input.push_back(mul(both[2 * p], both[2 * p + 1]));
+  }
+  Value column = k.mul(lane, shape.held);
+  at.lanes = shape.held;
+  token.B = loadScalars(moved(B, start, column, shape.held), at);
+  if (withC)
+    token.C = loadScalars(moved(C, start, column, shape.held), at);
+  return token;
+}
+
+Values ScanTile::ownChannels(const View &tile, Value start, int64_t t) const {
+  return loadScalars(moved(tile, start, mine, shape.own),
+                     At{k.index(t), Value(), shape.own, Value()});
+}
+
+Value ScanTile::decay(Value delta, Value a) const {
+  Value x = mul(delta, a);
+  if (shape.exact)
+    return Approximations{k.b, k.loc}.decay(x);
+  return gpu.intrinsic("llvm.nvvm.ex2.approx.ftz.f", k.b.getF32Type(), x);
+}
+
+Value ScanTile::decayed(Value h, Value decay) const {
+  return shape.exact ? k.fma(h, decay, h) : mul(h, decay);
+}
+
+Value ScanTile::next(Value h, Value decay, Value input, Value B) const {
+  // One operation between h and h: the product of input and B does not wait for h.
+  return shape.exact ? k.fma(h, decay, k.fma(input, B, h)) : k.fma(h, decay, mul(input, B));
+}
+
+Values ScanTile::advance(ValueRange states, Value start) const {
+  Values h(states);
+  for (int64_t t = 0; t < shape.group; ++t) {
+    Token token = this->token(start, t, /*withC=*/false);
+    for (int64_t n = 0; n < shape.values(); ++n) {
+      int64_t p = n / shape.held;
+      h[n] = next(h[n], decay(token.delta[p], A[n]), token.input[p], token.B[n % shape.held]);
+    }
+  }
+  return h;
+}
+
+void ScanTile::storeLaneSums(const Values &parts, const View &tile, Value start) const {
+  ScatteredSums sums(k, parts, shape.lanes, 1);
+  int64_t size = std::min<int64_t>(sums.values.size(), shape.own);
+  for (size_t i = 0; i < sums.values.size(); i += size) {
+    Value item = k.add(sums.first, i);
+    Value column = k.add(mine, k.rem(item, shape.own));
+    View to = moved(tile, k.add(start, k.div(item, shape.own)), column, size);
+    storeScalars(ValueRange(sums.values).slice(i, size), to, At{});
+  }
+}
+
+ScatteredSums::ScatteredSums(KernelBuilder &k, Values parts, int64_t high, int64_t low)
+    : values(std::move(parts)) {
+  Gpu gpu(k);
+  int64_t count = values.size(), groups = high / low;
+  Value rank = k.rem(k.div(k.thread(), low), groups);
+  first = count >= groups ? k.mul(rank, count / groups) : k.div(rank, groups / count);
+  for (int64_t mask = high / 2; mask >= low; mask /= 2) {
+    if (values.size() == 1) {
+      values[0] = arith::AddFOp::create(k.b, k.loc, values[0], gpu.shuffleXor(values[0], mask));
+      continue;
+    }
+    // Each of two partners gives away the half that the other one keeps.
+    Value upper = k.equal(k.rem(k.div(k.thread(), mask), 2), k.index(1));
+    int64_t half = values.size() / 2;
+    Values kept;
+    for (int64_t i = 0; i < half; ++i) {
+      Value keep = k.select(upper, values[i + half], values[i]);
+      Value give = k.select(upper, values[i], values[i + half]);
+      kept.push_back(arith::AddFOp::create(k.b, k.loc, keep, gpu.shuffleXor(give, mask)));
+    }
+    values = std::move(kept);
+  }
+}
+
+GridAttr mom::segmentGrid(KernelBuilder &k, int64_t extra, int64_t factor) {
+  return GridAttr::get(k.b.getContext(), k.b.getStringAttr("segment"), 1, extra, factor);
+}

@@ -1,0 +1,205 @@
+// What the scan and its gradient share on a GPU.
+//
+// A block owns channels side by side of one segment and walks its tokens in *runs*.
+// Its threads divide a run in two ways:
+//
+//     staging, finishing    vectors of `width` channels of a token are dealt to the threads
+//                           in turn: coalesced, and pointwise work happens once an element
+//     walking               `lanes` neighbouring threads have `own` channels together,
+//                           each with `held` states of them in registers
+//
+// Between the two is shared memory, with B and C of the run beside it, and a barrier
+// each way. What a run reads from memory is loaded into registers while the run
+// before it is walked, and its rows are looked up one run earlier still.
+//
+// Tokens past the segment's end and channels past the last are staged as 0: with
+// delta = 0 a token changes no state and adds nothing to any sum. So the walk has no
+// conditions, and goes by in *groups* of tokens without a branch.
+//
+// With `exact` the decay is used as exp(delta A) - 1, as on a CPU; otherwise as
+// exp2(delta A') with A' = A log2(e), one instruction, which loses the seventh digit
+// of decays close to 1.
+#pragma once
+
+#include "compiler/Emit/Gpu.h"
+#include "compiler/Emit/Pointwise.h"
+#include "compiler/Emit/Sequence.h"
+
+namespace mom {
+
+using Values = llvm::SmallVector<mlir::Value>;
+
+/// Operands of a scan or its gradient, as body values.
+struct ScanOperands {
+  template <typename Op>
+  explicit ScanOperands(Op op)
+      : u(op.getU()), delta(op.getDelta()), A(op.getA()), B(op.getB()), C(op.getC()),
+        batch(op.getBatch()), init(op.getInit()), reverse(op.getReverse()) {}
+  mlir::Value u, delta, A, B, C, batch, init;
+  bool reverse;
+};
+
+/// The sizes that knobs and types decide.
+struct ScanShape {
+  ScanShape(KernelBuilder &k, const ScanOperands &op, int64_t tokens, int64_t group);
+
+  int64_t channels, states; ///< of the tensors
+  int64_t threads, lanes, own, held;
+  int64_t tokens; ///< of a run
+  int64_t group;  ///< tokens of a run that are walked without a branch
+  bool exact;
+
+  int64_t slots() const { return lanes * held; }              ///< states with padding
+  int64_t values() const { return own * held; }               ///< states of a thread
+  int64_t rounded() const { return llvm::alignTo(tokens, group); }
+  /// Tokens whose sums over lanes are formed together.
+  int64_t sumGroup() const { return std::min(group, std::max<int64_t>(lanes / own, 1)); }
+  int64_t blockChannels() const { return threads / lanes * own; }
+  int64_t blocks() const { return ChannelBlock::count(channels, blockChannels()); }
+  int64_t warps() const { return threads / Gpu::kWarp; }
+  /// Refuses knobs that do not fit each other.
+  mlir::LogicalResult check(KernelBuilder &k) const;
+};
+
+/// Vectors of a tile [tokens, columns], dealt to a block's threads in turn.
+struct Deal {
+  int64_t threads, tokens, columns, width;
+
+  int64_t perRow() const { return columns / width; }
+  int64_t rounds() const { return llvm::divideCeil(tokens * perRow(), threads); }
+  /// Whether each thread gets a vector in each round.
+  bool even() const { return tokens * perRow() % threads == 0; }
+  struct Place {
+    mlir::Value token, column;
+  };
+  Place at(KernelBuilder &k, mlir::Value round) const;
+};
+
+/// Sums over lanes of several values at once: each lane ends with the sums of its share.
+struct ScatteredSums {
+  /// Over lanes that differ in the bits from `low` up to, not including, `high`.
+  ScatteredSums(KernelBuilder &k, Values parts, int64_t high, int64_t low);
+  Values values;     ///< of this lane
+  mlir::Value first; ///< which of the parts the first of them is
+};
+
+class ScanTile {
+public:
+  /// Reserves shared memory and loads A; call where the block begins. `staged` are body
+  /// values like u that are staged beside u and delta; `after` is what pointwise work
+  /// after the anchor yields, which has the results of the anchor, `results`, as leaves.
+  ScanTile(KernelBuilder &k, const ScanOperands &op, const ScanShape &shape,
+           mlir::Value channelBlock, mlir::ValueRange staged, mlir::ValueRange after,
+           mlir::ValueRange results, bool needsC);
+
+  KernelBuilder &k;
+  mutable Gpu gpu;
+  const ScanOperands op;
+  const ScanShape shape;
+  const mlir::Value number; ///< of the block among those of the channels
+  const mlir::Value first;  ///< channel of the block
+  const mlir::Value lane;   ///< of this thread among those of its channels
+  const mlir::Value mine;   ///< first channel of this thread, counted in the block
+  Values A;                 ///< [own * held], unless exact times log2(e)
+
+  // Memory of a segment's states: [streams, channels * states].
+  Values loadStates(const View &matrix, mlir::Value row) const; ///< [own * held]
+  void storeStates(mlir::ValueRange states, const View &matrix, mlir::Value row) const;
+  /// These states, or 0 where the row is absent (-1) or there is no matrix.
+  Values loadStatesIf(const View &matrix, mlir::Value row) const;
+
+  // A run: its tokens [i, i + count) of a walk.
+  SegmentWalk walk(mlir::Value segment) const {
+    return SegmentWalk{k, op.batch, k.segment(op.batch, segment), op.reverse};
+  }
+  /// Rows (i32) of what this thread stages, and what lies there, as raw bits. Both are
+  /// empty where a run is too large for registers.
+  Values rows(const SegmentWalk &walk, mlir::Value i) const;
+  Values fetch(mlir::ValueRange rows) const;
+  void stage(const SegmentWalk &walk, mlir::Value i, mlir::Value count, mlir::ValueRange rows,
+             mlir::ValueRange fetched) const;
+  /// The same without what only later work needs, and without anything fetched.
+  void stageStates(const SegmentWalk &walk, mlir::Value i, mlir::Value count) const;
+  /// Pointwise work after the anchor: `bind` gives the anchor's results at a place of
+  /// the run (token and column of the block) from u and delta there.
+  using Bound = std::pair<mlir::Value, mlir::Value>;
+  using Bind = llvm::function_ref<llvm::SmallVector<Bound>(At, mlir::Value, mlir::Value)>;
+  void finish(const SegmentWalk &walk, mlir::Value i, mlir::Value count, mlir::ValueRange rows,
+              mlir::ValueRange fetched, llvm::ArrayRef<unsigned> outputs, Bind bind) const;
+  /// Row of a token of the walk that may lie past its end.
+  mlir::Value rowOf(const SegmentWalk &walk, mlir::Value i) const;
+
+  // Walking.
+  /// A token's part of the tiles, as this thread sees it.
+  struct Token {
+    Values delta, u, input; ///< [own]; input: delta u
+    Values B, C;            ///< [held]
+  };
+  /// Token `t` of the group that begins at token `start` of the run.
+  Token token(mlir::Value start, int64_t t, bool withC) const;
+  /// [own] of such a tile, at a token likewise.
+  Values ownChannels(const View &tile, mlir::Value start, int64_t t) const;
+  mlir::Value decay(mlir::Value delta, mlir::Value a) const;
+  /// exp(delta A) h, from the decay
+  mlir::Value decayed(mlir::Value h, mlir::Value decay) const;
+  /// h after a token.
+  mlir::Value next(mlir::Value h, mlir::Value decay, mlir::Value input, mlir::Value B) const;
+  /// States after a group of tokens.
+  Values advance(mlir::ValueRange states, mlir::Value start) const;
+  /// `parts` [tokens * own]: sums over the channel's lanes, to tokens of a tile from
+  /// `start` on.
+  void storeLaneSums(const Values &parts, const View &tile, mlir::Value start) const;
+
+  /// A tile [rounded tokens, channels of the block] for what the walk leaves.
+  View sumTile() const;
+  View dyTile() const { return more.empty() ? View() : more.front(); }
+  View pairs; ///< [rounded tokens, 2 * channels]: delta and u side by side
+  View B, C;  ///< [rounded tokens, slots]
+
+  mlir::Value mul(mlir::Value x, mlir::Value y) const;
+  mlir::Value add(mlir::Value x, mlir::Value y) const;
+  mlir::Value sub(mlir::Value x, mlir::Value y) const;
+  /// `lanes` values of shared memory as scalars, and back.
+  Values loadScalars(const View &view, At at) const;
+  void storeScalars(mlir::ValueRange values, const View &view, At at) const;
+  /// A view of f32 in shared memory moved to a place; vectors there are aligned to
+  /// `lanes` values.
+  View moved(const View &tile, mlir::Value token, mlir::Value column, int64_t lanes) const;
+
+private:
+  /// A tensor of u's rows and channels that pointwise work reads.
+  struct Leaf {
+    mlir::Value value; ///< as it is stored
+    View view;
+    bool before, after;
+  };
+  void findLeaves(mlir::ValueRange after, mlir::ValueRange results);
+  void chooseWidths(mlir::ValueRange after);
+  void clearPadding() const;
+  mlir::Type rawType(mlir::Type element, int64_t lanes) const;
+  mlir::Value loadRaw(const View &view, At at) const;
+  mlir::Value unpacked(mlir::Value raw, mlir::Type element, int64_t lanes) const;
+  void overRounds(const Deal &deal, llvm::function_ref<void(mlir::Value, int64_t)> body) const;
+  At placeOf(const Deal::Place &place, mlir::Value row) const;
+  mlir::Value isThere(const Deal::Place &place, mlir::Value count) const;
+  void stageChannels(const SegmentWalk &walk, mlir::Value i, mlir::Value count,
+                     mlir::ValueRange rows, mlir::ValueRange fetched, bool all) const;
+  void stageMatrices(const SegmentWalk &walk, mlir::Value i, mlir::Value count,
+                     mlir::ValueRange rows, mlir::ValueRange fetched, bool all) const;
+  void bindAs(PointwiseEmitter &pointwise, mlir::Value value, mlir::Value emitted) const;
+
+  llvm::SmallVector<Leaf> leaves;
+  Values staged;                ///< body values beside u and delta
+  llvm::SmallVector<View> more; ///< [rounded tokens, channels] of each
+  Deal channelDeal, matrixDeal;
+  bool ahead = false; ///< whether a run is fetched before it is staged
+  bool needsC;
+};
+
+/// `#mom.grid` of a kernel with `factor` blocks a segment, and `extra` times as many more.
+GridAttr segmentGrid(KernelBuilder &k, int64_t extra, int64_t factor);
+
+mlir::LogicalResult emitScanForwardGpu(ScanOp op, KernelBuilder &k);
+mlir::LogicalResult emitScanGradGpu(ScanGradOp op, KernelBuilder &k);
+
+} // namespace mom

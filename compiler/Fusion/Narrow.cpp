@@ -1,0 +1,153 @@
+// Values in a narrower type.
+#include "compiler/Fusion/Narrow.h"
+
+using namespace mlir;
+using namespace mom;
+
+Type mom::withElement(Type type, Type element) {
+  if (auto stack = dyn_cast<StackType>(type))
+    return StackType::get(type.getContext(), stack.getCount(),
+                          withElement(stack.getElement(), element));
+  auto tensor = cast<RankedTensorType>(type);
+  return RankedTensorType::get(tensor.getShape(), element, tensor.getEncoding());
+}
+
+static SmallVector<RepeatOp> callsOf(func::FuncOp func) {
+  SmallVector<RepeatOp> calls;
+  func->getParentOfType<ModuleOp>().walk([&](RepeatOp repeat) {
+    if (repeat.getCallee() == func.getSymName())
+      calls.push_back(repeat);
+  });
+  return calls;
+}
+
+static func::FuncOp calleeOf(RepeatOp repeat) {
+  return SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(repeat, repeat.getCalleeAttr());
+}
+
+void SharedValue::visit(Value value) {
+  if (!values.insert(value))
+    return;
+  if (auto result = dyn_cast<OpResult>(value))
+    visitResult(result);
+  else
+    visitArgument(cast<BlockArgument>(value));
+  for (OpOperand &use : value.getUses())
+    visitUse(use);
+}
+
+void SharedValue::visitResult(OpResult result) {
+  if (isa<KernelOp>(result.getOwner()))
+    return;
+  auto repeat = dyn_cast<RepeatOp>(result.getOwner());
+  unsigned index = result.getResultNumber();
+  if (!repeat || index < repeat.getCarried().size()) {
+    stuck = true; // carried values are exact
+    return;
+  }
+  visit(calleeOf(repeat).getBody().front().getTerminator()->getOperand(index));
+}
+
+void SharedValue::visitArgument(BlockArgument argument) {
+  auto func = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  if (!func || func->hasAttr(attr::kEntry)) {
+    atEntries.push_back({func, argument.getArgNumber(), false});
+    return;
+  }
+  SmallVector<RepeatOp> calls = callsOf(func);
+  stuck |= calls.empty();
+  for (RepeatOp call : calls) {
+    if (argument.getArgNumber() < call.getCarried().size())
+      stuck = true;
+    else
+      visit(call->getOperand(argument.getArgNumber()));
+  }
+}
+
+void SharedValue::visitUse(OpOperand &use) {
+  unsigned index = use.getOperandNumber();
+  if (auto kernel = dyn_cast<KernelOp>(use.getOwner())) {
+    inKernels.push_back(kernel.getBody().getArgument(index));
+    return;
+  }
+  if (auto repeat = dyn_cast<RepeatOp>(use.getOwner())) {
+    if (index < repeat.getCarried().size())
+      stuck = true;
+    else
+      visit(calleeOf(repeat).getArgument(index));
+    return;
+  }
+  auto func = dyn_cast<func::FuncOp>(use.getOwner()->getParentOp());
+  if (!func || !isa<func::ReturnOp>(use.getOwner())) {
+    stuck = true;
+    return;
+  }
+  if (func->hasAttr(attr::kEntry)) {
+    atEntries.push_back({func, index, true});
+    return;
+  }
+  for (RepeatOp call : callsOf(func))
+    visit(call.getResult(index));
+}
+
+bool SharedValue::isOurs(function_ref<bool(func::FuncOp, unsigned, bool)> entry) const {
+  return !stuck && llvm::all_of(atEntries, [&](const AtEntry &at) {
+    return at.func && entry(at.func, at.index, at.isResult);
+  });
+}
+
+/// What the kernel yields is rounded to `element`.
+static void truncateYield(KernelOp kernel, unsigned index, Type element) {
+  Operation *yield = kernel.getBody().front().getTerminator();
+  OpBuilder b(yield);
+  OpOperand &yielded = yield->getOpOperand(index);
+  yielded.set(arith::TruncFOp::create(b, kernel.getResult(index).getLoc(),
+                                      withElement(yielded.get().getType(), element),
+                                      yielded.get()));
+}
+
+void SharedValue::narrow(Type element) {
+  for (BlockArgument argument : inKernels) {
+    Type wide = argument.getType();
+    argument.setType(withElement(wide, element));
+    if (argument.use_empty())
+      continue;
+    OpBuilder b = OpBuilder::atBlockBegin(argument.getOwner());
+    auto extended = arith::ExtFOp::create(b, argument.getLoc(), wide, argument);
+    argument.replaceAllUsesExcept(extended, extended);
+  }
+  for (Value value : values) {
+    if (auto kernel = value.getDefiningOp<KernelOp>())
+      truncateYield(kernel, cast<OpResult>(value).getResultNumber(), element);
+    value.setType(withElement(value.getType(), element));
+  }
+}
+
+OpResult mom::addNarrowResult(KernelOp kernel, unsigned index, Type element) {
+  OpBuilder b(kernel);
+  Operation *yield = kernel.getBody().front().getTerminator();
+  Value wide = yield->getOperand(index);
+  while (auto truncate = wide.getDefiningOp<arith::TruncFOp>())
+    wide = truncate.getIn();
+  SmallVector<Type> types(kernel.getResultTypes());
+  types.push_back(withElement(wide.getType(), element));
+  auto wider = KernelOp::create(b, kernel.getLoc(), types, kernel.getAnchor(), kernel.getName(),
+                                kernel.getInputs(), kernel.getScheduleAttr());
+  wider.getBody().takeBody(kernel.getBody());
+  b.setInsertionPoint(yield);
+  auto narrow = arith::TruncFOp::create(b, kernel.getResult(index).getLoc(), types.back(), wide);
+  yield->insertOperands(yield->getNumOperands(), narrow.getResult());
+  kernel->replaceAllUsesWith(wider->getResults().drop_back());
+  for (auto [from, to] : llvm::zip(kernel->getResults(), wider->getResults()))
+    to.setLoc(from.getLoc());
+  kernel.erase();
+  return cast<OpResult>(wider->getResults().back());
+}
+
+void mom::updateFunctionTypes(ModuleOp module) {
+  for (auto func : module.getOps<func::FuncOp>()) {
+    Block &body = func.getBody().front();
+    func.setFunctionType(FunctionType::get(module.getContext(), body.getArgumentTypes(),
+                                           body.getTerminator()->getOperandTypes()));
+  }
+}

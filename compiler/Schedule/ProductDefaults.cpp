@@ -1,0 +1,117 @@
+// Defaults of the knobs of GPU products.
+#include "compiler/Schedule/ProductDefaults.h"
+
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace mom;
+
+/// Blocks that a GPU of this class runs at once, two a multiprocessor.
+static constexpr int64_t kBlocks = 264;
+
+/// Bytes of shared memory of a multiprocessor, less what a block takes for itself.
+static int64_t sharedBytes(int64_t architecture, int64_t blocks) {
+  int64_t all = architecture == 90 || architecture == 100 || architecture == 103 ? 228
+                : architecture == 80 || architecture == 87                       ? 164
+                                                                                 : 100;
+  return (all / blocks - 1) * 1024;
+}
+
+static Type storageOf(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto extend = dyn_cast<arith::ExtFOp>(op))
+      value = extend.getIn();
+    else if (auto split = dyn_cast<SplitOp>(op))
+      value = split.getX();
+    else
+      break;
+  }
+  return getElementTypeOrSelf(value.getType());
+}
+
+namespace {
+/// The product of a kernel as C[m, n] = sum over k. Counts of rows are unknown: 0.
+struct Sizes {
+  Type a, b; ///< storage
+  int64_t m = 0, n = 0;
+  bool innerLast = false; ///< k runs along the channels of B
+};
+} // namespace
+
+static Sizes sizesOf(KernelOp kernel) {
+  Sizes sizes;
+  kernel.getBody().walk([&](Operation *op) {
+    if (auto linear = dyn_cast<LinearOp>(op))
+      sizes = {storageOf(linear.getX()), storageOf(linear.getWeights()), 0,
+               channelsOf(linear.getY()), !linear.getTransposed()};
+    else if (auto wgrad = dyn_cast<LinearWgradOp>(op))
+      sizes = {storageOf(wgrad.getDy()), storageOf(wgrad.getX()), channelsOf(wgrad.getDy()),
+               channelsOf(wgrad.getX()), false};
+  });
+  return sizes;
+}
+
+Type mom::productType(KernelOp kernel) {
+  Sizes sizes = sizesOf(kernel);
+  auto isNarrow = [](Type type) { return type && (type.isBF16() || type.isF16()); };
+  if (isNarrow(sizes.a) && isNarrow(sizes.b) && sizes.a != sizes.b)
+    return {};
+  return isNarrow(sizes.a) ? sizes.a : isNarrow(sizes.b) ? sizes.b : Type();
+}
+
+/// Columns of a tile: few that are computed for nothing, but wide, since a tile reads
+/// all of A again.
+static int64_t tileColumns(int64_t columns, ProductUnit unit, bool innerLast) {
+  if (unit == ProductUnit::Fma)
+    return columns <= 64 ? 64 : 128;
+  if (columns <= (innerLast ? 160 : 128)) // three stages of 128 by 160 still fit twice
+    return llvm::alignTo(std::max<int64_t>(columns, 1), 32);
+  auto cost = [&](int64_t tile) { return llvm::divideCeil(columns, tile) * (tile + 64); };
+  int64_t best = 128;
+  for (int64_t tile : {96, 64})
+    if (cost(tile) < cost(best))
+      best = tile;
+  return best;
+}
+
+/// Parts of the rows of a weight gradient, so that small weights have blocks enough.
+static int64_t rowParts(const Sizes &sizes, int64_t tileRows, int64_t columns) {
+  if (!sizes.m)
+    return 1;
+  int64_t tiles = llvm::divideCeil(sizes.m, tileRows) * llvm::divideCeil(sizes.n, columns);
+  return std::clamp<int64_t>(kBlocks / tiles, 1, 128);
+}
+
+int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architecture) {
+  Sizes sizes = sizesOf(kernel);
+  auto given = [&](StringRef name, auto otherwise) -> int64_t {
+    DictionaryAttr schedule = kernel.getScheduleAttr();
+    auto value = schedule ? schedule.getAs<IntegerAttr>(name) : IntegerAttr();
+    return value ? value.getInt() : static_cast<int64_t>(otherwise);
+  };
+  bool hopper = architecture >= 90 && architecture < 100;
+  ProductUnit usual = !productType(kernel) ? ProductUnit::Fma
+                      : hopper             ? ProductUnit::Wgmma
+                                           : ProductUnit::Mma;
+  auto unit = static_cast<ProductUnit>(given("unit", usual));
+  int64_t columns = given("tile_columns", tileColumns(sizes.n, unit, sizes.innerLast));
+  int64_t rows = given("tile_rows", 128);
+  // Two blocks share a multiprocessor, so that one multiplies while the other stores,
+  // if each has stages enough.
+  int64_t stageBytes = (rows + (sizes.innerLast ? columns : llvm::alignTo(columns, 64))) * 128;
+  int64_t least = unit == ProductUnit::Wgmma ? 3 : 2, stages = given("stages", least);
+  bool two = unit == ProductUnit::Fma || stages * stageBytes <= sharedBytes(architecture, 2);
+  int64_t blocks = given("blocks", two ? 2 : 1);
+  int64_t fitting = sharedBytes(architecture, blocks) / stageBytes;
+  return llvm::StringSwitch<int64_t>(knob)
+      .Case("unit", static_cast<int64_t>(usual))
+      .Case("threads", unit == ProductUnit::Mma ? 128 : 256)
+      .Case("tile_rows", 128)
+      .Case("tile_columns", columns)
+      .Case("tile_inner", unit == ProductUnit::Fma ? 16 : 64)
+      .Case("stages", unit == ProductUnit::Fma ? 2 : std::clamp<int64_t>(fitting, least, 4))
+      .Case("blocks", blocks)
+      .Case("split_k", rowParts(sizes, rows, columns))
+      .Default(1);
+}

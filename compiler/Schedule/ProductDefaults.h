@@ -1,0 +1,21 @@
+// Defaults of the knobs of GPU products: the unit that multiplies and its tile.
+#pragma once
+
+#include "dialect/Mom.h"
+
+namespace mom {
+
+/// What multiplies.
+///   fma    f32 instructions: any types and sizes
+///   mma    warps: mma.sync on bf16 or f16
+///   wgmma  groups of four warps, operands in shared memory: Hopper only
+enum class ProductUnit : int64_t { Fma, Mma, Wgmma };
+
+/// The type that tensor cores multiply in: the narrow one of the kernel's operands,
+/// which the other is rounded to; null where they are f32 or of different narrow types.
+mlir::Type productType(KernelOp kernel);
+
+/// The knob's value for the kernel; knobs that its schedule gives are kept to.
+int64_t productDefault(KernelOp kernel, llvm::StringRef knob, int64_t architecture);
+
+} // namespace mom

@@ -1,0 +1,118 @@
+// How fast the device copies and multiplies: from a file, or measured.
+#include "compiler/tools/momc/Timed.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/Support/JSON.h"
+
+using namespace mlir;
+using namespace mom;
+using namespace mom::tool;
+namespace cl = llvm::cl;
+
+static cl::opt<std::string>
+    ceilingsFile("ceilings",
+                 cl::desc("JSON with the device's \"copy\" in GB/s, \"product\" in TFLOP/s and "
+                          "\"exps\" in Gexp/s; measured if not given"),
+                 cl::value_desc("file"), cl::cat(timingOptions));
+
+/// Columns of the programs below: C.
+static constexpr StringLiteral kCopy = R"mlir(
+!x = tensor<?xCxf32, #mom.rows<token>>
+module {
+  func.func @copy(%batch: !mom.batch, %x: !x {mom.input = "x"}) -> (!x {mom.output = "y"})
+      attributes {mom.entry = "copy"} {
+    %y = mom.affine %x {scale = -1.0 : f64, offset = 0.0 : f64} : !x
+    return %y : !x
+  }
+}
+)mlir";
+static constexpr StringLiteral kProduct = R"mlir(
+!x = tensor<?xCxf32, #mom.rows<token>>
+!w = tensor<CxCxf32>
+module {
+  func.func @product(%batch: !mom.batch, %x: !x {mom.input = "x"}, %w: !w {mom.input = "w"})
+      -> (!x {mom.output = "y"}) attributes {mom.entry = "product"} {
+    %a = mom.affine %x {scale = 0.02 : f64, offset = 0.0 : f64} : !x
+    %y = mom.linear %a by %w : !x, !w -> !x
+    return %y : !x
+  }
+}
+)mlir";
+
+/// The fastest of a program's kernels, by `speed`.
+static FailureOr<double> measure(StringRef text, StringRef entry, int64_t rows, int64_t columns,
+                                 StringRef storage,
+                                 function_ref<double(const TimedKernel &)> speed) {
+  std::string program = text.str();
+  for (StringRef pattern : {"?xCx", "<CxCx"})
+    for (size_t at; (at = program.find(pattern.str())) != std::string::npos;) {
+      std::string size = std::to_string(columns);
+      program.replace(at, pattern.size(),
+                      pattern[0] == '?' ? "?x" + size + "x" : "<" + size + "x" + size + "x");
+    }
+  MLIRContext context;
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(program, "ceilings.mlir"),
+                             SMLoc());
+  SourceMgrDiagnosticHandler handler(sources, &context);
+  CompileOptions options = compileOptionsFromCommandLine();
+  options.settings.clear();
+  options.dumpDirectory.clear();
+  options.startFrom = Stage::Grad;
+  options.pipeline.storage = storage.str();
+  Compiler compiler(context, sources, options);
+  momrt::TimingOptions timing;
+  timing.entries = {entry.str()};
+  timing.streams = 1;
+  timing.length = rows;
+  timing.repeats = 5;
+  if (failed(compiler.load()))
+    return failure();
+  FailureOr<TimedModel> model = timeModel(compiler, timing);
+  if (failed(model))
+    return failure();
+  double best = 0;
+  for (const TimedKernel &kernel : model->kernels(0))
+    best = std::max(best, speed(kernel));
+  return best;
+}
+
+static FailureOr<Ceilings> readCeilings() {
+  auto buffer = llvm::MemoryBuffer::getFile(ceilingsFile);
+  if (!buffer) {
+    fail("cannot read " + ceilingsFile + ": " + buffer.getError().message());
+    return failure();
+  }
+  llvm::Expected<llvm::json::Value> value = llvm::json::parse((*buffer)->getBuffer());
+  if (!value) {
+    fail(ceilingsFile + ": " + llvm::toString(value.takeError()));
+    return failure();
+  }
+  const llvm::json::Object *object = value->getAsObject();
+  if (!object) {
+    fail(ceilingsFile + ": expected an object with \"copy\", \"product\" and \"exps\"");
+    return failure();
+  }
+  return Ceilings{object->getNumber("copy").value_or(0), object->getNumber("product").value_or(0),
+                  object->getNumber("exps").value_or(0), "from " + ceilingsFile};
+}
+
+FailureOr<Ceilings> mom::tool::findCeilings() {
+  if (!ceilingsFile.empty())
+    return readCeilings();
+  bool gpu = compileOptionsFromCommandLine().pipeline.target != "cpu";
+  int64_t columns = gpu ? 4096 : 512, copied = gpu ? 16384 : 16384, rows = gpu ? 8192 : 512;
+  FailureOr<double> copy =
+      measure(kCopy, "copy", copied, columns, "f32",
+              [](const TimedKernel &kernel) { return kernel.gigabytesPerSecond(); });
+  FailureOr<double> product =
+      measure(kProduct, "product", rows, columns, gpu ? "bf16" : "f32",
+              [](const TimedKernel &kernel) { return kernel.teraflops(); });
+  if (failed(copy) || failed(product))
+    return failure();
+  return Ceilings{*copy, *product, 0,
+                  llvm::formatv("measured here with momc's own kernels: a map that reads and writes "
+                                "{0} MB, a linear of {1} x {2} x {2} in {3}",
+                                copied * columns * 4 >> 20, rows, columns, gpu ? "bf16" : "f32")
+                      .str()};
+}

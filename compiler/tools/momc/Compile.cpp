@@ -1,0 +1,145 @@
+// momc compile: a program as an object file, and a header that says what is in it.
+#include "compiler/Target/LaunchTable.h"
+#include "compiler/tools/momc/Verbs.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace mom;
+using namespace mom::tool;
+namespace cl = llvm::cl;
+
+static cl::opt<std::string> header("header", cl::desc("write the header here; beside the object"),
+                                   cl::value_desc("file"), cl::cat(artefactOptions));
+static cl::opt<std::string>
+    programName("name", cl::desc("the symbol is momc_program_NAME; the model's name"),
+                cl::value_desc("name"), cl::cat(artefactOptions));
+
+static constexpr StringLiteral kTypes[] = {"f32", "bf16", "f16", "i32", "i64", "u8", "u16", "f64"};
+static constexpr StringLiteral kRows[] = {"", "tokens", "streams", "documents", "segments"};
+static constexpr StringLiteral kKinds[] = {"LOSS", "SUM", "COUNT", "ROWS", "TENSOR"};
+
+namespace {
+/// Prints the facts of a table, as the comment of a header.
+class HeaderWriter {
+public:
+  explicit HeaderWriter(const momrt_table &table) : table(table), os(text) {}
+  std::string write(StringRef symbol, StringRef target);
+
+private:
+  template <typename T> ArrayRef<T> array(const momrt_range &range) const {
+    return {reinterpret_cast<const T *>(reinterpret_cast<const char *>(&table) + range.offset),
+            size_t(range.count)};
+  }
+  StringRef string(uint64_t offset) const {
+    return reinterpret_cast<const char *>(&table) + table.strings.offset + offset;
+  }
+  void writeSettings();
+  void writeEntry(const momrt_entry &entry);
+  void writeParameter(const momrt_parameter &parameter);
+  /// "f32[tokens, 128]"
+  std::string shape(uint32_t type, uint32_t count, int64_t channels) const {
+    StringRef rows = kRows[count];
+    return llvm::formatv("{0}[{1}{2}{3}]", kTypes[type], rows, rows.empty() ? "" : ", ", channels);
+  }
+
+  const momrt_table &table;
+  std::string text;
+  llvm::raw_string_ostream os;
+};
+} // namespace
+
+void HeaderWriter::writeSettings() {
+  ArrayRef<momrt_setting> settings = array<momrt_setting>(table.settings);
+  if (!settings.empty()) {
+    os << " *\n * Settings: ";
+    llvm::interleaveComma(settings, os, [&](const momrt_setting &setting) {
+      os << string(setting.name) << " = " << llvm::formatv("{0:g}", setting.value);
+    });
+    os << ".\n";
+  }
+  ArrayRef<uint64_t> modalities = array<uint64_t>(table.modalities);
+  if (!modalities.empty()) {
+    os << " * Modalities: ";
+    llvm::interleaveComma(modalities, os, [&](uint64_t name) { os << string(name); });
+    os << ".\n";
+  }
+}
+
+void HeaderWriter::writeEntry(const momrt_entry &entry) {
+  os << " *   \"" << string(entry.name) << "\"\n";
+  for (const momrt_input &input :
+       array<momrt_input>(table.inputs).slice(entry.inputs.offset, entry.inputs.count)) {
+    os << " *     input  \"" << string(input.name)
+       << "\": " << shape(input.type, input.count, input.channels);
+    if (input.limit)
+      os << " below " << input.limit;
+    os << "\n";
+  }
+  for (const momrt_output &output :
+       array<momrt_output>(table.outputs).slice(entry.outputs.offset, entry.outputs.count))
+    os << " *     output MOMRT_OUTPUT_" << kKinds[output.kind] << " \"" << string(output.name)
+       << "\": " << shape(output.type, output.count, output.channels) << "\n";
+}
+
+void HeaderWriter::writeParameter(const momrt_parameter &parameter) {
+  os << " *   \"" << string(parameter.name) << "\": f32[";
+  llvm::interleaveComma(ArrayRef(parameter.shape, parameter.rank), os);
+  os << "]";
+  if (parameter.indexed)
+    os << ", {} = 0 .. " << parameter.repeat - 1;
+  os << "\n";
+}
+
+std::string HeaderWriter::write(StringRef symbol, StringRef target) {
+  std::string guard = StringRef(symbol).upper() + "_H";
+  os << "/* The Mixture-of-Mamba program " << string(table.name) << ", compiled by momc for "
+     << target << ".\n * momrt/momrt.h says how it is run: momrt_open(&" << symbol
+     << ", &model) ...\n";
+  writeSettings();
+  os << " *\n * Entries; rows of inputs and outputs are by position:\n";
+  for (const momrt_entry &entry : array<momrt_entry>(table.entries))
+    writeEntry(entry);
+  if (table.parameters.count)
+    os << " *\n * Parameters, as momrt_parameter_set takes them and checkpoints hold them:\n";
+  for (const momrt_parameter &parameter : array<momrt_parameter>(table.parameters))
+    writeParameter(parameter);
+  os << llvm::formatv(" */\n#ifndef {0}\n#define {0}\n\n#include <momrt/momrt.h>\n\n"
+                      "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n"
+                      "extern const momrt_program {1};\n\n"
+                      "#ifdef __cplusplus\n}\n#endif\n#endif\n",
+                      guard, symbol);
+  return text;
+}
+
+static bool isIdentifierEnd(StringRef name) {
+  return !name.empty() && llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; });
+}
+
+int mom::tool::compile() {
+  if (!StringRef(output).ends_with(".o"))
+    return fail("expected -o FILE.o");
+  if (programName.getNumOccurrences() && !isIdentifierEnd(programName))
+    return fail("expected --name of letters, digits and underscores, but got '" + programName +
+                "'");
+  ModelFile model({entryNames.begin(), entryNames.end()});
+  SmallVector<char> bytes;
+  if (!model || failed(model->load()))
+    return 1;
+  model->setName(programName);
+  if (failed(model->object(bytes)))
+    return 1;
+  FailureOr<LaunchTable> facts = buildLaunchTable(model->module(), model->digest());
+  if (failed(facts))
+    return 1;
+  std::string text =
+      HeaderWriter(*reinterpret_cast<const momrt_table *>(facts->bytes.data()))
+          .write(model->symbol(), compileOptionsFromCommandLine().pipeline.target);
+  llvm::SmallString<128> path(StringRef(header.empty() ? output : header));
+  if (header.empty())
+    llvm::sys::path::replace_extension(path, "h");
+  if (int status = writeFile(output, StringRef(bytes.data(), bytes.size())))
+    return status;
+  return writeFile(path, text);
+}

@@ -1,0 +1,127 @@
+#include "runtime/CudaQueue.h"
+#include "runtime/Error.h"
+
+namespace momrt {
+
+CudaQueue::CudaQueue(const Driver &driver, const Table &table, int gpu)
+    : driver(driver), table(table) {
+  driver.check(driver.deviceGet(&device, gpu), "finding the GPU");
+  driver.check(driver.contextRetain(&context, device), "opening the GPU");
+  try {
+    enter();
+    driver.check(driver.streamCreate(&stream, cuda::kNonBlocking), "making a stream");
+    for (CUevent &event : events)
+      driver.check(driver.eventCreate(&event, cuda::kUntimed), "making an event");
+  } catch (...) {
+    driver.contextRelease(device); // and all that is in it
+    throw;
+  }
+}
+
+CudaQueue::~CudaQueue() {
+  drainQuietly();
+  for (CUevent event : events)
+    driver.eventDestroy(event);
+  driver.streamDestroy(stream);
+  driver.contextRelease(device);
+}
+
+void CudaQueue::check(CUresult result) {
+  if (!result)
+    return;
+  std::string names;
+  for (auto [entry, after] : entries)
+    if (after > done)
+      names += fmt::format("{}'{}'", names.empty() ? "" : ", ",
+                           table.string(table.entries()[entry].name));
+  fail(MOMRT_DEVICE, "work on the GPU failed{}{}: {}; run without graphs to see in which kernel",
+       names.empty() ? "" : " in entry ", names, driver.textOf(result));
+}
+
+Mark CudaQueue::mark() {
+  Mark next = last + 1;
+  if (next > events.size())
+    await(next - events.size()); // its event is used again
+  check(driver.eventRecord(events[next % events.size()], stream));
+  return last = next;
+}
+
+bool CudaQueue::reached(Mark mark) {
+  if (mark <= done)
+    return true;
+  CUresult result = driver.eventQuery(events[mark % events.size()]);
+  if (result == cuda::kNotReady)
+    return false;
+  check(result);
+  done = mark;
+  return true;
+}
+
+void CudaQueue::await(Mark mark) {
+  if (mark <= done)
+    return;
+  check(driver.eventSynchronise(events[mark % events.size()]));
+  done = mark;
+}
+
+void CudaQueue::drain() {
+  check(driver.streamSynchronise(stream));
+  done = last;
+  entries.clear();
+}
+
+void CudaQueue::drainQuietly() noexcept {
+  driver.contextSet(context);
+  driver.streamSynchronise(stream);
+}
+
+CudaStaging::~CudaStaging() {
+  queue.drainQuietly();
+  for (Block &block : ring) {
+    if (block.arrived)
+      queue.driver.eventDestroy(block.arrived);
+    if (block.device)
+      queue.driver.memFree(block.device);
+    if (block.host)
+      queue.driver.hostFree(block.host);
+  }
+}
+
+CudaStaging::Block &CudaStaging::current(int64_t bytes) {
+  Block &block = ring[turn];
+  queue.await(block.busy);
+  if (block.hostBytes >= bytes)
+    return block;
+  if (block.host)
+    queue.driver.check(queue.driver.hostFree(block.host), "freeing page-locked memory");
+  block.host = nullptr;
+  block.hostBytes = 0;
+  void *memory = nullptr;
+  queue.driver.check(queue.driver.hostAlloc(&memory, size_t(bytes), cuda::kPortable),
+                     fmt::format("locking {} bytes of host memory", bytes).c_str());
+  block.host = static_cast<char *>(memory);
+  block.hostBytes = bytes;
+  return block;
+}
+
+void CudaStaging::addDevice(Block &block) {
+  if (!block.arrived)
+    queue.driver.check(queue.driver.eventCreate(&block.arrived, cuda::kUntimed),
+                       "making an event");
+  if (block.deviceBytes >= block.hostBytes)
+    return;
+  if (block.device)
+    queue.driver.check(queue.driver.memFree(block.device), "freeing GPU memory");
+  block.device = 0;
+  block.deviceBytes = 0;
+  queue.driver.check(queue.driver.memAlloc(&block.device, size_t(block.hostBytes)),
+                     fmt::format("allocating {} bytes on the GPU", block.hostBytes).c_str());
+  block.deviceBytes = block.hostBytes;
+}
+
+void CudaStaging::pass() {
+  ring[turn].busy = queue.mark();
+  turn = (turn + 1) % ring.size();
+}
+
+} // namespace momrt

@@ -1,0 +1,159 @@
+#!/bin/bash
+# The GPU suite as one command.
+#
+#   test/gpu/check.sh [option ...]                where there is a GPU: makes a bundle and runs it
+#   test/gpu/check.sh --bundle DIR [option ...]   on any machine with the build: makes a bundle
+#   DIR/check.sh [option ...]                     anywhere with a driver: runs it, without LLVM
+#
+# To make:  --target sm_90a|sm_80|cpu  --build BUILD  --functions PATTERN (of FILE.FUNCTION)
+#           --storages f32,bf16,f16  --tokens 0,1,3,129,4097  --steps N  --models NAME,... or none
+# To run:   --parts ops,models,large,sanitizer  --select NAME,...  --sizes SIZE,...  --jobs N
+#           --seconds N (a check)  --large-rows N
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+bundle='' target=sm_90a build='' functions=. storages=f32,bf16,f16 tokens=0,1,3,129,4097 steps=50
+models=mixture-of-mamba,dense-mamba parts=ops,models,large,sanitizer
+run=()
+while (($#)); do
+  (($# > 1)) || { echo "check.sh: $1 needs a value" >&2; exit 2; }
+  case $1 in
+    --bundle | --target | --build | --functions | --storages | --tokens | --steps | --models | --parts)
+      declare "${1#--}=$2" ;;
+    --select | --sizes | --jobs | --seconds | --large-rows) run+=("$1" "$2") ;;
+    *) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  esac
+  shift 2
+done
+
+# Where a program was compiled for a function, and where not, FOLDER/objects says.
+check_function() { # FILE FUNCTION
+  local name
+  name=$(basename "$1" .mlir).$2
+  mom-compare "$1" --bundle="$work" --function="$2" --target="$target" --storage="$storages" \
+    --tokens="$tokens" $([[ $1 == */large.mlir ]] && echo --fuse=0) >"$work/logs/$name" 2>&1 ||
+    { echo "not made: $name: $(grep -m1 error "$work/logs/$name" || echo no message)" | tee -a "$work/broken"; }
+}
+
+check_model() { # NAME STORAGE
+  local file=$repo/examples/$1.mom name=model.$1.$2 options=(--set D=64 --set depth=2 --storage "$2")
+  momc compile "$file" "${options[@]}" --entry gradient --entry update --target "$target" \
+    --name "$(tr .- __ <<<"$name")" -o "$work/objects/$name.o" >"$work/logs/$name" 2>&1 &&
+    momc train "$file" "${options[@]}" --data "$work/cases/tokens.safetensors" --steps "$steps" \
+      --seed 3 --save-every 0 --eval-every 0 --out "$work/run.$name" >>"$work/logs/$name" 2>&1 &&
+    sed -n 's/.*"kind":"train".*"loss":{"[a-z]*":\([^},]*\).*/\1/p' "$work/run.$name/log.jsonl" \
+      >"$work/cases/$name.losses" || {
+    rm -f "$work/objects/$name.o"
+    echo "not made: $name: $(grep -m1 error "$work/logs/$name" || echo no message)" | tee -a "$work/broken"
+  }
+}
+
+make_one() { if [[ $1 == */* ]]; then check_function "$1" "$2"; else check_model "$1" "$2"; fi; }
+
+# The runner with the programs of all object files.
+link_runner() {
+  local cxx object name
+  cxx=$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")
+  {
+    echo '#include "test/gpu/Suite.h"'
+    for object in "$work"/objects/*.o; do
+      name=$(basename "$object" .o)
+      echo "extern \"C\" const momrt_program momc_program_$(tr .- __ <<<"$name");"
+    done
+    echo 'const suite::Program suite::programs[] = {'
+    for object in "$work"/objects/*.o; do
+      name=$(basename "$object" .o)
+      IFS=. read -r file function storage <<<"$name"
+      echo "    {\"$file\", \"$function\", \"$storage\", &momc_program_$(tr .- __ <<<"$name")},"
+    done
+    echo '};'
+    echo 'const size_t suite::programCount = sizeof programs / sizeof programs[0];'
+  } >"$work/programs.cpp"
+  # Of shared libraries it wants the C library's only.
+  "$cxx" -std=c++17 -O1 -s -I "$repo" -I "$repo/runtime/include" "$work/programs.cpp" \
+    "$work"/objects/*.o "$build/test/gpu/libmomc-suite.a" "$build/runtime/libmomrt.a" \
+    -static-libstdc++ -static-libgcc -pthread -ldl -lm -o "$1"
+}
+
+make_bundle() { # DIR
+  repo=$(cd "$here/../.." && pwd)
+  build=${build:-$repo/build}
+  [[ -x $build/bin/mom-compare && -f $build/test/gpu/libmomc-suite.a ]] || {
+    echo "check.sh: no mom-compare, momc and momc-suite in $build: build them, or say --build" >&2
+    exit 2
+  }
+  local begin=$SECONDS file function model storage
+  mkdir -p "$1"
+  dir=$(cd "$1" && pwd)
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  mkdir -p "$work"/{objects,cases,logs}
+  export PATH=$build/bin:$PATH work target storages tokens steps repo
+  export -f make_one check_function check_model
+  /usr/bin/python3 "$here/tokens.py" "$work/cases/tokens.safetensors" 1280
+  {
+    for model in $([[ $models == none ]] || tr , ' ' <<<"$models"); do
+      for storage in f32 bf16; do echo "$model $storage"; done
+    done
+    for file in "$repo"/test/e2e/ops/{scan,products,rows,conv,pointwise,static}.mlir "$here/large.mlir"; do
+      sed -n 's/^func\.func @\([a-z0-9_]*\).*/\1/p' "$file" | while read -r function; do
+        [[ $(basename "$file" .mlir).$function =~ $functions ]] && echo "$file $function" || true
+      done
+    done
+  } | xargs -P "$(nproc)" -L 1 bash -c 'make_one "$0" "$1"'
+  rm -rf "$dir/cases" "$dir/runner" "$dir/broken"
+  link_runner "$work/runner"
+  mv "$work/runner" "$work/cases" "$dir"
+  [[ ! -f $work/broken ]] || mv "$work/broken" "$dir"
+  cp "$here/check.sh" "$dir"
+  echo "$dir: $(ls "$work/objects" | wc -l) programs for $target, $(du -sm "$dir" | cut -f 1) MB, in $((SECONDS - begin)) s"
+}
+
+# Programs that one another's mistakes would not hide, on few rows: the tools are slow.
+sanitized=conv.states_17_4.bf16,conv.sorted.f32,scan.states_3_2.f32,scan.gradients_40_16.bf16,products.ends.bf16
+sanitized+=,products.routed_33_65.f32,rows.norm_40.bf16,rows.sums_17.f32,rows.embedding_50_33.f32,rows.loss_37.bf16
+sanitized+=,pointwise.unary_7.bf16,static.adamw.f32
+
+check_sanitizer() {
+  local tool begin status sanitizer
+  sanitizer=$(PATH=$PATH:/usr/local/cuda/bin command -v compute-sanitizer) || {
+    echo "skipped compute-sanitizer is not there"
+    return 0
+  }
+  for tool in memcheck racecheck; do
+    begin=$SECONDS status=0
+    timeout 300 "$sanitizer" --tool "$tool" --error-exitcode 9 "$here/runner" --folder "$here" --jobs 0 \
+      --parts ops --sizes 3,60-one-group,static --select "$sanitized" >"$log" 2>&1 || status=$?
+    if ((status == 0)); then
+      echo "ok     compute-sanitizer $tool, $(grep -c '^ok' "$log") checks, $((SECONDS - begin)) s"
+    else
+      echo "FAILED compute-sanitizer $tool, status $status: $(grep -m1 -E '^=========.*(Error|hazard|Invalid)|^FAILED' "$log")"
+      failed=1
+    fi
+  done
+}
+
+run_bundle() {
+  failed=0
+  log=$(mktemp)
+  trap 'rm -f "$log"' EXIT
+  if [[ -f $here/broken ]]; then
+    sed 's/^not made:/FAILED/' "$here/broken"
+    failed=1
+  fi
+  local own=${parts//sanitizer/}
+  if [[ $own =~ [a-z] ]]; then
+    "$here/runner" --folder "$here" --parts "$own" "${run[@]}" || failed=1
+  fi
+  if [[ ,$parts, == *,sanitizer,* ]]; then check_sanitizer; fi
+  exit $failed
+}
+
+if [[ -n $bundle ]]; then
+  make_bundle "$bundle"
+elif [[ -x $here/runner ]]; then
+  run_bundle
+else
+  bundle=${build:-$here/../../build}/gpu-suite
+  make_bundle "$bundle"
+  exec "$bundle/check.sh" --parts "$parts" "${run[@]}"
+fi
