@@ -116,9 +116,9 @@ void Cuda::copyIn(void *to, const void *from, int64_t bytes) {
     int64_t size = std::min(kChunk, bytes - at);
     CudaStaging::Block &block = pieces.current(size);
     std::memcpy(block.host, static_cast<const char *>(from) + at, size_t(size));
-    driver.check(driver.copyIn(pointer(to) + CUdeviceptr(at), block.host, size_t(size),
-                               queue.stream),
-                 "copying to the GPU");
+    driver.check(
+        driver.copyIn(pointer(to) + CUdeviceptr(at), block.host, size_t(size), queue.stream),
+        "copying to the GPU");
     pieces.pass();
   }
 }
@@ -159,9 +159,8 @@ void Cuda::send(void *to, int64_t bytes) {
 void *Cuda::allocateHost(int64_t bytes) {
   queue.enter();
   void *memory = nullptr;
-  driver.check(
-      driver.hostAlloc(&memory, size_t(std::max<int64_t>(bytes, 1)), cuda::kPortable),
-      fmt::format("locking {} bytes of host memory", bytes).c_str());
+  driver.check(driver.hostAlloc(&memory, size_t(std::max<int64_t>(bytes, 1)), cuda::kPortable),
+               fmt::format("locking {} bytes of host memory", bytes).c_str());
   return memory;
 }
 
@@ -227,9 +226,9 @@ void Cuda::execute(const WalkKey &key, const std::function<void()> &walk) {
   if (!recorded.graph || recorded.stale)
     record(recorded, walk);
   recorded.used = ++launches;
-  driver.check(driver.graphLaunch(recorded.graph, queue.stream),
-               fmt::format("starting entry '{}'", table.string(table.entries()[key.entry].name))
-                   .c_str());
+  driver.check(
+      driver.graphLaunch(recorded.graph, queue.stream),
+      fmt::format("starting entry '{}'", table.string(table.entries()[key.entry].name)).c_str());
   if (recordings.size() > kMostGraphs)
     forgetOldest();
 }
@@ -265,15 +264,13 @@ void Cuda::record(Recorded &recorded, const std::function<void()> &walk) {
   driver.check(result, "instantiating an entry's graph");
   recorded.stale = false;
   ++costs.walks;
-  costs.seconds +=
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  costs.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 /// Graphs take memory on the GPU. One under way is freed when it is done.
 void Cuda::forgetOldest() {
-  auto oldest = std::min_element(recordings.begin(), recordings.end(), [](auto &a, auto &b) {
-    return a.second.used < b.second.used;
-  });
+  auto oldest = std::min_element(recordings.begin(), recordings.end(),
+                                 [](auto &a, auto &b) { return a.second.used < b.second.used; });
   driver.check(driver.graphExecDestroy(oldest->second.graph), "dropping an entry's graph");
   recordings.erase(oldest);
 }

@@ -82,9 +82,10 @@ CUmodule CudaKernels::load(const char *name, const momrt_range &image) {
   if (CUresult result = driver.moduleLoad(&module, text.c_str(), 2, options, values)) {
     int version = 0;
     driver.version(&version);
-    fail(MOMRT_DEVICE, "loading kernel '{}' on {}, sm_{}, failed: {}; the driver is for CUDA {}.{}{}{}",
-         name, gpu.name, gpu.architecture, driver.textOf(result), version / 1000,
-         version % 1000 / 10, *log ? " and says: " : "", log);
+    fail(MOMRT_DEVICE,
+         "loading kernel '{}' on {}, sm_{}, failed: {}; the driver is for CUDA {}.{}{}{}", name,
+         gpu.name, gpu.architecture, driver.textOf(result), version / 1000, version % 1000 / 10,
+         *log ? " and says: " : "", log);
   }
   modules.push_back(module);
   return module;
@@ -106,9 +107,8 @@ CUfunction CudaKernels::find(const momrt_kernel &kernel, CUmodule module) const 
     fail(MOMRT_DEVICE, "kernel '{}' wants {} bytes of shared memory a block, but {} has {}", name,
          kernel.shared_bytes, gpu.name, mostShared);
   if (kernel.shared_bytes > 48 * 1024) // more must be asked for
-    driver.check(
-        driver.functionSet(function, cuda::kMaxDynamicShared, int(kernel.shared_bytes)),
-        fmt::format("asking for the shared memory of kernel '{}'", name).c_str());
+    driver.check(driver.functionSet(function, cuda::kMaxDynamicShared, int(kernel.shared_bytes)),
+                 fmt::format("asking for the shared memory of kernel '{}'", name).c_str());
   return function;
 }
 

@@ -106,8 +106,7 @@ CudaStaging::Block &CudaStaging::current(int64_t bytes) {
 
 void CudaStaging::addDevice(Block &block) {
   if (!block.arrived)
-    queue.driver.check(queue.driver.eventCreate(&block.arrived, cuda::kUntimed),
-                       "making an event");
+    queue.driver.check(queue.driver.eventCreate(&block.arrived, cuda::kUntimed), "making an event");
   if (block.deviceBytes >= block.hostBytes)
     return;
   if (block.device)

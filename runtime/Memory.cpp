@@ -12,8 +12,8 @@ std::string sizeText(int64_t bytes) {
     size /= 1024;
     ++unit;
   }
-  return fmt::format("{:.{}f} {}", size, unit == 0 || size >= 100 ? 0 : size >= 10 ? 1 : 2,
-                     units[unit]);
+  int digits = unit == 0 || size >= 100 ? 0 : size < 10 ? 2 : 1;
+  return fmt::format("{:.{}f} {}", size, digits, units[unit]);
 }
 
 std::string partsText(const std::vector<MemoryPart> &parts) {
@@ -28,8 +28,8 @@ std::string memoryText(Device &device, const std::vector<MemoryPart> &parts) {
   int64_t sum = 0;
   for (const MemoryPart &part : parts)
     sum += part.bytes;
-  std::string text = fmt::format("memory of {}: {}; {} in all", device.name(), partsText(parts),
-                                 sizeText(sum));
+  std::string text =
+      fmt::format("memory of {}: {}; {} in all", device.name(), partsText(parts), sizeText(sum));
   if (DeviceMemory memory = device.memory(); memory.total)
     text += fmt::format(", {} of {} are free", sizeText(memory.free), sizeText(memory.total));
   return text;

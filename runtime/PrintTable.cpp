@@ -7,9 +7,9 @@ namespace momrt {
 namespace {
 
 constexpr const char *kCounts[] = {"", "tokens", "streams", "documents", "segments"};
-constexpr const char *kSpaces[] = {"arena",  "parameters", "gradients", "moment1",  "moment2",
-                                   "copies", "hyper",      "counts",    "segments", "modality",
-                                   "offsets", "row",       "position",  "input",    "status"};
+constexpr const char *kSpaces[] = {"arena",   "parameters", "gradients", "moment1",  "moment2",
+                                   "copies",  "hyper",      "counts",    "segments", "modality",
+                                   "offsets", "row",        "position",  "input",    "status"};
 static_assert(std::size(kSpaces) == MOMRT_SPACES);
 constexpr const char *kInits[] = {"constant", "uniform", "normal", "log_iota", "dt"};
 constexpr const char *kOutputs[] = {"loss", "sum", "count", "rows", "tensor"};

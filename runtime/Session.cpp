@@ -230,7 +230,8 @@ void Session::planFor(const Counts &shape) {
 
 void Session::placeBatch(const Counts &shape) {
   batchLayout = BatchLayout(table(), shape);
-  grow(batchArrays, batchLayout.bytes, fmt::format("a batch of {} tokens", shape[MOMRT_COUNT_TOKEN]));
+  grow(batchArrays, batchLayout.bytes,
+       fmt::format("a batch of {} tokens", shape[MOMRT_COUNT_TOKEN]));
   for (size_t which = 0; which < MOMRT_SPACES; ++which)
     if (batchLayout.spaces[which].bytes)
       addresses.base[which] = batchArrays.data() + batchLayout.spaces[which].offset;

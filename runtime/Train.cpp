@@ -61,7 +61,7 @@ private:
   struct Queued {
     int64_t step, tokens; ///< tokens: of the step
     double rate;
-    ReaderPosition next;  ///< where the batch after it begins
+    ReaderPosition next; ///< where the batch after it begins
   };
 
   Session &session;
@@ -210,9 +210,9 @@ void Run::finishStep() {
   StepReport step = report(snapshots->next());
   log->write(fmt::format("{{\"kind\":\"train\",\"step\":{},{},\"rate\":{},\"grad_norm\":{},"
                          "\"tokens_per_s\":{:.1f},\"seconds\":{:.3f},\"tokens\":{}}}",
-                         step.step, measuresJson(step.measures, modalities),
-                         numberJson(step.rate), numberJson(step.gradientNorm),
-                         step.tokensPerSecond, step.seconds, step.tokens));
+                         step.step, measuresJson(step.measures, modalities), numberJson(step.rate),
+                         numberJson(step.gradientNorm), step.tokensPerSecond, step.seconds,
+                         step.tokens));
   progress->show(step.step, step.measures, modalities, step.tokensPerSecond);
   goOn = (!options.onStep || options.onStep(step)) && goOn;
 }

@@ -145,7 +145,8 @@ private:
       int64_t more = 0;
       for (Value leaf : leaves)
         more += bytesOf(leaf);
-      if (more >= bytesOf(value))
+      // As many bytes are no worse: what lies deeper is more often read by others.
+      if (more > bytesOf(value))
         continue;
       saved.remove(value);
       saved.insert_range(leaves);

@@ -230,7 +230,8 @@ void AssignStoragePass::copyWeights() {
     return;
   }
   storeCopies();
-  addCopiesEntry(ParameterLayout(model()));
+  if (model())
+    addCopiesEntry(ParameterLayout(model()));
 }
 
 static DictionaryAttr stateAt(Builder &b, StringRef space, int64_t offset) {

@@ -86,7 +86,9 @@ void SharedValue::visitUse(OpOperand &use) {
     atEntries.push_back({func, index, true});
     return;
   }
-  for (RepeatOp call : callsOf(func))
+  SmallVector<RepeatOp> calls = callsOf(func);
+  stuck |= calls.empty();
+  for (RepeatOp call : calls)
     visit(call.getResult(index));
 }
 

@@ -30,7 +30,8 @@ int64_t mom::scanLanes(KernelOp kernel) {
 int64_t mom::scanTokens(KernelOp kernel) {
   int64_t states = llvm::PowerOf2Ceil(std::max<int64_t>(statesOf(kernel), 16));
   int64_t most = isGradient(kernel) ? 1024 : 4096; // of floats in a matrix of a run
-  return std::clamp<int64_t>(most / states, 4, 32);
+  // A thread fetches a run ahead into registers, and narrow rows take fewer.
+  return std::clamp<int64_t>(most / states, 4, isGradient(kernel) && !scanExact(kernel) ? 64 : 32);
 }
 
 int64_t mom::scanGroup(KernelOp kernel) {

@@ -27,5 +27,3 @@ struct FakeCuda {
   bool tookCubin = false;
 };
 
-
-

@@ -214,7 +214,8 @@ static void refusals() {
   session.setBatch(batchOf(100, 1));
   CHECK_FAILS("the arena for 4194304 tokens wants 4.00 TiB, but ",
               session.setBatch(batchOf(1 << 22, 1)));
-  CHECK_FAILS(" are free; held already: parameters 512 bytes", session.setBatch(batchOf(1 << 22, 1)));
+  CHECK_FAILS(" are free; held already: parameters 512 bytes",
+              session.setBatch(batchOf(1 << 22, 1)));
   session.setBatch(batchOf(101, 1));
   session.run("twice");
   session.checkStatus();

@@ -54,7 +54,8 @@ static Batch batchOf(int64_t tokens, int32_t first = 0) {
   return batch;
 }
 
-static std::vector<float> predictionsOn(const momrt_program &program, const SessionOptions &options) {
+static std::vector<float> predictionsOn(const momrt_program &program,
+                                        const SessionOptions &options) {
   Session session(std::make_shared<Program>(&program), options);
   session.initialise(7);
   std::vector<float> all;
@@ -164,7 +165,8 @@ static void training(const TemporaryFolder &folder) {
     session.poison = true;
     CHECK_EQ(trainModel(&gpu.program, session, options, result), "");
     CHECK_EQ(steps.size(), 60u);
-    for (const char *file : {"/checkpoint-00000060.safetensors", "/checkpoint-00000050.safetensors"})
+    for (const char *file :
+         {"/checkpoint-00000060.safetensors", "/checkpoint-00000050.safetensors"})
       CHECK(sameTensors(folder / run + file, folder / "cpu" + file));
     CHECK_EQ(timeless(folder / run + "/log.jsonl"), timeless(folder / "cpu" + "/log.jsonl"));
   }
@@ -303,13 +305,14 @@ static void mistakes() {
   std::string words(reinterpret_cast<const char *>(gpu.words.data()), gpu.words.size() * 8);
   size_t at = words.find("sm_90\n");
   reinterpret_cast<char *>(gpu.words.data())[at + 5] = 'a';
-  CHECK_FAILS("the program is for sm_90a, which no other GPU runs, but the GPU, Fake GPU, is sm_100",
-              opening());
+  CHECK_FAILS(
+      "the program is for sm_90a, which no other GPU runs, but the GPU, Fake GPU, is sm_100",
+      opening());
   state.major = 9;
   opening();
   auto *table = reinterpret_cast<momrt_table *>(gpu.words.data());
-  auto *kernels = reinterpret_cast<momrt_kernel *>(reinterpret_cast<char *>(table) +
-                                                   table->kernels.offset);
+  auto *kernels =
+      reinterpret_cast<momrt_kernel *>(reinterpret_cast<char *>(table) + table->kernels.offset);
   kernels[3].shared_bytes = 300000;
   CHECK_FAILS("kernel 'loss' wants 300000 bytes of shared memory a block, but Fake GPU has 232448",
               opening());

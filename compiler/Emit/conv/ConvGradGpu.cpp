@@ -185,8 +185,11 @@ void ConvGrad::walkRun(const ConvTile &tile, ArrayRef<Value> tensors, Value lo, 
 
 SmallVector<Value> ConvGrad::stepBack(const ConvTile &tile, ConvRun &run,
                                       const ConvRun::Token &token, ValueRange carried) {
-  Value x = token.values[1];
-  Values d{k.select(token.valid, token.values[0], k.zeros(tile.lanes))};
+  // Behind the last token nothing may reach a sum. A walk up has gradients behind it there.
+  Value zero = k.zeros(tile.lanes), x = token.values[1];
+  if (op.getReverse())
+    x = k.select(token.valid, x, zero);
+  Values d{k.select(token.valid, token.values[0], zero)};
   llvm::append_range(d, carried.take_front(width - 1));
   Values sums(carried.slice(width - 1, sumCount()));
   ValueRange rest = carried.drop_front(width - 1 + sumCount());

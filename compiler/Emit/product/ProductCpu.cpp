@@ -8,6 +8,7 @@
 #include "compiler/Emit/product/ProductCpu.h"
 
 #include "compiler/Emit/Pointwise.h"
+#include "compiler/Emit/Sequence.h"
 #include "compiler/Emit/product/Microkernel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -248,7 +249,7 @@ LogicalResult mom::emitProductCpu(KernelOp kernel, KernelBuilder &k) {
                      << linears.size() + wgrads.size();
   if (linears.size() == 1)
     return LinearEmitter(k, linears.front()).emit();
-  if (kernel.getNumResults() != 1 || k.yielded(0) != wgrads.front().getDweights())
+  if (kernel.getNumResults() != 1 || withoutStorage(k.yielded(0)) != wgrads.front().getDweights())
     return k.error() << "expected nothing after mom.linear_wgrad";
   return emitWgradCpu(wgrads.front(), k);
 }

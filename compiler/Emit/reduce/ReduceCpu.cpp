@@ -7,6 +7,7 @@
 #include "compiler/Emit/reduce/ReduceCpu.h"
 
 #include "compiler/Emit/Pointwise.h"
+#include "compiler/Emit/Sequence.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -133,7 +134,7 @@ static LogicalResult emitReduceRows(KernelOp kernel, KernelBuilder &k) {
   int64_t total = 0, lanes = k.knob("lanes");
   int64_t tile = llvm::alignTo(k.knob("tile_columns"), lanes);
   for (unsigned i = 0; i < kernel.getNumResults(); ++i) {
-    auto op = k.yielded(i).getDefiningOp<ReduceRowsOp>();
+    auto op = withoutStorage(k.yielded(i)).getDefiningOp<ReduceRowsOp>();
     if (!op)
       return k.error() << "expected mom.reduce_rows as result " << i
                        << " of a kernel that sums over rows";
@@ -202,7 +203,7 @@ static LogicalResult emitEmbeddingGrad(KernelOp kernel, KernelBuilder &k, Embedd
 
 LogicalResult mom::emitReduceCpu(KernelOp kernel, KernelBuilder &k) {
   if (kernel.getNumResults() == 1)
-    if (auto grad = k.yielded(0).getDefiningOp<EmbeddingGradOp>())
+    if (auto grad = withoutStorage(k.yielded(0)).getDefiningOp<EmbeddingGradOp>())
       return emitEmbeddingGrad(kernel, k, grad);
   return emitReduceRows(kernel, k);
 }

@@ -8,6 +8,7 @@
 
 #include "compiler/Emit/Gpu.h"
 #include "compiler/Emit/Pointwise.h"
+#include "compiler/Emit/Sequence.h"
 #include "compiler/Emit/reduce/EmbeddingGradGpu.h"
 #include "compiler/Schedule/RowDefaults.h"
 
@@ -41,7 +42,7 @@ static Value addf(KernelBuilder &k, Value x, Value y) {
 static FailureOr<SmallVector<Sums>> collectSums(KernelOp kernel, KernelBuilder &k) {
   SmallVector<Sums> all;
   for (unsigned i = 0; i < kernel.getNumResults(); ++i) {
-    auto op = k.yielded(i).getDefiningOp<ReduceRowsOp>();
+    auto op = withoutStorage(k.yielded(i)).getDefiningOp<ReduceRowsOp>();
     if (!op)
       return k.error() << "expected mom.reduce_rows as result " << i
                        << " of a kernel that sums over rows";
@@ -259,7 +260,7 @@ LogicalResult mom::emitReduceGpu(KernelOp kernel, KernelBuilder &k) {
   if (!llvm::isPowerOf2_64(k.knob("lanes")))
     return k.error() << "expected a power of two as knob 'lanes', but got " << k.knob("lanes");
   if (kernel.getNumResults() == 1)
-    if (auto grad = k.yielded(0).getDefiningOp<EmbeddingGradOp>())
+    if (auto grad = withoutStorage(k.yielded(0)).getDefiningOp<EmbeddingGradOp>())
       return emitEmbeddingGradGpu(kernel, k, grad);
   return emitReduceRows(kernel, k);
 }

@@ -112,6 +112,8 @@ Values ScanForwardGpu::run(const ScanTile &tile, const SegmentWalk &walk, Value 
     }
     if (!sums)
       return tile.advance(h, start);
+    // Stored together: nothing in a group is loaded after a store that it might depend on.
+    SmallVector<ScatteredSums> summed;
     for (int64_t t = 0; t < shape.group; ++t) {
       ScanTile::Token token = tile.token(start, t, /*withC=*/true);
       for (int64_t p = 0; p < shape.own; ++p) {
@@ -125,9 +127,11 @@ Values ScanForwardGpu::run(const ScanTile &tile, const SegmentWalk &walk, Value 
       }
       if ((t + 1) % shape.sumGroup())
         continue;
-      tile.storeLaneSums(parts, sums, k.add(start, t + 1 - shape.sumGroup()));
+      summed.push_back(tile.laneSums(parts));
       parts.clear();
     }
+    for (auto [i, sum] : llvm::enumerate(summed))
+      tile.storeLaneSums(sum, sums, k.add(start, i * shape.sumGroup()));
     return h;
   });
 }

@@ -285,6 +285,8 @@ Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
   }
 
   Values G(carried.take_front(values)), dA(values), sumsA, sumsB;
+  SmallVector<ScatteredSums> overChannels;                        // of each token, from the last
+  SmallVector<std::pair<ScatteredSums, ScatteredSums>> overLanes; // of some tokens, likewise
   for (int64_t t = shape.group; t--;) {
     ScanTile::Token token = tile.token(start, t, /*withC=*/true);
     Values dy = tile.ownChannels(tile.dyTile(), start, t);
@@ -305,15 +307,22 @@ Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
     for (const Kind &kind : kinds)
       llvm::append_range(ofChannels, kind.isC ? ofC : ofB);
     if (!kinds.empty())
-      storeChannelSums(tile, tiles, k.add(start, t), ofChannels);
+      overChannels.push_back(ScatteredSums(k, ofChannels, Gpu::kWarp, shape.lanes));
     sumsA.insert(sumsA.begin(), sumA.begin(), sumA.end());
     sumsB.insert(sumsB.begin(), sumB.begin(), sumB.end());
     if (t % shape.sumGroup())
       continue;
-    tile.storeLaneSums(sumsA, tiles.sumA, k.add(start, t));
-    tile.storeLaneSums(sumsB, tiles.sumB, k.add(start, t));
+    overLanes.push_back({tile.laneSums(sumsA), tile.laneSums(sumsB)});
     sumsA.clear();
     sumsB.clear();
+  }
+  // Stored together: nothing in a group is loaded after a store that it might depend on.
+  for (auto [i, sums] : llvm::enumerate(llvm::reverse(overChannels)))
+    storeChannelSums(tile, tiles, k.add(start, i), sums);
+  for (auto [i, sums] : llvm::enumerate(llvm::reverse(overLanes))) {
+    Value token = k.add(start, i * shape.sumGroup());
+    tile.storeLaneSums(sums.first, tiles.sumA, token);
+    tile.storeLaneSums(sums.second, tiles.sumB, token);
   }
 
   // dA sums over a whole segment: what each sum rounds off is added to the next.
@@ -332,10 +341,9 @@ Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
 // Sums over channels
 //===----------------------------------------------------------------------===//
 
-/// `sums` [kinds * held] of this thread at a token, over the channels of the warp.
+/// Sums [kinds * held] over the channels of a warp, of one token.
 void ScanGradGpu::storeChannelSums(const ScanTile &tile, const Tiles &tiles, Value token,
-                                   Values sums) const {
-  ScatteredSums warp(k, std::move(sums), Gpu::kWarp, shape.lanes);
+                                   const ScatteredSums &warp) const {
   int64_t size = std::min<int64_t>(warp.values.size(), shape.held);
   Value row = k.add(k.mul(tile.gpu.warp(), shape.rounded()), token);
   for (size_t i = 0; i < warp.values.size(); i += size) {

@@ -59,7 +59,7 @@ private:
   Values group(const ScanTile &tile, const Tiles &tiles, mlir::Value start, const Values &states,
                mlir::ValueRange carried) const;
   void storeChannelSums(const ScanTile &tile, const Tiles &tiles, mlir::Value token,
-                        Values sums) const;
+                        const ScatteredSums &sums) const;
   void finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk, mlir::Value i,
                    mlir::Value count) const;
   void sumSegments(int64_t elements);

@@ -230,8 +230,7 @@ Values ScanTile::advance(ValueRange states, Value start) const {
   return h;
 }
 
-void ScanTile::storeLaneSums(const Values &parts, const View &tile, Value start) const {
-  ScatteredSums sums(k, parts, shape.lanes, 1);
+void ScanTile::storeLaneSums(const ScatteredSums &sums, const View &tile, Value start) const {
   int64_t size = std::min<int64_t>(sums.values.size(), shape.own);
   for (size_t i = 0; i < sums.values.size(); i += size) {
     Value item = k.add(sums.first, i);

@@ -146,9 +146,11 @@ public:
   mlir::Value next(mlir::Value h, mlir::Value decay, mlir::Value input, mlir::Value B) const;
   /// States after a group of tokens.
   Values advance(mlir::ValueRange states, mlir::Value start) const;
-  /// `parts` [tokens * own]: sums over the channel's lanes, to tokens of a tile from
-  /// `start` on.
-  void storeLaneSums(const Values &parts, const View &tile, mlir::Value start) const;
+  /// Sums of `parts` [tokens * own] over the lanes of a channel, to be stored to a tile.
+  ScatteredSums laneSums(Values parts) const {
+    return ScatteredSums(k, std::move(parts), shape.lanes, 1);
+  }
+  void storeLaneSums(const ScatteredSums &sums, const View &tile, mlir::Value start) const;
 
   /// A tile [rounded tokens, channels of the block] for what the walk leaves.
   View sumTile() const;

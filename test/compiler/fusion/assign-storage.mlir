@@ -25,3 +25,48 @@ func.func @store(%x: tensor<?x8xf32, #t>) -> tensor<?x8xf32, #t> {
   }
   return %b : tensor<?x8xf32, #t>
 }
+
+// What a repetition keeps for its backward one is narrow in all four places, and the
+// product's operands are: the weights by a copy, the carried value by a kernel.
+// CHECK-LABEL: func.func @kept(
+// CHECK-SAME:    !mom.stack<2 x tensor<8x8xbf16>>
+// CHECK:         mom.repeat @kept.forward {{.*}} -> (tensor<?x8xf32, {{.*}}>, !mom.stack<2 x tensor<?x8xbf16, {{.*}}>>)
+// CHECK:         mom.repeat reverse @kept.backward {{.*}}!mom.stack<2 x tensor<?x8xbf16, {{.*}}>>
+// CHECK-LABEL: func.func private @kept.forward(
+// CHECK-SAME:    tensor<8x8xbf16>) -> (tensor<?x8xf32, {{.*}}>, tensor<?x8xbf16, {{.*}}>)
+// CHECK:         %[[N:.*]] = mom.kernel map "copy"(%arg0) : {{.*}} -> tensor<?x8xbf16, {{.*}}>
+// CHECK:         mom.kernel product "p"({{.*}}%[[N]]){{.*}} -> tensor<?x8xbf16, {{.*}}>
+// CHECK-LABEL: func.func private @kept.backward(
+// CHECK-SAME:    %{{[^:]*}}: tensor<?x8xbf16, #mom.rows<token>>)
+func.func @kept(%x: tensor<?x8xf32, #t>, %w: !mom.stack<2 x tensor<8x8xf32>> {mom.param = "layers.{}.w"})
+    -> tensor<?x8xf32, #t> attributes {mom.entry = "gradient"} {
+  %x0 = mom.kernel map "x0"(%x) : (tensor<?x8xf32, #t>) -> tensor<?x8xf32, #t> {
+  ^bb0(%a: tensor<?x8xf32, #t>):
+    %s = mom.silu %a : tensor<?x8xf32, #t>
+    mom.yield %s : tensor<?x8xf32, #t>
+  }
+  %y:2 = mom.repeat @kept.forward times 2 carry(%x0) share() each(%w) : (tensor<?x8xf32, #t>, !mom.stack<2 x tensor<8x8xf32>>) -> (tensor<?x8xf32, #t>, !mom.stack<2 x tensor<?x8xf32, #t>>)
+  %d = mom.repeat reverse @kept.backward times 2 carry(%y#0) share() each(%y#1) : (tensor<?x8xf32, #t>, !mom.stack<2 x tensor<?x8xf32, #t>>) -> (tensor<?x8xf32, #t>)
+  return %d : tensor<?x8xf32, #t>
+}
+func.func private @kept.forward(%x: tensor<?x8xf32, #t>, %w: tensor<8x8xf32>) -> (tensor<?x8xf32, #t>, tensor<?x8xf32, #t>) {
+  %p = mom.kernel product "p"(%x, %w) : (tensor<?x8xf32, #t>, tensor<8x8xf32>) -> tensor<?x8xf32, #t> {
+  ^bb0(%a: tensor<?x8xf32, #t>, %b: tensor<8x8xf32>):
+    %l = mom.linear %a by %b : tensor<?x8xf32, #t>, tensor<8x8xf32> -> tensor<?x8xf32, #t>
+    mom.yield %l : tensor<?x8xf32, #t>
+  }
+  %y = mom.kernel map "y"(%p) : (tensor<?x8xf32, #t>) -> tensor<?x8xf32, #t> {
+  ^bb0(%a: tensor<?x8xf32, #t>):
+    %s = mom.silu %a : tensor<?x8xf32, #t>
+    mom.yield %s : tensor<?x8xf32, #t>
+  }
+  return %y, %p : tensor<?x8xf32, #t>, tensor<?x8xf32, #t>
+}
+func.func private @kept.backward(%dy: tensor<?x8xf32, #t>, %p: tensor<?x8xf32, #t>) -> tensor<?x8xf32, #t> {
+  %d = mom.kernel map "d"(%dy, %p) : (tensor<?x8xf32, #t>, tensor<?x8xf32, #t>) -> tensor<?x8xf32, #t> {
+  ^bb0(%a: tensor<?x8xf32, #t>, %b: tensor<?x8xf32, #t>):
+    %s = arith.mulf %a, %b : tensor<?x8xf32, #t>
+    mom.yield %s : tensor<?x8xf32, #t>
+  }
+  return %d : tensor<?x8xf32, #t>
+}

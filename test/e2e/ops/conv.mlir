@@ -113,3 +113,27 @@ func.func @sorted(%batch: !mom.batch, %x: !x, %p: tensor<3x24x24xf32>, %w: tenso
   %z = mom.silu %y : !x
   return %z : !x
 }
+
+func.func @sorted_gradient(%batch: !mom.batch, %x: !x, %p: tensor<3x24x24xf32>, %w: tensor<24x4xf32>,
+    %dy: !x) -> (!x, tensor<24x4xf32>, tensor<24xf32>) {
+  %route = mom.modality_route %batch : !mom.route<"M", 3>
+  %a = mom.linear %x by %p for %route : !mom.route<"M", 3>, !x, tensor<3x24x24xf32> -> !x
+  %d = mom.linear %dy by %p for %route : !mom.route<"M", 3>, !x, tensor<3x24x24xf32> -> !x
+  %dx, %dw, %db = mom.conv1d_grad reverse %a by %w in %batch gradient %d
+      : !x, tensor<24x4xf32>, !mom.batch, !x -> !x, tensor<24x4xf32> bias tensor<24xf32>
+  %z = mom.silu %dx : !x
+  return %z, %dw, %db : !x, tensor<24x4xf32>, tensor<24xf32>
+}
+
+// Eight taps, x a range of wider rows, and two results of one convolution.
+func.func @range_24_8(%batch: !mom.batch, %wide: tensor<?x48xf32, #mom.rows<token>>, %w: tensor<24x8xf32>,
+    %dy: !x) -> (!x, !x, !x, tensor<24x8xf32>) {
+  %other, %a = mom.split %wide : tensor<?x48xf32, #mom.rows<token>> -> !x, !x
+  %y = mom.conv1d %a by %w in %batch : !x, tensor<24x8xf32>, !mom.batch -> !x
+  %z = mom.silu %y : !x
+  %g = arith.mulf %z, %other : !x
+  %dx, %dw = mom.conv1d_grad %a by %w in %batch gradient %dy
+      : !x, tensor<24x8xf32>, !mom.batch, !x -> !x, tensor<24x8xf32>
+  %s = arith.mulf %dx, %dy : !x
+  return %y, %g, %s, %dw : !x, !x, !x, tensor<24x8xf32>
+}
