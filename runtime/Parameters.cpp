@@ -1,9 +1,13 @@
 #include "runtime/Parameters.h"
 #include "runtime/Error.h"
 #include "runtime/Philox.h"
+#include <algorithm>
 #include <cmath>
+#include <thread>
 
 namespace momrt {
+
+static constexpr int64_t kElementsOfAThread = 1 << 16;
 
 Parameters::Parameters(const Table &table)
     : model(table.model()), total(table.header().parameter_elements) {
@@ -49,11 +53,12 @@ static double inverseSoftplus(double uniform, double low, double high) {
   return t + std::log(-std::expm1(-t));
 }
 
-void initialise(const Parameter &parameter, uint64_t seed, float *values) {
-  Philox random(seed, parameter.name);
+/// Elements [first, last) of a parameter.
+static void initialiseRange(const Parameter &parameter, const Philox &random, int64_t first,
+                            int64_t last, float *values) {
   double a = parameter.source->a, b = parameter.source->b;
   int64_t inner = parameter.shape.empty() ? 1 : parameter.shape.back();
-  for (int64_t at = 0; at < parameter.size; ++at) {
+  for (int64_t at = first; at < last; ++at) {
     double value = 0;
     switch (parameter.source->init) {
     case MOMRT_INIT_CONSTANT:
@@ -74,6 +79,23 @@ void initialise(const Parameter &parameter, uint64_t seed, float *values) {
     }
     values[at] = float(value);
   }
+}
+
+void initialise(const Parameter &parameter, uint64_t seed, float *values) {
+  Philox random(seed, parameter.name);
+  // Numbers are drawn by counter, so all cores may draw them; small parameters are
+  // done before a thread has started.
+  int64_t threads = std::min<int64_t>(std::max(1u, std::thread::hardware_concurrency()),
+                                      parameter.size / kElementsOfAThread);
+  std::vector<std::thread> others;
+  for (int64_t i = 1; i < threads; ++i)
+    others.emplace_back([&, i] {
+      initialiseRange(parameter, random, parameter.size * i / threads,
+                      parameter.size * (i + 1) / threads, values);
+    });
+  initialiseRange(parameter, random, 0, parameter.size / std::max<int64_t>(threads, 1), values);
+  for (std::thread &other : others)
+    other.join();
 }
 
 std::string shapeText(const std::vector<int64_t> &shape) {

@@ -1,6 +1,8 @@
 # lit's settings: which files are tests, and where the programs are.
 import os
 
+import shutil
+
 import lit.formats
 
 config.name = "momc"
@@ -11,6 +13,9 @@ config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.build, "test")
 path = [os.path.join(config.build, "bin"), config.llvm_tools, config.environment["PATH"]]
 config.environment["PATH"] = os.path.pathsep.join(path)
+# NVIDIA's assembler: from the CUDA toolkit, or fetched by test/ptxas.sh.
+if shutil.which("ptxas", path=config.environment["PATH"] + os.pathsep + "/usr/local/cuda/bin"):
+    config.available_features.add("ptxas")
 config.substitutions.append(("%build", config.build))
 config.substitutions.append(("%source", config.source))
 config.substitutions.append(("%examples", os.path.join(config.source, "examples")))

@@ -5,8 +5,10 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/Pass.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace mom {
@@ -41,12 +43,30 @@ static Value expand(Operation *op, bool gpu) {
       .Default(Value());
 }
 
+/// A GPU has no library of functions, so what is not ours becomes arithmetic by MLIR's
+/// rules: powers as exponentials of logarithms, the others as polynomials.
+static LogicalResult expandRare(LLVM::LLVMFuncOp function) {
+  RewritePatternSet patterns(function.getContext());
+  math::populateExpansionPatterns(patterns, {"powf", "fpowi", "tan", "sinh", "cosh", "asinh",
+                                             "acosh", "atanh", "round", "roundeven"});
+  populateMathPolynomialApproximationPatterns(patterns, [](StringRef name) {
+    static constexpr StringLiteral names[] = {"math.sin",  "math.cos",   "math.erf",
+                                              "math.erfc", "math.atan",  "math.atan2",
+                                              "math.asin", "math.acos",  "math.cbrt"};
+    return llvm::is_contained(names, name);
+  });
+  return applyPatternsGreedily(function, std::move(patterns));
+}
+
 namespace {
 class ExpandPointwisePass : public mom::impl::ExpandPointwisePassBase<ExpandPointwisePass> {
 public:
   using Base::Base;
 
   void runOnOperation() override {
+    for (auto function : getOperation().getOps<LLVM::LLVMFuncOp>())
+      if (function.getCConv() == LLVM::CConv::PTX_Kernel && failed(expandRare(function)))
+        return signalPassFailure();
     for (auto function : getOperation().getOps<LLVM::LLVMFuncOp>()) {
       bool gpu = function.getCConv() == LLVM::CConv::PTX_Kernel;
       SmallVector<Operation *> candidates;

@@ -49,9 +49,7 @@ Value TensorCore::descriptor(Value address, int64_t panelBytes) {
   return arith::OrIOp::create(k.b, k.loc, k.div(bits, 16), k.index(fields));
 }
 
-Value TensorCore::advance(Value descriptor, int64_t bytes) {
-  return k.add(descriptor, bytes / 16);
-}
+Value TensorCore::advance(Value descriptor, int64_t bytes) { return k.add(descriptor, bytes / 16); }
 
 Value TensorCore::advance(Value descriptor, Value bytes) {
   return k.add(descriptor, k.div(bytes, 16));
@@ -88,7 +86,8 @@ void TensorCore::multiplyGroup(MutableArrayRef<Value> sums, Value a, Value b, in
   std::string name = ("wgmma." + type + ".n").str() + std::to_string(columns);
   SmallVector<Value> operands(sums.begin(), sums.end());
   llvm::append_values(operands, a, b, gpu.i32(!aInnerLast), gpu.i32(!bInnerLast));
-  Value result = gpu.assembly(name, structOf(sums), operands, text, tied(count) + "l,l,n,n,~{memory}");
+  Value result =
+      gpu.assembly(name, structOf(sums), operands, text, tied(count) + "l,l,n,n,~{memory}");
   for (size_t i = 0; i < count; ++i)
     sums[i] = LLVM::ExtractValueOp::create(k.b, k.loc, result, ArrayRef<int64_t>{int64_t(i)});
 }
@@ -106,8 +105,8 @@ void TensorCore::finishGroups(MutableArrayRef<Value> sums) {
   std::string name = "wgmma.finish.n" + std::to_string(2 * sums.size());
   SmallVector<Value> operands(sums.begin(), sums.end());
   std::string constraints = tied(sums.size()) + "~{memory}";
-  Value result =
-      gpu.assembly(name, structOf(operands), operands, "wgmma.wait_group.sync.aligned 0;", constraints);
+  Value result = gpu.assembly(name, structOf(operands), operands,
+                              "wgmma.wait_group.sync.aligned 0;", constraints);
   for (size_t i = 0; i < sums.size(); ++i)
     sums[i] = LLVM::ExtractValueOp::create(k.b, k.loc, result, ArrayRef<int64_t>{int64_t(i)});
 }

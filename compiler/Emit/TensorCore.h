@@ -15,9 +15,9 @@ public:
   /// `element`: bf16 or f16.
   TensorCore(KernelBuilder &k, mlir::Type element) : k(k), gpu(k), element(element) {}
 
-  static constexpr int64_t kPanel = 64;     ///< elements of a line
+  static constexpr int64_t kPanel = 64; ///< elements of a line
   static constexpr int64_t kLineBytes = 128;
-  static constexpr int64_t kInner = 16;     ///< k of one instruction
+  static constexpr int64_t kInner = 16; ///< k of one instruction
 
   /// Four 8 x 8 matrices (i32, pairs of elements): lane 8 i + r gives the address of
   /// line r of matrix i; `transposed` turns each.

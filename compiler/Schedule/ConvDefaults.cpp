@@ -11,7 +11,13 @@ static Conv1dGradOp gradientOf(KernelOp kernel) {
   return grads.empty() ? Conv1dGradOp() : *grads.begin();
 }
 
-int64_t mom::convLanes(KernelOp kernel) { return gradientOf(kernel) ? 4 : 8; }
+int64_t mom::convLanes(KernelOp kernel) {
+  auto isRowResult = [](Value result) {
+    RowsAttr rows = rowsOf(result);
+    return rows && rows.getSpace() == RowSpace::token;
+  };
+  return gradientOf(kernel) || llvm::count_if(kernel.getOutputs(), isRowResult) > 1 ? 4 : 8;
+}
 
 int64_t mom::convParts(KernelOp kernel, int64_t threads) {
   Conv1dGradOp grad = gradientOf(kernel);

@@ -5,7 +5,8 @@
 
 namespace mom {
 
-/// Channels of a thread: the gradient has a window, taps and sums of each in registers.
+/// Channels of a thread: fewer where each needs many registers, as in the gradient, which
+/// has a window, taps and sums, and with more than one result.
 int64_t convLanes(KernelOp kernel);
 /// Partial sums of a gradient: two blocks for each multiprocessor of the largest chips,
 /// whatever the batch.

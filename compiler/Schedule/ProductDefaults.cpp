@@ -64,7 +64,7 @@ Type mom::productType(KernelOp kernel) {
 /// all of A again.
 static int64_t tileColumns(int64_t columns, ProductUnit unit, bool innerLast) {
   if (unit == ProductUnit::Fma)
-    return columns <= 64 ? 64 : 128;
+    return 64; // 32 sums a thread; with 64, registers for two blocks would be short
   if (columns <= (innerLast ? 160 : 128)) // three stages of 128 by 160 still fit twice
     return llvm::alignTo(std::max<int64_t>(columns, 1), 32);
   auto cost = [&](int64_t tile) { return llvm::divideCeil(columns, tile) * (tile + 64); };
@@ -97,16 +97,18 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
   auto unit = static_cast<ProductUnit>(given("unit", usual));
   int64_t columns = given("tile_columns", tileColumns(sizes.n, unit, sizes.innerLast));
   int64_t rows = given("tile_rows", 128);
-  // Two blocks share a multiprocessor, so that one multiplies while the other stores,
-  // if each has stages enough.
+  int64_t threads = given("threads", unit == ProductUnit::Mma ? 128 : 256);
+  // Two blocks share a multiprocessor, so that one multiplies while the other stores, if
+  // each has stages enough, and registers: its sums, and 64 for all else.
   int64_t stageBytes = (rows + (sizes.innerLast ? columns : llvm::alignTo(columns, 64))) * 128;
   int64_t least = unit == ProductUnit::Wgmma ? 3 : 2, stages = given("stages", least);
-  bool two = unit == ProductUnit::Fma || stages * stageBytes <= sharedBytes(architecture, 2);
+  bool two = (unit == ProductUnit::Fma || stages * stageBytes <= sharedBytes(architecture, 2)) &&
+             2 * (rows * columns + 64 * threads) <= 65536;
   int64_t blocks = given("blocks", two ? 2 : 1);
   int64_t fitting = sharedBytes(architecture, blocks) / stageBytes;
   return llvm::StringSwitch<int64_t>(knob)
       .Case("unit", static_cast<int64_t>(usual))
-      .Case("threads", unit == ProductUnit::Mma ? 128 : 256)
+      .Case("threads", threads)
       .Case("tile_rows", 128)
       .Case("tile_columns", columns)
       .Case("tile_inner", unit == ProductUnit::Fma ? 16 : 64)

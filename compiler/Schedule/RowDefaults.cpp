@@ -72,7 +72,12 @@ int64_t mom::defaultMapThreads(KernelOp kernel) {
   if (!isOverRows(kernel))
     return 256;
   int64_t row = threadsOfRow(kernel);
-  return row <= 32 ? 256 : std::clamp<int64_t>(row, 64, 512);
+  // A thread's share of a row takes many registers: small blocks fill them better.
+  if (row <= 32)
+    return row < 32 ? 256 : 128;
+  // Longer rows are walked in loops: several blocks a multiprocessor, each with a row,
+  // beat one with more threads that waits for its memory and then computes.
+  return std::clamp<int64_t>(row, 64, 256);
 }
 
 int64_t mom::defaultTeam(KernelOp kernel) {

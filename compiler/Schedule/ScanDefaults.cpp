@@ -29,9 +29,12 @@ int64_t mom::scanLanes(KernelOp kernel) {
 
 int64_t mom::scanTokens(KernelOp kernel) {
   int64_t states = llvm::PowerOf2Ceil(std::max<int64_t>(statesOf(kernel), 16));
-  int64_t most = isGradient(kernel) ? 1024 : 4096; // of floats in a matrix of a run
-  // A thread fetches a run ahead into registers, and narrow rows take fewer.
-  return std::clamp<int64_t>(most / states, 4, isGradient(kernel) && !scanExact(kernel) ? 64 : 32);
+  // Floats in a matrix of a run: a gradient has one of each warp.
+  int64_t most = (isGradient(kernel) ? 1024 : 4096) / states;
+  // A thread fetches its elements of a run ahead into registers.
+  int64_t elements = scanExact(kernel) ? 8 : 16;
+  return std::clamp<int64_t>(std::min(most, elements * scanLanes(kernel)), 4,
+                             isGradient(kernel) ? 64 : 32);
 }
 
 int64_t mom::scanGroup(KernelOp kernel) {

@@ -195,8 +195,7 @@ static std::vector<Check> checksOf(const Options &options, const Program &progra
 void suite::addLarge(const Options &options, std::vector<Task> &tasks) {
   for (size_t at = 0; at < programCount; ++at) {
     const Program &program = programs[at];
-    if (program.file == std::string("large") && program.storage == std::string("bf16") &&
-        isSelected(options, program))
+    if (program.file == std::string("large") && isSelected(options, program))
       tasks.push_back({"large", [&options, &program] { return checksOf(options, program); }});
   }
 }

@@ -176,7 +176,8 @@ static std::vector<Check> checksOf(const Options &options, const Program &progra
 void suite::addOps(const Options &options, std::vector<Task> &tasks) {
   for (size_t at = 0; at < programCount; ++at) {
     const Program &program = programs[at];
-    if (program.file != std::string("model") && isSelected(options, program))
+    if (program.file != std::string("model") && program.file != std::string("large") &&
+        isSelected(options, program))
       tasks.push_back({"ops", [&options, &program] { return checksOf(options, program); }});
   }
 }

@@ -27,10 +27,14 @@ done
 
 # Where a program was compiled for a function, and where not, FOLDER/objects says.
 check_function() { # FILE FUNCTION
-  local name
+  local name how=(--storage="$storages" --tokens="$tokens")
   name=$(basename "$1" .mlir).$2
-  mom-compare "$1" --bundle="$work" --function="$2" --target="$target" --storage="$storages" \
-    --tokens="$tokens" $([[ $1 == */large.mlir ]] && echo --fuse=0) >"$work/logs/$name" 2>&1 ||
+  case $1 in
+    */large.mlir) how=(--storage=bf16 --tokens=0 --fuse=0) ;; # every op stores its rows
+    *-narrow.mlir) how=(--storage=bf16 --tokens="$tokens") ;; # its kernels say what is stored
+  esac
+  mom-compare "$1" --bundle="$work" --function="$2" --target="$target" "${how[@]}" \
+    >"$work/logs/$name" 2>&1 ||
     { echo "not made: $name: $(grep -m1 error "$work/logs/$name" || echo no message)" | tee -a "$work/broken"; }
 }
 
@@ -52,7 +56,7 @@ make_one() { if [[ $1 == */* ]]; then check_function "$1" "$2"; else check_model
 # The runner with the programs of all object files.
 link_runner() {
   local cxx object name
-  cxx=$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")
+  cxx=$(sed -n 's/^set(CMAKE_CXX_COMPILER "\(.*\)")/\1/p' "$build"/CMakeFiles/*/CMakeCXXCompiler.cmake)
   {
     echo '#include "test/gpu/Suite.h"'
     for object in "$work"/objects/*.o; do
@@ -94,8 +98,11 @@ make_bundle() { # DIR
     for model in $([[ $models == none ]] || tr , ' ' <<<"$models"); do
       for storage in f32 bf16; do echo "$model $storage"; done
     done
-    for file in "$repo"/test/e2e/ops/{scan,products,rows,conv,pointwise,static}.mlir "$here/large.mlir"; do
-      sed -n 's/^func\.func @\([a-z0-9_]*\).*/\1/p' "$file" | while read -r function; do
+    for file in "$repo"/test/e2e/ops/*.mlir "$here/large.mlir"; do
+      [[ $file != */unsupported.mlir ]] || continue
+      # Kernels with a schedule for GPUs are for GPUs.
+      [[ $target != cpu ]] || grep '^// RUN: mom-compare' "$file" | grep -qv -e --target || continue
+      sed -n 's/^func\.func @\([A-Za-z0-9_]*\).*/\1/p' "$file" | while read -r function; do
         [[ $(basename "$file" .mlir).$function =~ $functions ]] && echo "$file $function" || true
       done
     done

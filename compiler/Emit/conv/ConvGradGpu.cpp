@@ -97,8 +97,9 @@ void ConvGrad::emit() {
 // Tokens
 //===----------------------------------------------------------------------===//
 
-/// Tells ptxas that two blocks shall fit on a multiprocessor: it takes more registers than
-/// it needs otherwise, and too few warps are left to hide loads.
+/// Tells ptxas that two blocks shall fit on a multiprocessor. Left alone it takes so many
+/// registers that too few warps are there to hide loads, or so few that loads wait for
+/// each other.
 void ConvGrad::wantTwoBlocks() {
   SmallVector<Attribute> attributes(k.function.getPassthroughAttr().getValue());
   attributes.push_back(k.b.getStrArrayAttr({"nvvm.minctasm", "2"}));
@@ -374,6 +375,8 @@ void ConvGrad::sum() {
   SmallVector<unsigned> outputs(dweights);
   llvm::append_range(outputs, dbias);
   k.begin(outputs, "sum");
+  if (k.threads() <= 256)
+    wantTwoBlocks();
   int64_t elements = sumCount() * channels, lanes = channels % 4 ? 1 : 4;
   int64_t warps = k.threads() / Gpu::kWarp, across = Gpu::kWarp * lanes;
   Gpu gpu(k);

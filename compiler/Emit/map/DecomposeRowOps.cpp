@@ -10,9 +10,17 @@ using namespace mlir;
 using namespace mom;
 
 namespace {
+/// A norm that several ops of a kernel need.
+struct InverseNorm {
+  Value x;
+  double eps;
+  Value inverse;
+};
+
 struct Decomposer {
   OpBuilder b;
   Location loc;
+  SmallVector<InverseNorm> &norms; ///< so far
 
   Value mul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
   Value add(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
@@ -29,8 +37,13 @@ struct Decomposer {
   }
   /// 1 / sqrt(mean(x^2) + eps), [rows, 1].
   Value inverseNorm(Value x, double eps) {
+    for (const InverseNorm &norm : norms)
+      if (norm.x == x && norm.eps == eps)
+        return norm.inverse;
     Value squares = reduce(Reduction::sum, mul(x, x));
-    return math::RsqrtOp::create(b, loc, affine(squares, 1.0 / channelsOf(x), eps));
+    Value inverse = math::RsqrtOp::create(b, loc, affine(squares, 1.0 / channelsOf(x), eps));
+    norms.push_back({x, eps, inverse});
+    return inverse;
   }
 
   void norm(RmsNormOp op) {
@@ -67,8 +80,9 @@ struct Decomposer {
 
 SmallVector<LabelCheck> mom::decomposeRowOps(KernelOp kernel) {
   SmallVector<LabelCheck> checks;
+  SmallVector<InverseNorm> norms;
   for (Operation &op : llvm::make_early_inc_range(kernel.getBody().front())) {
-    Decomposer d{OpBuilder(&op), op.getLoc()};
+    Decomposer d{OpBuilder(&op), op.getLoc(), norms};
     bool rewritten =
         TypeSwitch<Operation *, bool>(&op)
             .Case([&](RmsNormOp norm) { return d.norm(norm), true; })

@@ -82,6 +82,22 @@ static bool needsReduction(Value v, DenseMap<Value, bool> &known) {
   return known[v] = needs;
 }
 
+SmallVector<Value> mom::inputsBehind(ValueRange roots) {
+  llvm::SetVector<Value> found;
+  DenseSet<Value> seen;
+  SmallVector<Value> work(llvm::reverse(roots));
+  while (!work.empty()) {
+    Value v = work.pop_back_val();
+    if (!seen.insert(v).second)
+      continue;
+    if (isInput(v))
+      found.insert(v);
+    else if (!isa<NextOp, ReorderOp>(v.getDefiningOp()))
+      llvm::append_range(work, llvm::reverse(inputsOf(v.getDefiningOp())));
+  }
+  return found.takeVector();
+}
+
 SmallVector<Value> mom::invariantsOf(ValueRange roots) {
   llvm::SetVector<Value> found;
   DenseSet<Value> seen;
@@ -97,8 +113,7 @@ SmallVector<Value> mom::invariantsOf(ValueRange roots) {
           cast<RankedTensorType>(x.getType()).getNumElements() == 1 && !needsReduction(x, known))
         found.insert(x);
     }
-    SmallVector<Value> inputs = inputsOf(v.getDefiningOp());
-    work.append(inputs.rbegin(), inputs.rend());
+    llvm::append_range(work, llvm::reverse(inputsOf(v.getDefiningOp())));
   }
   return found.takeVector();
 }

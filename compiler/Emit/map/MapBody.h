@@ -18,6 +18,9 @@ llvm::SmallVector<mlir::Value> inputsOf(mlir::Operation *op);
 /// Whether a value lies in memory whatever the plan: block arguments and ranges of them.
 bool isInput(mlir::Value value);
 
+/// Inputs that `roots` read at their own row.
+llvm::SmallVector<mlir::Value> inputsBehind(mlir::ValueRange roots);
+
 /// One-element static tensors that `roots` spread over rows or over larger tensors, and
 /// that need no reduction.
 llvm::SmallVector<mlir::Value> invariantsOf(mlir::ValueRange roots);

@@ -1,6 +1,7 @@
 // Elements that are all treated alike, on a GPU.
 #include "compiler/Emit/map/RunGpu.h"
 
+#include "compiler/Emit/map/MapBody.h"
 #include "compiler/Schedule/RowDefaults.h"
 #include "momrt/table.h"
 
@@ -20,34 +21,50 @@ View mom::flatView(const View &view, int64_t elements) {
   return flat;
 }
 
-/// The elements from each of `places` on: all are computed before any is stored, so
-/// that a result may take an input's place and no store holds up a load.
+/// Inputs of more than one element.
+static SmallVector<Value> wideInputs(KernelBuilder &k, const Run &run) {
+  SmallVector<Value> roots, wide;
+  for (unsigned i : run.outputs)
+    roots.push_back(k.yielded(i));
+  for (Value v : inputsBehind(roots))
+    if (isRows(v.getType()) || cast<RankedTensorType>(v.getType()).getNumElements() > 1)
+      wide.push_back(v);
+  return wide;
+}
+
+static At placeOf(KernelBuilder &k, const Run &run, Value place) {
+  if (!run.channels)
+    return At{Value(), place, run.lanes, Value()};
+  return At{k.div(place, run.channels), k.rem(place, run.channels), run.lanes, Value()};
+}
+
+/// The elements from each of `places` on. All loads come first, so that they are under
+/// way together, and all stores last, since a result may take an input's place.
 static void emitVectors(KernelBuilder &k, const Run &run, ArrayRef<Value> places) {
-  struct Vector {
-    At at;
-    SmallVector<Value> values;
-  };
-  SmallVector<Vector> vectors;
+  SmallVector<Value> inputs;
+  if (!run.channels) // else a vector may be repeated: at another place than this
+    inputs = wideInputs(k, run);
+  std::vector<PointwiseEmitter> emitters;
   for (Value place : places) {
-    At at{Value(), place, run.lanes, Value()};
-    if (run.channels) {
-      at.row = k.div(place, run.channels);
-      at.column = k.rem(place, run.channels);
-    }
-    PointwiseEmitter e(k, at);
+    PointwiseEmitter &e = emitters.emplace_back(k, placeOf(k, run, place));
     if (run.shared)
       e.shareScalars(*run.shared);
-    Vector vector{at, {}};
-    for (unsigned i : run.outputs)
-      vector.values.push_back(e.value(k.yielded(i)));
-    vectors.push_back(vector);
+    for (Value input : inputs)
+      e.value(input);
   }
-  for (Vector &vector : vectors)
-    for (auto [i, value] : llvm::zip_equal(run.outputs, vector.values)) {
+  SmallVector<SmallVector<Value>> values;
+  for (PointwiseEmitter &e : emitters) {
+    values.emplace_back();
+    for (unsigned i : run.outputs)
+      values.back().push_back(e.value(k.yielded(i)));
+  }
+  for (auto [place, computed] : llvm::zip_equal(places, values))
+    for (auto [i, value] : llvm::zip_equal(run.outputs, computed)) {
+      auto type = cast<RankedTensorType>(k.kernel.getResult(i).getType());
       View to = k.output(i);
-      if (!run.channels && !isRows(k.kernel.getResult(i).getType()))
-        to = flatView(to, cast<RankedTensorType>(k.kernel.getResult(i).getType()).getNumElements());
-      k.store(value, to, vector.at);
+      if (!run.channels && isStatic(type))
+        to = flatView(to, type.getNumElements());
+      k.store(value, to, placeOf(k, run, place));
     }
 }
 

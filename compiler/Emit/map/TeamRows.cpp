@@ -52,68 +52,86 @@ TeamRows::Place TeamRows::placeAt(Value base, int64_t step, int64_t size, Value 
   return Place{At{row, column, lanes, Value()}, Value()};
 }
 
-/// Starts the loads of all inputs of this width, whatever their level.
-void TeamRows::readInputs(int64_t size, MutableArrayRef<PointwiseEmitter> emitters) {
-  llvm::SetVector<Value> inputs;
-  DenseSet<Value> seen;
-  std::function<void(Value)> walk = [&](Value v) {
-    if (!seen.insert(v).second || isScalar(v))
-      return;
-    if (isInput(v) && width(v) == size)
-      inputs.insert(v);
-    else if (!isInput(v))
-      for (Value input : inputsOf(v.getDefiningOp()))
-        walk(input);
-  };
+/// Starts the loads of all inputs of this width, whatever their level, if registers
+/// hold them.
+bool TeamRows::readInputs(int64_t size, MutableArrayRef<PointwiseEmitter> emitters) {
+  SmallVector<Value> roots, inputs;
   for (const Store &store : stores)
-    walk(store.value);
+    roots.push_back(store.value);
   for (ReduceOp reduce : reductions)
-    walk(reduce.getX());
-  int64_t each = emitters.size() * lanesFor(k, size);
-  if (each * static_cast<int64_t>(inputs.size()) > kElementsAhead)
-    return;
+    roots.push_back(reduce.getX());
+  for (Value input : inputsBehind(roots))
+    if (width(input) == size)
+      inputs.push_back(input);
+  int64_t elements = inputs.size() * emitters.size() * lanesFor(k, size);
+  if (elements > kElementsAhead)
+    return false;
   for (PointwiseEmitter &e : emitters)
     for (Value input : inputs)
       e.value(input);
+  Block &body = k.kernel.getBody().front();
+  return body.getOps<EmbeddingOp>().empty() && body.getOps<ReorderOp>().empty();
 }
 
-/// Computes all before storing any, so that stores hold up no loads.
+namespace {
+/// Adds terms up in pairs of pairs, holding as few as that takes.
+struct Tree {
+  SmallVector<std::pair<int64_t, Value>> sums; ///< with the number of terms in each
+
+  void push(KernelBuilder &k, Reduction kind, Value term) {
+    sums.push_back({1, term});
+    while (sums.size() > 1 && sums.back().first == sums[sums.size() - 2].first)
+      join(k, kind);
+  }
+  Value total(KernelBuilder &k, Reduction kind) {
+    while (sums.size() > 1)
+      join(k, kind);
+    return sums.front().second;
+  }
+  void join(KernelBuilder &k, Reduction kind) {
+    auto [terms, last] = sums.pop_back_val();
+    sums.back() = {sums.back().first + terms, combine(k, kind, sums.back().second, last)};
+  }
+};
+} // namespace
+
+void TeamRows::storeVector(const Work &work, const Place &place, ArrayRef<Value> values) {
+  if (work.written.empty())
+    return;
+  guarded(both(place.inside, alive), [&] {
+    for (auto [store, value] : llvm::zip_equal(work.written, values))
+      k.store(value, store.to, place.at);
+  });
+}
+
+/// A vector is stored at once where the loads of all are under way (`areRead`), which
+/// frees registers; else after all are computed, so that stores hold up no loads.
 SmallVector<Value> TeamRows::emitVectors(const Work &work, ArrayRef<Place> places,
                                          MutableArrayRef<PointwiseEmitter> emitters,
-                                         ValueRange sums) {
-  SmallVector<SmallVector<Value>> terms(work.summed.size()), values(places.size());
+                                         ValueRange sums, bool areRead) {
+  SmallVector<Tree> trees(work.summed.size());
+  SmallVector<SmallVector<Value>> values(places.size());
   for (auto [place, e, stored] : llvm::zip_equal(places, emitters, values)) {
-    for (auto [reduce, parts] : llvm::zip_equal(work.summed, terms)) {
+    for (auto [reduce, tree] : llvm::zip_equal(work.summed, trees)) {
       ReduceOp op = reduce;
       Value x = e.value(op.getX());
       if (place.inside)
         x = k.select(place.inside, x, k.splat(k.f32(neutralOf(op.getKind())), place.at.lanes));
-      parts.push_back(x);
+      tree.push(k, op.getKind(), x);
     }
     for (const Store &store : work.written)
       stored.push_back(e.value(store.value));
+    if (areRead)
+      storeVector(work, place, stored);
   }
   SmallVector<Value> next;
-  for (auto [reduce, parts, sum] : llvm::zip_equal(work.summed, terms, sums)) {
-    ReduceOp op = reduce;
-    while (parts.size() > 1) {
-      SmallVector<Value> half;
-      for (size_t i = 0; i + 1 < parts.size(); i += 2)
-        half.push_back(combine(k, op.getKind(), parts[i], parts[i + 1]));
-      if (parts.size() % 2)
-        half.push_back(parts.back());
-      parts = half;
-    }
-    next.push_back(combine(k, op.getKind(), sum, parts.front()));
+  for (auto [reduce, tree, sum] : llvm::zip_equal(work.summed, trees, sums)) {
+    Reduction kind = ReduceOp(reduce).getKind();
+    next.push_back(combine(k, kind, sum, tree.total(k, kind)));
   }
-  if (!work.written.empty())
-    for (auto [place, stored] : llvm::zip_equal(places, values)) {
-      At at = place.at;
-      guarded(both(place.inside, alive), [&, &stored = stored] {
-        for (auto [store, value] : llvm::zip_equal(work.written, stored))
-          k.store(value, store.to, at);
-      });
-    }
+  if (!areRead)
+    for (auto [place, stored] : llvm::zip_equal(places, values))
+      storeVector(work, place, stored);
   return next;
 }
 
@@ -172,13 +190,14 @@ void TeamRows::emitWork(int64_t size, const Work &work, PointwiseEmitter &row) {
     sums = emitVectors(work, places, emitters, sums);
   } else {
     auto [found, first] = held.try_emplace(size);
+    Held &mine = found->second;
     if (first) {
-      found->second = fresh(places);
-      readInputs(size, found->second);
+      mine.emitters = fresh(places);
+      mine.areRead = readInputs(size, mine.emitters);
     }
-    for (PointwiseEmitter &e : found->second)
+    for (PointwiseEmitter &e : mine.emitters)
       e.shareScalars(row);
-    sums = emitVectors(work, places, found->second, sums);
+    sums = emitVectors(work, places, mine.emitters, sums, mine.areRead);
   }
   for (auto [reduce, sum] : llvm::zip_equal(work.summed, sums))
     partials.push_back({reduce, k.combineLanes(ReduceOp(reduce).getKind(), sum)});
@@ -223,8 +242,6 @@ void TeamRows::emitRow(Value row, Value exists) {
   leader = k.teamSize() > 1 ? k.equal(k.teamRank(), k.index(0)) : Value();
   held.clear();
   PointwiseEmitter scalars = scalarsOf(row);
-  if (row)
-    emitChecks(row, scalars, both(leader, alive));
   SmallVector<int64_t> sizes = widths();
   for (int64_t atLevel = 0, last = lastLevel(); atLevel <= last; ++atLevel) {
     for (int64_t size : sizes)
@@ -233,6 +250,8 @@ void TeamRows::emitRow(Value row, Value exists) {
     if (bindScratch(atLevel))
       k.teamBarrier();
   }
+  if (row) // last: the row's loads do not wait for its labels
+    emitChecks(row, scalars, both(leader, alive));
 }
 
 void TeamRows::emitRowEnd() {

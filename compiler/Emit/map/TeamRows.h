@@ -41,15 +41,21 @@ private:
   void emitOneChannel(const Work &work, PointwiseEmitter &row);
   llvm::SmallVector<mlir::Value> emitVectors(const Work &work, llvm::ArrayRef<Place> places,
                                              llvm::MutableArrayRef<PointwiseEmitter> emitters,
-                                             mlir::ValueRange sums);
-  void readInputs(int64_t size, llvm::MutableArrayRef<PointwiseEmitter> emitters);
+                                             mlir::ValueRange sums, bool areRead = false);
+  void storeVector(const Work &work, const Place &place, llvm::ArrayRef<mlir::Value> values);
+  bool readInputs(int64_t size, llvm::MutableArrayRef<PointwiseEmitter> emitters);
   void emitCombine(PointwiseEmitter &row);
   void guarded(mlir::Value condition, llvm::function_ref<void()> body);
   mlir::Value both(mlir::Value x, mlir::Value y);
 
   mlir::Value rowIndex, alive, leader; ///< leader: this thread stores scalars; null: all do
   llvm::SmallVector<Partial> partials; ///< of the level
-  llvm::DenseMap<int64_t, std::vector<PointwiseEmitter>> held; ///< by width, in registers
+  /// The vectors of one width, in registers.
+  struct Held {
+    std::vector<PointwiseEmitter> emitters;
+    bool areRead = false; ///< whether the loads of all inputs are under way
+  };
+  llvm::DenseMap<int64_t, Held> held;
 };
 
 } // namespace mom

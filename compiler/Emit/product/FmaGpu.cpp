@@ -109,6 +109,7 @@ void mom::emitFmaTile(KernelBuilder &k, const TileShape &shape, const TileTask &
     return next;
   };
 
+  int64_t unroll = std::gcd<int64_t>(shape.inner, 8);
   // Sums, then the vectors of the next step.
   int64_t sumCount = rowRuns * 4 * columnRuns;
   SmallVector<Value> carried(sumCount, k.zeros(4));
@@ -123,12 +124,11 @@ void mom::emitFmaTile(KernelBuilder &k, const TileShape &shape, const TileTask &
     gpu.barrier(); // the stage is written; the other one is no longer read
     SmallVector<Value> loaded = a.load(k.add(step, 1));
     llvm::append_range(loaded, b.load(k.add(step, 1)));
-    constexpr int64_t kUnroll = 4;
     SmallVector<Value> next =
-        k.loop(k.index(0), k.index(shape.inner), kUnroll, values.take_front(sumCount),
+        k.loop(k.index(0), k.index(shape.inner), unroll, values.take_front(sumCount),
                [&](Value inner, ValueRange sums) {
                  SmallVector<Value> result(sums);
-                 for (int64_t i = 0; i < kUnroll; ++i)
+                 for (int64_t i = 0; i < unroll; ++i)
                    result = multiply(stage, k.add(inner, i), result);
                  return result;
                });

@@ -49,8 +49,8 @@ SmallVector<Value> Fragments::load(Value offset, int64_t inner, int64_t outer) c
     Value down = k.add(k.add(k.mul(innerBit, 8), line), inner);
     Value column = k.add(k.div(k.add(first, outer), 8), outerBit);
     chunk = k.rem(column, 8);
-    place = k.add(k.mul(down, TensorCore::kLineBytes),
-                  k.mul(k.div(column, 8), staged.panelBytes()));
+    place =
+        k.add(k.mul(down, TensorCore::kLineBytes), k.mul(k.div(column, 8), staged.panelBytes()));
   }
   Value permuted = arith::XOrIOp::create(k.b, k.loc, chunk, line);
   Value at = k.add(place, k.mul(permuted, 16));
@@ -120,8 +120,8 @@ void mom::emitMmaTile(KernelBuilder &k, const TileShape &shape, const TileTask &
   gpu.waitCopies(0);
   gpu.barrier(); // the sums take the stages' place
   Value lane = gpu.lane();
-  Value to = sums.address(k.add(firstRow, k.div(lane, 4)),
-                          k.add(firstColumn, k.mul(k.rem(lane, 4), 2)));
+  Value to =
+      sums.address(k.add(firstRow, k.div(lane, 4)), k.add(firstColumn, k.mul(k.rem(lane, 4), 2)));
   storeFragments(k, sums, to, ValueRange(carried).drop_back(), rows, columns);
   gpu.barrier();
 }

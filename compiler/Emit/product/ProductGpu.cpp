@@ -77,9 +77,9 @@ void LinearEmitter::finish(GroupRows rows, Value firstColumn, const SumTile &sum
   int64_t lanes = resultLanes();
   unsigned results = k.kernel.getNumResults();
   Value rowCount = k.min(k.sub(rows.end, rows.begin), k.index(shape.rows));
-  Value columnCount = outer % shape.columns ? k.min(k.sub(k.index(outer), firstColumn),
-                                                    k.index(shape.columns))
-                                            : k.index(shape.columns);
+  Value columnCount = outer % shape.columns
+                          ? k.min(k.sub(k.index(outer), firstColumn), k.index(shape.columns))
+                          : k.index(shape.columns);
   auto at = [&](const TilePlace &place) {
     return At{k.add(rows.begin, place.row), k.add(firstColumn, place.column), lanes, Value()};
   };
@@ -106,8 +106,7 @@ void LinearEmitter::finish(GroupRows rows, Value firstColumn, const SumTile &sum
 
 LogicalResult LinearEmitter::check() {
   if (k.knob("split_k") != 1)
-    return k.error() << "expected 1 as knob 'split_k' of mom.linear, but got "
-                     << k.knob("split_k");
+    return k.error() << "expected 1 as knob 'split_k' of mom.linear, but got " << k.knob("split_k");
   if (shape.unit != ProductUnit::Fma && !k.inMemory(linear.getX()))
     return k.error() << "expected x among the inputs of a product on tensor cores";
   if (failed(checkPointwise(k, linear.getX())))
@@ -133,8 +132,8 @@ LogicalResult LinearEmitter::emit() {
   Value inBand = k.rem(k.block(), band * columnTiles);
   Value rowTile = k.add(k.mul(k.div(k.block(), band * columnTiles), band), k.rem(inBand, band));
   Value firstColumn = k.mul(k.div(inBand, band), shape.columns);
-  GroupRows rows = findGroupRows(k, linear.getRoute(), linear.getX().getType(), rowTile,
-                                 k.index(shape.rows));
+  GroupRows rows =
+      findGroupRows(k, linear.getRoute(), linear.getX().getType(), rowTile, k.index(shape.rows));
   TileTask work = task(rows, firstColumn);
   Value shared = k.shared(tileBytes(shape, work), 1024);
   SumTile sums(k, shared, shape);

@@ -52,7 +52,7 @@ struct TileStages {
   KernelBuilder &k;
   int64_t stages, stride; ///< bytes from a stage to the next
   StagedOperand a, b;
-  mlir::Value steps;      ///< how many of 64 k
+  mlir::Value steps; ///< how many of 64 k
 
   /// Loads steps [0, stages - 1), each its own commit.
   void start();

@@ -15,8 +15,12 @@ using namespace mom;
 static constexpr int64_t kUnrolledGroups = 8;
 
 FailureOr<TileShape> mom::tileShape(KernelBuilder &k) {
-  TileShape s{static_cast<ProductUnit>(k.knob("unit")), k.knob("tile_rows"),
-              k.knob("tile_columns"), k.knob("tile_inner"), k.knob("stages"), k.threads()};
+  TileShape s{static_cast<ProductUnit>(k.knob("unit")),
+              k.knob("tile_rows"),
+              k.knob("tile_columns"),
+              k.knob("tile_inner"),
+              k.knob("stages"),
+              k.threads()};
   auto require = [&](bool holds, const Twine &what) -> LogicalResult {
     return holds ? success() : LogicalResult(k.error() << what);
   };
@@ -42,11 +46,13 @@ FailureOr<TileShape> mom::tileShape(KernelBuilder &k) {
     return s;
   }
   if (failed(require(s.inner == 64, "expected 64 as knob 'tile_inner' of a product on tensor "
-                                    "cores, but got " + Twine(s.inner))) ||
-      failed(require(s.stages >= 2, "expected at least 2 as knob 'stages', but got " +
-                                        Twine(s.stages))) ||
+                                    "cores, but got " +
+                                        Twine(s.inner))) ||
+      failed(require(s.stages >= 2,
+                     "expected at least 2 as knob 'stages', but got " + Twine(s.stages))) ||
       failed(require(s.threads <= 512, "expected at most 512 as knob 'threads' of a product on "
-                                       "tensor cores, but got " + Twine(s.threads))) ||
+                                       "tensor cores, but got " +
+                                           Twine(s.threads))) ||
       failed(divides("threads", s.threads, 64)) || failed(divides("tile_columns", s.columns, 32)) ||
       failed(divides("tile_rows", s.rows, 64)))
     return failure();
@@ -59,8 +65,8 @@ FailureOr<TileShape> mom::tileShape(KernelBuilder &k) {
   if (s.unit == ProductUnit::Mma) {
     if (failed(require(canDealToWarps(s), "expected a tile that its warps can share out in parts "
                                           "of 16 by 16, but got " +
-                                              Twine(s.rows) + " by " + Twine(s.columns) +
-                                              " with " + Twine(s.threads) + " threads")))
+                                              Twine(s.rows) + " by " + Twine(s.columns) + " with " +
+                                              Twine(s.threads) + " threads")))
       return failure();
     return s;
   }
@@ -68,10 +74,11 @@ FailureOr<TileShape> mom::tileShape(KernelBuilder &k) {
     return k.error() << "expected sm_90a for knob 'unit' 2 (wgmma), but got sm_" << k.architecture;
   if (failed(divides("threads", s.threads, 128)) ||
       failed(divides("tile_rows", s.rows, s.threads / 2)) ||
-      failed(require(s.stages >= 3,
-                     "expected at least 3 as knob 'stages' for wgmma, but got " + Twine(s.stages))) ||
+      failed(require(s.stages >= 3, "expected at least 3 as knob 'stages' for wgmma, but got " +
+                                        Twine(s.stages))) ||
       failed(require(s.columns <= 256, "expected at most 256 as knob 'tile_columns' for wgmma, "
-                                       "but got " + Twine(s.columns))))
+                                       "but got " +
+                                           Twine(s.columns))))
     return failure();
   return s;
 }
@@ -126,8 +133,8 @@ void SumTile::store(Value value, Value address, int64_t moreRows, int64_t moreCo
   int64_t lanes = 1;
   if (auto vector = dyn_cast<VectorType>(value.getType()))
     lanes = vector.getNumElements();
-  Value to = k.address(address, k.b.getF32Type(),
-                       k.index(moreRows * (columns + 8) + moreColumns / 8 * 4));
+  Value to =
+      k.address(address, k.b.getF32Type(), k.index(moreRows * (columns + 8) + moreColumns / 8 * 4));
   LLVM::StoreOp::create(k.b, k.loc, value, to, lanes * 4);
 }
 
@@ -141,7 +148,8 @@ Value SumTile::load(Value row, Value column, int64_t lanes) const {
   if (lanes < 8)
     return part(from);
   Value even = part(from), odd = part(k.address(from, f32, k.index(columns / 2 + 4)));
-  return vector::ShuffleOp::create(k.b, k.loc, even, odd, llvm::to_vector(llvm::seq<int64_t>(0, 8)));
+  return vector::ShuffleOp::create(k.b, k.loc, even, odd,
+                                   llvm::to_vector(llvm::seq<int64_t>(0, 8)));
 }
 
 void SumTile::clear(int64_t threads) const {

@@ -35,14 +35,14 @@ mlir::FailureOr<TileShape> tileShape(KernelBuilder &k);
 /// A or B: *lines* of channels in memory. k runs along the channels, and the lines
 /// are m or n, or the other way round.
 struct TileOperand {
-  mlir::Value source;        ///< body value
-  View view;                 ///< where it lies; false where it is computed
-  bool innerLast = false;    ///< k runs along the channels
-  int64_t channels = 0;      ///< of a line
-  int64_t outer = 0;         ///< of the tile: its rows (of A) or columns (of B)
-  int64_t lines = 0;         ///< that the block may read from the first on, where known
+  mlir::Value source;             ///< body value
+  View view;                      ///< where it lies; false where it is computed
+  bool innerLast = false;         ///< k runs along the channels
+  int64_t channels = 0;           ///< of a line
+  int64_t outer = 0;              ///< of the tile: its rows (of A) or columns (of B)
+  int64_t lines = 0;              ///< that the block may read from the first on, where known
   mlir::Value firstLine, endLine; ///< the block's lines
-  mlir::Value firstChannel;  ///< of the tile, where k runs along the lines; else null
+  mlir::Value firstChannel;       ///< of the tile, where k runs along the lines; else null
 };
 
 /// One block's work. `inner` (i64) is at least 1.
@@ -114,10 +114,10 @@ int64_t stageBytes(const TileOperand &operand);
 int64_t tileBytes(const TileShape &shape, const TileTask &task);
 /// The loops of the three units: they leave the sums in `sums`, at the same place as
 /// `shared`, seen by all threads.
-void emitFmaTile(KernelBuilder &k, const TileShape &shape, const TileTask &task,
-                 mlir::Value shared, const SumTile &sums);
-void emitMmaTile(KernelBuilder &k, const TileShape &shape, const TileTask &task,
-                 mlir::Value shared, const SumTile &sums);
+void emitFmaTile(KernelBuilder &k, const TileShape &shape, const TileTask &task, mlir::Value shared,
+                 const SumTile &sums);
+void emitMmaTile(KernelBuilder &k, const TileShape &shape, const TileTask &task, mlir::Value shared,
+                 const SumTile &sums);
 void emitWgmmaTile(KernelBuilder &k, const TileShape &shape, const TileTask &task,
                    mlir::Value shared, const SumTile &sums);
 void emitTile(KernelBuilder &k, const TileShape &shape, const TileTask &task, mlir::Value shared,

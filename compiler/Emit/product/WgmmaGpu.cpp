@@ -41,10 +41,10 @@ void mom::emitWgmmaTile(KernelBuilder &k, const TileShape &shape, const TileTask
     core.beginGroup();
     for (int64_t inner = 0; inner < shape.inner; inner += TensorCore::kInner)
       for (int64_t block = 0; block < blocks; ++block)
-        core.multiplyGroup(
-            values.slice(block * sumCount, sumCount),
-            core.advance(x, innerBytes(aInnerLast, inner) + block * blockBytes),
-            core.advance(y, innerBytes(bInnerLast, inner)), shape.columns, aInnerLast, bInnerLast);
+        core.multiplyGroup(values.slice(block * sumCount, sumCount),
+                           core.advance(x, innerBytes(aInnerLast, inner) + block * blockBytes),
+                           core.advance(y, innerBytes(bInnerLast, inner)), shape.columns,
+                           aInnerLast, bInnerLast);
     core.commitGroup();
   };
   // All threads' copies have landed, but for those of the last `pending` steps.
@@ -78,7 +78,8 @@ void mom::emitWgmmaTile(KernelBuilder &k, const TileShape &shape, const TileTask
   Value row = k.add(firstRow, k.add(k.mul(k.rem(warp, 4), 16), k.div(lane, 4)));
   Value to = sums.address(row, k.mul(k.rem(lane, 4), 2));
   for (int64_t block = 0; block < blocks; ++block)
-    storeFragments(k, sums, k.address(to, k.b.getI8Type(), k.index(block * 64 * (shape.columns + 8) * 4)),
+    storeFragments(k, sums,
+                   k.address(to, k.b.getI8Type(), k.index(block * 64 * (shape.columns + 8) * 4)),
                    ValueRange(results).slice(block * sumCount, sumCount), 16, shape.columns);
   gpu.barrier();
 }

@@ -95,9 +95,9 @@ void WgradEmitter::emitTiles() {
   Value tile = k.rem(k.block(), down * across), item = k.div(k.block(), down * across);
   Value firstRow = k.mul(k.rem(tile, down), shape.rows);
   Value firstColumn = k.mul(k.div(tile, down), shape.columns);
-  GroupRows rows = parts == 1 ? wholeGroup(item)
-                              : findGroupRows(k, wgrad.getRoute(), wgrad.getX().getType(), item,
-                                              partRows());
+  GroupRows rows =
+      parts == 1 ? wholeGroup(item)
+                 : findGroupRows(k, wgrad.getRoute(), wgrad.getX().getType(), item, partRows());
   View to = parts == 1 ? k.output(0) : k.workspaceView(partial);
   TileTask work = task(rows, firstRow, firstColumn);
   Value shared = k.shared(tileBytes(shape, work), 1024);
@@ -139,11 +139,12 @@ void WgradEmitter::emitSum() {
   count = partsOf(group);
   k.ifThen(k.less(vector, k.index(vectors)), [&] {
     Value element = k.mul(vector, lanes), row = k.div(element, in), column = k.rem(element, in);
-    Value sum = k.loop(first, k.add(first, count), 1, k.zeros(lanes), [&](Value part, ValueRange carried) {
-      Value at = k.add(k.mul(part, out), row);
-      Value value = k.load(from, At{at, column, lanes, Value()});
-      return SmallVector<Value>{arith::AddFOp::create(k.b, k.loc, carried[0], value)};
-    })[0];
+    Value sum =
+        k.loop(first, k.add(first, count), 1, k.zeros(lanes), [&](Value part, ValueRange carried) {
+          Value at = k.add(k.mul(part, out), row);
+          Value value = k.load(from, At{at, column, lanes, Value()});
+          return SmallVector<Value>{arith::AddFOp::create(k.b, k.loc, carried[0], value)};
+        })[0];
     k.store(sum, to, At{k.add(k.mul(group, out), row), column, lanes, Value()});
   });
   k.finish(k.fixedGrid(groups * blocks));

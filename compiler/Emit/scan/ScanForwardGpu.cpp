@@ -160,11 +160,12 @@ LogicalResult mom::emitScanForwardGpu(ScanOp op, KernelBuilder &k) {
   }
 
   k.begin();
+  limitRegisters(k);
   for (unsigned output : checkpoints)
     forward.checkpoints.push_back(k.output(output));
   for (unsigned output : finals)
     forward.finals.push_back(k.output(output));
   forward.emit();
   k.finish(forward.grid());
-  return success();
+  return checkShared(k);
 }

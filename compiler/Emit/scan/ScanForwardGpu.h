@@ -10,11 +10,11 @@ public:
   ScanForwardGpu(KernelBuilder &k, const ScanOperands &op, const ScanShape &shape)
       : k(k), op(op), shape(shape) {}
 
-  mlir::Value y;                              ///< body value; null: only states are wanted
-  llvm::SmallVector<unsigned> pointwise;      ///< outputs that are computed from y
+  mlir::Value y;                         ///< body value; null: only states are wanted
+  llvm::SmallVector<unsigned> pointwise; ///< outputs that are computed from y
   /// Views of checkpoints and of final states, asked for once the phase has begun.
   llvm::SmallVector<View> checkpoints, finals;
-  int64_t chunk = 0;                          ///< tokens from a checkpoint to the next
+  int64_t chunk = 0; ///< tokens from a checkpoint to the next
 
   /// Emits the block's work.
   void emit();

@@ -33,7 +33,8 @@ static Value stripExtension(Value value) {
 
 /// Tensors of `like`'s rows and channels that `values` are computed from, unless by
 /// way of `stops`.
-static SetVector<Value> leavesOf(KernelBuilder &k, ValueRange values, ValueRange stops, Value like) {
+static SetVector<Value> leavesOf(KernelBuilder &k, ValueRange values, ValueRange stops,
+                                 Value like) {
   DenseSet<Value> seen;
   for (Value stop : stops)
     seen.insert(stripExtension(stop));
@@ -48,8 +49,8 @@ static SetVector<Value> leavesOf(KernelBuilder &k, ValueRange values, ValueRange
         llvm::append_range(queue, op->getOperands());
       continue;
     }
-    bool alike = rowsOf(value) && rowsOf(value) == rowsOf(like) &&
-                 channelsOf(value) == channelsOf(like);
+    bool alike =
+        rowsOf(value) && rowsOf(value) == rowsOf(like) && channelsOf(value) == channelsOf(like);
     if (alike && isa<FloatType>(getElementTypeOrSelf(value.getType())))
       leaves.insert(value);
   }
@@ -113,7 +114,8 @@ void ScanTile::chooseWidths(ValueRange after) {
 /// Bits of a vector, in whole registers where they fill them.
 Type ScanTile::rawType(Type element, int64_t lanes) const {
   int64_t bits = element.getIntOrFloatBitWidth() * lanes;
-  return bits <= 32 ? Type(k.b.getIntegerType(bits)) : VectorType::get({bits / 32}, k.b.getI32Type());
+  return bits <= 32 ? Type(k.b.getIntegerType(bits))
+                    : VectorType::get({bits / 32}, k.b.getI32Type());
 }
 
 Value ScanTile::loadRaw(const View &view, At at) const {
@@ -174,8 +176,7 @@ Values ScanTile::rows(const SegmentWalk &walk, Value i) const {
     return rows;
   for (const Deal *deal : {&channelDeal, &matrixDeal})
     for (int64_t round = 0; round < deal->rounds(); ++round)
-      rows.push_back(
-          gpu.toI32(rowOf(walk, k.add(i, deal->at(k, k.index(round)).token))));
+      rows.push_back(gpu.toI32(rowOf(walk, k.add(i, deal->at(k, k.index(round)).token))));
   return rows;
 }
 
@@ -267,8 +268,9 @@ void ScanTile::stageMatrices(const SegmentWalk &walk, Value i, Value count, Valu
       Value row = isFetched ? Value() : rowOf(walk, k.add(i, place.token));
       for (auto [m, matrix] : llvm::enumerate(matrices)) {
         auto &[from, to] = matrix;
-        Value value = isFetched ? unpacked(fetched[number * matrices.size() + m], from.element, width)
-                                : k.load(from, At{row, place.column, width, Value()});
+        Value value = isFetched
+                          ? unpacked(fetched[number * matrices.size() + m], from.element, width)
+                          : k.load(from, At{row, place.column, width, Value()});
         value = k.select(k.less(place.token, count), value, k.zeros(width));
         k.store(value, to, At{place.token, place.column, width, Value()});
       }

@@ -154,8 +154,9 @@ void ScanTile::storeStates(ValueRange states, const View &matrix, Value row) con
         return storeScalars(some, matrix, At{row, k.add(start, n), 1, Value()});
       for (auto [j, value] : llvm::enumerate(some)) {
         Value state = k.add(n, j);
-        k.ifThen(k.less(state, k.index(shape.states)),
-                 [&, value = value] { k.store(value, matrix, At{row, k.add(start, state), 1, {}}); });
+        k.ifThen(k.less(state, k.index(shape.states)), [&, value = value] {
+          k.store(value, matrix, At{row, k.add(start, state), 1, {}});
+        });
       }
     };
     if (shape.channels % shape.blockChannels())
@@ -262,6 +263,24 @@ ScatteredSums::ScatteredSums(KernelBuilder &k, Values parts, int64_t high, int64
     }
     values = std::move(kept);
   }
+}
+
+void mom::limitRegisters(KernelBuilder &k) {
+  int64_t blocks = k.knob("resident");
+  if (!blocks)
+    return;
+  auto attributes = llvm::to_vector(k.function.getPassthroughAttr());
+  attributes.push_back(k.b.getStrArrayAttr({"nvvm.minctasm", std::to_string(blocks)}));
+  k.function.setPassthroughAttr(k.b.getArrayAttr(attributes));
+}
+
+LogicalResult mom::checkShared(KernelBuilder &k) {
+  int64_t most = (k.architecture >= 90 ? 227 : k.architecture == 80 ? 163 : 99) * 1024;
+  int64_t bytes = k.function->getAttrOfType<IntegerAttr>(attr::kShared).getInt();
+  if (bytes <= most)
+    return success();
+  return k.error() << "expected tiles of " << most << " bytes or less, but knobs 'tokens' and "
+                   << "'threads' ask for " << bytes << " bytes of shared memory";
 }
 
 GridAttr mom::segmentGrid(KernelBuilder &k, int64_t extra, int64_t factor) {

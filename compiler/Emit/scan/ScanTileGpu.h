@@ -49,8 +49,10 @@ struct ScanShape {
   int64_t group;  ///< tokens of a run that are walked without a branch
   bool exact;
 
-  int64_t slots() const { return lanes * held; }              ///< states with padding
-  int64_t values() const { return own * held; }               ///< states of a thread
+  int64_t slots() const { return lanes * held; } ///< states with padding
+  /// Of a row of states, one access of f32.
+  int64_t vectorOfStates() const { return std::gcd<int64_t>(states, 4); }
+  int64_t values() const { return own * held; } ///< states of a thread
   int64_t rounded() const { return llvm::alignTo(tokens, group); }
   /// Tokens whose sums over lanes are formed together.
   int64_t sumGroup() const { return std::min(group, std::max<int64_t>(lanes / own, 1)); }
@@ -198,6 +200,10 @@ private:
   bool needsC;
 };
 
+/// The current phase, which walks: its registers suffice for the blocks of knob `resident`.
+void limitRegisters(KernelBuilder &k);
+/// Refuses the last phase where its tiles need more shared memory than there is.
+mlir::LogicalResult checkShared(KernelBuilder &k);
 /// `#mom.grid` of a kernel with `factor` blocks a segment, and `extra` times as many more.
 GridAttr segmentGrid(KernelBuilder &k, int64_t extra, int64_t factor);
 

@@ -35,7 +35,7 @@ static void printKernels(const std::vector<TimedKernel> &kernels, const Ceilings
         share(k.gigabytesPerSecond(), ceilings.copy), number(k.flops / 1e9, "{0:f3}"),
         number(k.teraflops(), "{0:f3}"), share(k.teraflops(), ceilings.product),
         number(k.exps / 1e6, "{0:f3}"), number(k.gigaexps(), "{0:f2}"),
-        share(k.gigaexps(), ceilings.exps), k.name + "  " + k.source);
+        share(k.gigaexps(), ceilings.exps), k.name + "  " + lineOf(k.source));
 }
 
 static json::Object kernelJson(const TimedKernel &kernel, const Ceilings &ceilings) {

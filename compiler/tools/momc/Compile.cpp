@@ -3,6 +3,7 @@
 #include "compiler/tools/momc/Verbs.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -55,7 +56,7 @@ void HeaderWriter::writeSettings() {
   if (!settings.empty()) {
     os << " *\n * Settings: ";
     llvm::interleaveComma(settings, os, [&](const momrt_setting &setting) {
-      os << string(setting.name) << " = " << llvm::formatv("{0:g}", setting.value);
+      os << string(setting.name) << " = " << llvm::format("%g", setting.value);
     });
     os << ".\n";
   }
@@ -105,11 +106,9 @@ std::string HeaderWriter::write(StringRef symbol, StringRef target) {
     os << " *\n * Parameters, as momrt_parameter_set takes them and checkpoints hold them:\n";
   for (const momrt_parameter &parameter : array<momrt_parameter>(table.parameters))
     writeParameter(parameter);
-  os << llvm::formatv(" */\n#ifndef {0}\n#define {0}\n\n#include <momrt/momrt.h>\n\n"
-                      "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n"
-                      "extern const momrt_program {1};\n\n"
-                      "#ifdef __cplusplus\n}\n#endif\n#endif\n",
-                      guard, symbol);
+  os << " */\n#ifndef " << guard << "\n#define " << guard << "\n\n#include <momrt/momrt.h>\n\n"
+     << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nextern const momrt_program " << symbol
+     << ";\n\n#ifdef __cplusplus\n}\n#endif\n#endif\n";
   return text;
 }
 

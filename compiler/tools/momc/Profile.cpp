@@ -4,7 +4,6 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/JSON.h"
-#include "llvm/Support/Path.h"
 
 using namespace mlir;
 using namespace mom;
@@ -15,16 +14,8 @@ namespace json = llvm::json;
 static cl::opt<unsigned> top("top", cl::desc("lines of a table; 0: all"), cl::init(20),
                              cl::cat(timingOptions));
 
-/// The model's line without its column and folder: a place that people look at.
-static std::string lineOf(StringRef source) {
-  StringRef line = source.rsplit(':').first;
-  return line.empty() ? "(no line)" : llvm::sys::path::filename(line).str();
-}
-
 static void printTable(StringRef title, std::vector<TimedKernel> rows, double total) {
-  llvm::stable_sort(rows, [](const TimedKernel &a, const TimedKernel &b) {
-    return a.milliseconds > b.milliseconds;
-  });
+  llvm::sort(rows);
   llvm::outs() << "\n"
                << llvm::formatv("  {0,10} {1,6} {2,6} {3,6}  {4}\n", "ms", "share", "so far",
                                 "times", title);

@@ -2,6 +2,7 @@
 #include "compiler/tools/momc/Timed.h"
 
 #include "llvm/ADT/MapVector.h"
+#include "llvm/Support/Path.h"
 
 using namespace mlir;
 using namespace mom;
@@ -129,9 +130,7 @@ std::vector<TimedKernel> TimedModel::kernels(size_t entry) const {
   std::vector<TimedKernel> sorted;
   for (auto &[number, kernel] : kernels)
     sorted.push_back(kernel);
-  llvm::stable_sort(sorted, [](const TimedKernel &a, const TimedKernel &b) {
-    return a.milliseconds > b.milliseconds;
-  });
+  llvm::sort(sorted);
   return sorted;
 }
 
@@ -164,6 +163,11 @@ std::vector<TimedLaunch> TimedModel::timeline(size_t entry) const {
   std::vector<TimedLaunch> line;
   unroll(ops[entry], launches[entry], line);
   return line;
+}
+
+std::string mom::tool::lineOf(StringRef source) {
+  StringRef line = source.rsplit(':').first;
+  return line.empty() ? "(no line)" : llvm::sys::path::filename(line).str();
 }
 
 std::string mom::tool::describe(const TimedModel &model, const momrt::TimingOptions &options) {

@@ -22,6 +22,10 @@ struct TimedKernel {
   int64_t launches = 0;
   double milliseconds = 0, bytes = 0, flops = 0, exps = 0;
 
+  /// The slowest first; a fixed order of equal ones.
+  bool operator<(const TimedKernel &other) const {
+    return std::tie(other.milliseconds, name) < std::tie(milliseconds, other.name);
+  }
   double gigabytesPerSecond() const { return rate(bytes, 1e6); }
   double teraflops() const { return rate(flops, 1e9); }
   double gigaexps() const { return rate(exps, 1e6); }
@@ -51,7 +55,10 @@ momrt::TimingOptions timingOptionsFromCommandLine();
 /// Compiles a program, times the entries that `options` names and attaches costs.
 mlir::FailureOr<TimedModel> timeModel(Compiler &compiler, const momrt::TimingOptions &options);
 
-/// "8 streams of 512: 4096 tokens, ...; median of 20 runs over 4 batches in turn"
+/// A source as people look for it: the line, without its folder and column.
+std::string lineOf(llvm::StringRef source);
+
+/// "NVIDIA H200; 4096 tokens in ...; median of 20 runs over 4 batches in turn"
 std::string describe(const TimedModel &model, const momrt::TimingOptions &options);
 
 /// The speeds that times are held against; 0: unknown.

@@ -11,7 +11,7 @@
 // CHECK: llvm.intr.fmuladd
 // CHECK: llvm.return
 // CHECK-LABEL: func.func @wide
-// CHECK: mom.launch @wide$y <over "token" tile 1024 extra 1 factor 32>
+// CHECK: mom.launch @wide$y <over "token" tile 1024 extra 1 factor 64>
 func.func @wide(%batch: !mom.batch, %x: tensor<?x64xf32, #m>, %w: tensor<3x512x64xf32>) -> tensor<?x512xf32, #m> {
   %r = mom.modality_route %batch : !mom.route<"M", 3>
   %0 = mom.kernel product "y"(%x, %w, %r) : (tensor<?x64xf32, #m>, tensor<3x512x64xf32>, !mom.route<"M", 3>) -> tensor<?x512xf32, #m> {
@@ -92,8 +92,8 @@ func.func @transposed(%dy: tensor<?x128xbf16, #m>, %w: tensor<128x64xbf16>) -> t
 
 // Small weights: the rows are cut into parts, which a second phase adds.
 // CHECK-LABEL: func.func @wgrad
-// CHECK: %[[PARTS:.*]] = mom.launch @wgrad$dw$parts <tile 1 extra 0 factor 272>
-// CHECK-SAME: -> tensor<68x200x192xf32>
+// CHECK: %[[PARTS:.*]] = mom.launch @wgrad$dw$parts <tile 1 extra 0 factor 276>
+// CHECK-SAME: -> tensor<46x200x192xf32>
 // CHECK: mom.launch @wgrad$dw <tile 1 extra 0 factor 76>
 // CHECK-SAME: %[[PARTS]]
 func.func @wgrad(%batch: !mom.batch, %x: tensor<?x192xf32, #m>, %dy: tensor<?x200xf32, #m>) -> tensor<2x200x192xf32> {

@@ -2,6 +2,9 @@
 // RUN: mom-compare %s --compiled --tokens=0,1,3,129
 // RUN: mom-compare %s --compiled --tokens=37 --fuse=0 --seed=8
 // RUN: mom-compare %s --compiled --tokens=4097 --storage=bf16 --seed=9
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,1,33
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=130 --storage=bf16 --fuse=0 --seed=8
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=17 --storage=f16 --seed=9
 
 !x1 = tensor<?x1xf32, #mom.rows<token>>
 !x7 = tensor<?x7xf32, #mom.rows<token>>

@@ -3,6 +3,11 @@
 // RUN: mom-compare %s --compiled --lengths=1,1,2,3,1,60,1 --modalities-empty=1 --fuse=0 --seed=8
 // RUN: mom-compare %s --compiled --tokens=77 --modalities-empty=0,2 --storage=bf16 --order=position --seed=9
 // RUN: mom-compare %s --compiled --tokens=4097 --function=sums_17,embedding_50_33,loss_37 --seed=10
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,40
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --lengths=1,1,2,3,1,60,1 --modalities-empty=1 --fuse=0 --seed=8
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=33 --modalities-empty=0,2 --storage=bf16 --order=position --seed=9
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=5 --storage=f16 --seed=11
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=4097 --function=sums_17,embedding_50_33,loss_37 --seed=10
 
 !M = !mom.route<"M", 3>
 !i = tensor<?x1xi32, #mom.rows<token>>

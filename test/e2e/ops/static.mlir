@@ -2,6 +2,8 @@
 // RUN: mom-compare %s --compiled
 // RUN: mom-compare %s --compiled --fuse=0 --seed=8
 // RUN: mom-compare %s --compiled --cpu=x86-64-v2 --seed=9
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --fuse=0 --seed=8
 
 !p = tensor<40001xf32>
 !s = tensor<1xf32>

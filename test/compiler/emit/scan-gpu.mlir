@@ -1,0 +1,85 @@
+// RUN: mom-opt %s --mom-emit-gpu="architecture=90" | FileCheck %s
+
+!narrow = tensor<?x64xbf16, #mom.rows<token by "M">>
+!rows = tensor<?x64xf32, #mom.rows<token by "M">>
+!states = tensor<?x16xf32, #mom.rows<token by "M">>
+!chunk = tensor<?x1024xf32, #mom.rows<chunk of 16>>
+!A = tensor<64x16xf32>
+
+// A run is fetched in whole accesses while the run before it is walked; softplus is
+// computed where it is staged. A group of tokens has no branch, and the sums over a
+// channel's four lanes take three shuffles for four tokens.
+// CHECK-LABEL: llvm.func ptx_kernelcc @forward$y
+// CHECK:         scf.for {{.*}} iter_args
+// CHECK:           mom.softplus {{.*}} : vector<8xf32>
+// CHECK:           llvm.store {{.*}} {alignment = 64 : i64} : vector<16xf32>, !llvm.ptr<3>
+// CHECK:           "llvm.nvvm.barrier.cta.sync.aligned.all"
+// CHECK:           llvm.load {{.*}} {alignment = 16 : i64} : !llvm.ptr -> vector<4xi32>
+// CHECK:           scf.for {{.*}} iter_args
+// CHECK:             scf.if
+// CHECK:               llvm.store {{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr
+// CHECK-COUNT-16:    "llvm.nvvm.ex2.approx.ftz.f"
+// CHECK-NOT:         "llvm.nvvm.ex2.approx.ftz.f"
+// CHECK-NOT:         scf.if
+// CHECK-COUNT-3:     "llvm.nvvm.shfl.sync.bfly.i32"
+// CHECK-NOT:         "llvm.nvvm.shfl.sync.bfly.i32"
+// CHECK:             scf.yield
+// CHECK:           "llvm.nvvm.barrier.cta.sync.aligned.all"
+// CHECK-NOT:       mom.softplus
+// CHECK:           llvm.store {{.*}} {alignment = 16 : i64} : vector<8xbf16>, !llvm.ptr
+// CHECK-LABEL: func.func @forward
+// CHECK:         mom.launch @forward$y <over "segment" tile 1 extra 0 factor 2>
+func.func @forward(%u: !narrow, %raw: !narrow, %A: !A, %B: !states, %C: !states, %batch: !mom.batch)
+    -> (!narrow, !chunk) {
+  %0:2 = mom.kernel scan "y" (%u, %raw, %A, %B, %C, %batch)
+      schedule {threads = 128 : i64, lanes = 4 : i64, channels = 1 : i64, tokens = 32 : i64, group = 4 : i64, resident = 0 : i64, exact = 0 : i64, sum_rows = 16 : i64}
+      : (!narrow, !narrow, !A, !states, !states, !mom.batch) -> (!narrow, !chunk) {
+  ^bb0(%u_: !narrow, %raw_: !narrow, %A_: !A, %B_: !states, %C_: !states, %batch_: !mom.batch):
+    %wide = arith.extf %u_ : !narrow to !rows
+    %wideRaw = arith.extf %raw_ : !narrow to !rows
+    %delta = mom.softplus %wideRaw : !rows
+    %y, %k = mom.scan %wide, %delta, %A_, %B_, %C_ in %batch_ : !rows, !rows, !A, !states, !states, !mom.batch -> !rows checkpoints !chunk
+    %z = arith.addf %y, %delta : !rows
+    %stored = arith.truncf %z : !rows to !narrow
+    mom.yield %stored, %k : !narrow, !chunk
+  }
+  return %0#0, %0#1 : !narrow, !chunk
+}
+
+// Checkpoints lie two runs apart: the second run's states are walked to from the first,
+// and each run's groups go by once forward and once back. The sums of dB and dC over a
+// warp's eight channels take seven shuffles a token. Blocks and segments are added up
+// in a second phase.
+// CHECK-LABEL: llvm.func ptx_kernelcc @gradient$du(
+// CHECK-SAME:      "nvvm.minctasm", "3"
+// CHECK:         scf.for {{.*}} iter_args
+// CHECK:           scf.if
+// CHECK:             scf.for
+// CHECK:               scf.for
+// CHECK-COUNT-8:         "llvm.nvvm.ex2.approx.ftz.f"
+// CHECK:           scf.for
+// CHECK-COUNT-8:     "llvm.nvvm.ex2.approx.ftz.f"
+// CHECK:           scf.for
+// CHECK-COUNT-8:     "llvm.nvvm.ex2.approx.ftz.f"
+// CHECK-NOT:         "llvm.nvvm.ex2.approx.ftz.f"
+// CHECK-COUNT-18:    "llvm.nvvm.shfl.sync.bfly.i32"
+// CHECK-NOT:         "llvm.nvvm.shfl.sync.bfly.i32"
+// CHECK:             scf.yield
+// CHECK-LABEL: llvm.func ptx_kernelcc @gradient$du$sum
+// CHECK:         arith.addf {{.*}} : f64
+// CHECK-LABEL: func.func @gradient
+// CHECK:         mom.launch @gradient$du <over "segment" tile 1 extra 0 factor 2>
+// CHECK-SAME:      tensor<?x64xf32, #mom.rows<token by "M">>, tensor<?x1024xf32, #mom.rows<chunk of 1073741824>>
+// CHECK:         mom.launch @gradient$du$sum <over "token" tile 16 extra 8 factor 1>
+func.func @gradient(%u: !rows, %delta: !rows, %A: !A, %B: !states, %C: !states, %batch: !mom.batch, %dy: !rows, %saved: !chunk)
+    -> (!rows, !rows, !A, !states, !states) {
+  %0:5 = mom.kernel scan "du" (%u, %delta, %A, %B, %C, %batch, %dy, %saved)
+      schedule {threads = 128 : i64, lanes = 4 : i64, channels = 1 : i64, tokens = 8 : i64, group = 2 : i64, resident = 3 : i64, exact = 0 : i64, sum_rows = 16 : i64}
+      : (!rows, !rows, !A, !states, !states, !mom.batch, !rows, !chunk) -> (!rows, !rows, !A, !states, !states) {
+  ^bb0(%u_: !rows, %delta_: !rows, %A_: !A, %B_: !states, %C_: !states, %batch_: !mom.batch, %dy_: !rows, %saved_: !chunk):
+    %du, %dd, %dA, %dB, %dC = mom.scan_grad %u_, %delta_, %A_, %B_, %C_ in %batch_ gradient %dy_ checkpoints %saved_
+        : !rows, !rows, !A, !states, !states, !mom.batch, !rows, !chunk -> !rows, !rows, !A, !states, !states
+    mom.yield %du, %dd, %dA, %dB, %dC : !rows, !rows, !A, !states, !states
+  }
+  return %0#0, %0#1, %0#2, %0#3, %0#4 : !rows, !rows, !A, !states, !states
+}
