@@ -36,7 +36,7 @@ static void addRows(Amount &amount, Type type, double each) {
     return;
   }
   bool chunks = rows.getSpace() == RowSpace::chunk;
-  amount.per[countOf(rows.getSpace())] += chunks ? each / rows.getChunk() : each;
+  amount.per[countOf(rows.getSpace())] += chunks ? each / std::max<int64_t>(rows.getChunk(), 1) : each;
   if (chunks)
     amount.per[MOMRT_COUNT_SEGMENT] += each;
 }

@@ -70,6 +70,9 @@ mom::compileProgram(mlir::ModuleOp emitted, const CodeOptions &options, StringRe
     if (failed(compiled))
       return mlir::failure();
     images = std::move(*compiled);
+    for (auto &kernel : images->kernels)
+      if (!options.ptx && !kernel.second.cubin.empty())
+        kernel.second.ptx.clear();
   } else {
     mlir::FailureOr<std::unique_ptr<Module>> code = translateToLlvm(emitted, context);
     if (failed(code))

@@ -13,6 +13,7 @@ struct CodeOptions {
   std::string cpu = "native"; ///< for which to generate the CPU's code
   bool emulate = false;       ///< a GPU's kernels run on the CPU, for tests
   bool strict = false;        ///< a GPU kernel that spills registers is an error
+  bool ptx = true;            ///< keep a GPU kernel's PTX beside its cubin, for later GPUs
 };
 
 /// Symbol under which the program of a model is exported.

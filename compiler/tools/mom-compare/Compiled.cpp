@@ -84,7 +84,9 @@ LogicalResult compare::compileFunction(func::FuncOp func, const PipelineOptions 
       addStage(info.stage, passes, options);
   if (failed(passes.run(*module)))
     return failure();
-  return compileProgram(*module, codeOptions(options), symbol, kEntryName, object,
+  CodeOptions code = codeOptions(options);
+  code.ptx = false; // checks run where they were compiled for
+  return compileProgram(*module, code, symbol, kEntryName, object,
                         /*assembly=*/false, [&] { return func.emitError(); });
 }
 

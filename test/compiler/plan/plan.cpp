@@ -86,7 +86,8 @@ static Result plan(const momrt::Program &program, const std::vector<int32_t> &mo
 
   // What lies behind the last token in its line of memory must be a row as well.
   bool valid = true;
-  for (size_t at = modality.size(); at < size_t(momrt::alignUp(int64_t(modality.size()) * 4) / 4); ++at)
+  auto line = size_t(momrt::alignUp(int64_t(modality.size()) * 4) / 4);
+  for (size_t at = modality.size(); at < line; ++at)
     valid &= row[at] == 0 && position[at] == 0;
   Result result;
   for (const momrt_status &status : statuses)
