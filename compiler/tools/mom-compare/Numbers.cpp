@@ -43,5 +43,6 @@ double mom::compare::draw(const Recipe &recipe, int64_t channel, std::mt19937_64
 }
 
 double mom::compare::relativeTolerance(const std::string &storage) {
-  return storage == "bf16" ? 1e-2 : storage == "f16" ? 2e-3 : 2e-5;
+  // Half a dozen roundings, of 2^-9 in bf16 and 2^-12 in f16, with few terms to average them.
+  return storage == "bf16" ? 1.5e-2 : storage == "f16" ? 3e-3 : 2e-5;
 }
