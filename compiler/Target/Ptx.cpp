@@ -22,19 +22,6 @@ void mom::initialisePtx() {
   LLVMInitializeNVPTXAsmPrinter();
 }
 
-/// Comparisons of bf16 have no .ftz, which LLVM 22 writes where functions flush
-/// denormals.
-static void dropUnknownModifiers(std::string &ptx) {
-  static constexpr llvm::StringLiteral kWrong = ".ftz.bf16";
-  for (size_t at = 0; (at = ptx.find(kWrong, at)) != std::string::npos;) {
-    size_t begin = ptx.rfind('\t', at);
-    if (begin != std::string::npos && ptx.compare(begin + 1, 5, "setp.") == 0)
-      ptx.erase(at, 4);
-    else
-      at += kWrong.size();
-  }
-}
-
 bool mom::generatePtx(llvm::Module &module, StringRef target, std::string &ptx,
                       std::string &error) {
   llvm::Triple triple("nvptx64-nvidia-cuda");
@@ -51,7 +38,6 @@ bool mom::generatePtx(llvm::Module &module, StringRef target, std::string &ptx,
   if (!generateCode(module, *machine, llvm::CodeGenFileType::AssemblyFile, text, error))
     return false;
   ptx.assign(text.begin(), text.end());
-  dropUnknownModifiers(ptx);
   return true;
 }
 
