@@ -12,7 +12,9 @@ using namespace suite;
 
 static constexpr int64_t kIds = 64, kChannels = 2048, kWide = 8, kTaps = 4, kStates = 2;
 static constexpr int64_t kSegment = 61; // odd, so that segments begin anywhere
-static constexpr double kTolerance = 1e-2;
+// Of single sums over rounded rows, the worst of a million. A wrong address is an
+// error of 1.
+static constexpr double kTolerance = 0.1;
 
 namespace {
 struct Large {
@@ -93,7 +95,7 @@ static Outcome compareRows(const std::vector<float> &got,
   double worst = 0;
   for (int64_t at = 0; at < int64_t(got.size()); at += step) {
     double error = std::fabs(got[at] - expected(at)) / size;
-    if (!(error <= 5 * kTolerance)) // of one sum, not of a norm
+    if (!(error <= kTolerance))
       return {false, fmt::format("element {}: expected {:.4g}, but got {:.4g}", at, expected(at),
                                  got[at])};
     worst = std::max(worst, error);
@@ -167,8 +169,8 @@ Outcome Large::checkScan() {
           sum += C[row * kStates + n] * state;
         }
       }
-      double error = std::fabs(got[row] - sum) / std::max(std::fabs(sum), std::sqrt(kChannels));
-      if (!(error <= 5 * kTolerance))
+      double error = std::fabs(got[row] - sum) / std::max(std::fabs(sum), 2 * std::sqrt(kChannels));
+      if (!(error <= kTolerance))
         return {false,
                 fmt::format("row {}: expected {:.4g}, but got {:.4g}", row, sum, got[row])};
       worst = std::max(worst, error);

@@ -33,7 +33,8 @@ struct Cases {
       : file(options.folder + "/cases/" + program.file + "." + program.function + ".safetensors"),
         session(std::make_shared<momrt::Program>(program.program), {2, 0, true}),
         table(session.table()), entry(table.entry("function")),
-        tolerance(mom::compare::relativeTolerance(program.storage)) {}
+        tolerance(mom::compare::relativeTolerance(program.storage) *
+                  numbers(file.get("tolerance"))[0]) {}
 
   void setBatch(const std::string &size);
   void setInput(const std::string &size, const momrt_input &input);
@@ -163,7 +164,7 @@ static std::vector<Check> checksOf(const Options &options, const Program &progra
   std::vector<Check> checks;
   for (const momrt::StoredTensor &tensor : file.tensors()) {
     size_t slash = tensor.name.find('/');
-    if (tensor.name.substr(slash) != "/batch")
+    if (slash == std::string::npos || tensor.name.substr(slash) != "/batch")
       continue;
     std::string size = tensor.name.substr(0, slash);
     if (options.sizes.empty() ||

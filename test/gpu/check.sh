@@ -108,9 +108,10 @@ make_bundle() { # DIR
       done
     done
   } | xargs -P "$(nproc)" -L 1 bash -c 'make_one "$0" "$1"'
-  rm -rf "$dir/cases" "$dir/runner" "$dir/broken"
+  rm -rf "$dir/cases" "$dir"/runner* "$dir/broken"
   link_runner "$work/runner"
-  mv "$work/runner" "$work/cases" "$dir"
+  gzip -9 "$work/runner" # PTX and cubins of similar kernels: a quarter is left
+  mv "$work/runner.gz" "$work/cases" "$dir"
   [[ ! -f $work/broken ]] || mv "$work/broken" "$dir"
   cp "$here/check.sh" "$dir"
   echo "$dir: $(ls "$work/objects" | wc -l) programs for $target, $(du -sm "$dir" | cut -f 1) MB, in $((SECONDS - begin)) s"
@@ -129,7 +130,7 @@ check_sanitizer() {
   }
   for tool in memcheck racecheck; do
     begin=$SECONDS status=0
-    timeout 300 "$sanitizer" --tool "$tool" --error-exitcode 9 "$here/runner" --folder "$here" --jobs 0 \
+    timeout 150 "$sanitizer" --tool "$tool" --error-exitcode 9 "$runner" --folder "$here" --jobs 0 \
       --parts ops --sizes 3,60-one-group,static --select "$sanitized" >"$log" 2>&1 || status=$?
     if ((status == 0)); then
       echo "ok     compute-sanitizer $tool, $(grep -c '^ok' "$log") checks, $((SECONDS - begin)) s"
@@ -143,14 +144,20 @@ check_sanitizer() {
 run_bundle() {
   failed=0
   log=$(mktemp)
-  trap 'rm -f "$log"' EXIT
+  runner=$here/runner
+  trap 'rm -f "$log" "$log.runner"' EXIT
+  if [[ ! -x $runner ]]; then
+    [[ -w $here ]] || runner=$log.runner
+    gunzip -c "$here/runner.gz" >"$runner"
+    chmod +x "$runner"
+  fi
   if [[ -f $here/broken ]]; then
     sed 's/^not made:/FAILED/' "$here/broken"
     failed=1
   fi
   local own=${parts//sanitizer/}
   if [[ $own =~ [a-z] ]]; then
-    "$here/runner" --folder "$here" --parts "$own" "${run[@]}" || failed=1
+    "$runner" --folder "$here" --parts "$own" "${run[@]}" || failed=1
   fi
   if [[ ,$parts, == *,sanitizer,* ]]; then check_sanitizer; fi
   exit $failed
@@ -158,10 +165,10 @@ run_bundle() {
 
 if [[ -n $bundle ]]; then
   make_bundle "$bundle"
-elif [[ -x $here/runner ]]; then
+elif [[ -f $here/runner.gz ]]; then
   run_bundle
 else
-  bundle=${build:-$here/../../build}/gpu-suite
-  make_bundle "$bundle"
-  exec "$bundle/check.sh" --parts "$parts" "${run[@]}"
+  make_bundle "${build:-$here/../../build}/gpu-suite"
+  rm -rf "$work" # exec runs no trap
+  exec "$dir/check.sh" --parts "$parts" "${run[@]}"
 fi

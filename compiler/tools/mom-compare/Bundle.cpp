@@ -161,7 +161,8 @@ LogicalResult compare::writeBundle(func::FuncOp func, const PipelineOptions &how
     compiled &=
         succeeded(writeObject(func, stored, name, options.folder + "/objects/" + name + ".o"));
   }
-  std::vector<momrt::NamedTensor> tensors;
+  std::vector<momrt::NamedTensor> tensors = {
+      {"tolerance", MOMRT_F64, {1}, {toleranceFactor(func)}}};
   SmallVector<Shape> shapes = shapesFor(options.tokens);
   if (llvm::none_of(func.getArgumentTypes(), [](Type type) { return isa<BatchType>(type); }))
     shapes.assign({{"static", BatchOptions()}}); // nothing depends on a batch

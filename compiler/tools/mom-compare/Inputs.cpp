@@ -105,6 +105,11 @@ int64_t compare::countGroups(func::FuncOp func) {
   return groups ? groups : 3;
 }
 
+double compare::toleranceFactor(func::FuncOp func) {
+  auto factor = func->getAttrOfType<FloatAttr>("mom.tolerance");
+  return factor ? factor.getValueAsDouble() : 1.0;
+}
+
 //===----------------------------------------------------------------------===//
 // Arguments
 //===----------------------------------------------------------------------===//

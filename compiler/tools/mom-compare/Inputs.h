@@ -26,6 +26,10 @@ randomBatch(const BatchOptions &options, int64_t groups, std::mt19937_64 &random
 /// The modalities that a function's route, or its module, speaks of.
 int64_t countGroups(mlir::func::FuncOp func);
 
+/// How many times the usual relative tolerance its results may need: what the
+/// attribute `mom.tolerance` says, else 1.
+double toleranceFactor(mlir::func::FuncOp func);
+
 /// A value for each argument of `func`. Attributes of the argument choose:
 /// - `mom.values`, dense elements: these very values;
 /// - `mom.init`: a parameter's initial values, constants a little disturbed;

@@ -105,10 +105,10 @@ static bool fails(llvm::Error error) {
   return true;
 }
 
-static bool isClose(const Difference &difference) {
+static bool isClose(func::FuncOp func, const Difference &difference) {
   double relative = rtol;
   if (!rtol.getNumOccurrences())
-    relative = relativeTolerance(storage);
+    relative = relativeTolerance(storage) * toleranceFactor(func);
   return difference.normWithin(relative, absolute);
 }
 
@@ -148,7 +148,9 @@ static FailureOr<bool> runFunction(func::FuncOp func, int64_t count, CompiledFun
     if (failed(computed))
       return failure();
     roundToFloat(*results); // what overflows is infinite in both
-    return compareResults(*computed, *results, isClose, llvm::outs());
+    return compareResults(
+        *computed, *results,
+        [&](const Difference &difference) { return isClose(func, difference); }, llvm::outs());
   }
   for (auto [i, value] : llvm::enumerate(*results)) {
     llvm::outs() << "result " << i << ": ";

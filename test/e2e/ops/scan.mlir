@@ -173,7 +173,7 @@ func.func @block(%batch: !mom.batch, %u: !x, %dt: !x, %logA: !A, %B: !n, %C: !n,
 
 // In rows sorted by modality the scan reads through the index.
 func.func @sorted(%batch: !mom.batch, %u: !x, %dt: !x, %logA: !A, %w: tensor<3x16x24xf32>,
-    %v: tensor<3x16x24xf32>) -> !x {
+    %v: tensor<3x16x24xf32>) -> !x attributes {mom.tolerance = 2.0} {
   %route = mom.modality_route %batch : !mom.route<"M", 3>
   %B = mom.linear %u by %w for %route : !mom.route<"M", 3>, !x, tensor<3x16x24xf32> -> !n
   %C = mom.linear %u by %v for %route : !mom.route<"M", 3>, !x, tensor<3x16x24xf32> -> !n
