@@ -74,7 +74,7 @@ Batch::Batch(BatchDescription given, int64_t groups) : description(std::move(giv
 
 Counts Batch::counts() const {
   return {1, tokens(), description.streams, description.documents,
-          int64_t(description.segments.size())};
+          int64_t(description.segments.size()), /*before the window*/ 0};
 }
 
 } // namespace momrt

@@ -290,9 +290,14 @@ private:
         // The rounds overwrite it, so nobody else may read it.
         OpOperand &operand = repeat->getOpOperand(i);
         Operation *maker = operand.get().getDefiningOp();
-        if (!maker || isa<RepeatOp, SplitOp>(maker) || !operand.get().hasOneUse())
+        if (!maker || isa<RepeatOp, SplitOp, arith::ConstantOp>(maker) || !operand.get().hasOneUse())
           copy(operand);
       }
+    for (auto repeat : func.getOps<RepeatOp>())
+      for (OpOperand &operand : repeat->getOpOperands().drop_front(repeat.getCarried().size()))
+        if (repeat.getWindows() &&
+            (isCarriedResult(operand.get()) || operand.get().getDefiningOp<SplitOp>()))
+          copy(operand); // it has no place that a window's could be told from
     bool entry = func->hasAttr(attr::kEntry);
     unsigned carried = carriedResults.lookup(func.getSymName());
     DenseSet<Value> handedOn, kept;
@@ -303,9 +308,15 @@ private:
       bool again = !(isCarried ? handedOn : kept).insert(value).second;
       Operation *maker = value.getDefiningOp();
       bool given = !maker && (entry || isCarried || isStatic(value.getType()));
-      if (again || given || isa_and_present<SplitOp, arith::ConstantOp>(maker))
+      if (again || given || isa_and_present<SplitOp, arith::ConstantOp>(maker) ||
+          (entry && isCarriedResult(value)))
         copy(operand);
     }
+  }
+
+  static bool isCarriedResult(Value value) {
+    auto repeat = value.getDefiningOp<RepeatOp>();
+    return repeat && cast<OpResult>(value).getResultNumber() < repeat.getCarried().size();
   }
 
   static void copy(OpOperand &operand) {

@@ -4,6 +4,22 @@
 
 include "mlir/Pass/PassBase.td"
 
+def WindowRowsPass : Pass<"mom-window-rows", "::mlir::ModuleOp"> {
+  let summary = "logits exist a window of rows at a time";
+  let description = [{
+    In an entry, the ops that read or write rows as wide as a cross entropy's logits
+    become the body of a `mom.repeat windows`: the head's product, the losses, their
+    gradient, and the products of that. It takes place where all of them work row by
+    row, or sum over rows without a route, and where no loss is needed before the
+    gradient that arrives at it; otherwise a remark says why not. The number of
+    windows is that of the module's `mom.windows`, or else as many as leave at
+    most `elements` logits in one for the train block's batch; with less than two
+    nothing changes.
+  }];
+  let dependentDialects = ["::mom::MomDialect"];
+  let options = [Option<"elements", "elements", "int64_t", "1 << 26", "logits in a window">];
+}
+
 def FormKernelsPass : Pass<"mom-form-kernels", "::mlir::ModuleOp"> {
   let summary = "all work is inside mom.kernel ops";
   let description = [{

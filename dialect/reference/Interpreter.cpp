@@ -31,6 +31,28 @@ static func::FuncOp calleeOf(Operation *op, FlatSymbolRefAttr name) {
 
 static bool always(unsigned) { return true; }
 
+/// Rows in `count` windows of one size, of which the last ones may be short or empty.
+static Stack windowsOf(const Tensor &rows, int64_t count) {
+  Stack stack;
+  int64_t window = llvm::divideCeil(rows.rows(), count);
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t begin = std::min(i * window, rows.rows()), end = std::min(begin + window, rows.rows());
+    Tensor part = Tensor::zeros({end - begin, rows.channels()});
+    std::copy(rows.row(begin), rows.row(end), part.data.begin());
+    stack.values.emplace_back(std::move(part));
+  }
+  return stack;
+}
+
+static Tensor joinWindows(const Stack &stack) {
+  Tensor rows = Tensor::zeros({0, stack.values.front().tensor()->channels()});
+  for (const reference::Value &value : stack.values) {
+    rows.shape[0] += value.tensor()->rows();
+    llvm::append_range(rows.data, value.tensor()->data);
+  }
+  return rows;
+}
+
 namespace {
 /// What the three ops that repeat a function have in common: rounds with shared
 /// operands, elements of stacks, and results of which some are stacked.
@@ -39,11 +61,15 @@ template <typename Op> struct Rounds {
   Frame &frame;
   func::FuncOp callee;
   std::vector<Stack> stacks; // one for each stacked result
+  std::vector<Stack> windows; // of the `each` operands that are rows
 
   Rounds(Op op, Frame &frame, unsigned stacked)
       : op(op), frame(frame), callee(calleeOf(op, op.getCalleeAttr())), stacks(stacked) {
     for (Stack &stack : stacks)
       stack.values.resize(op.getCount());
+    for (mlir::Value each : op.getEach())
+      if (const Tensor *rows = frame.get(each).tensor())
+        windows.push_back(windowsOf(*rows, op.getCount()));
   }
 
   /// Round `i`: carried..., shared..., each[i]..., then `more`. Results before
@@ -56,8 +82,11 @@ template <typename Op> struct Rounds {
       arguments.push_back(&value);
     for (mlir::Value shared : op.getShared())
       arguments.push_back(&frame.get(shared));
-    for (mlir::Value each : op.getEach())
-      arguments.push_back(&frame.get(each).stack()->values[i]);
+    auto window = windows.begin();
+    for (mlir::Value each : op.getEach()) {
+      const Stack *stack = frame.get(each).stack();
+      arguments.push_back(&(stack ? *stack : *window++).values[i]);
+    }
     for (const reference::Value &value : more)
       arguments.push_back(&value);
     unsigned returned = op.getOutputs().size() - stacks.size();
@@ -77,8 +106,13 @@ template <typename Op> struct Rounds {
     unsigned index = 0;
     for (reference::Value &value : carried)
       frame.set(op.getOutputs()[index++], std::move(value));
-    for (Stack &stack : stacks)
-      frame.set(op.getOutputs()[index++], std::move(stack));
+    for (Stack &stack : stacks) {
+      mlir::Value output = op.getOutputs()[index++];
+      if (isa<StackType>(output.getType()))
+        frame.set(output, std::move(stack));
+      else
+        frame.set(output, joinWindows(stack));
+    }
   }
 };
 } // namespace

@@ -78,8 +78,23 @@ static std::vector<TimedLaunch> launchesOf(const RawTable &table, const momrt_en
   return launches;
 }
 
+/// Compiles for the batch that is timed: the windows that logits come in depend on it.
+static void setBatch(ModuleOp module, const momrt::TimingOptions &options) {
+  auto train = module->getAttrOfType<DictionaryAttr>(attr::kTrain);
+  if (!train)
+    return;
+  Builder b(module.getContext());
+  NamedAttrList changed(train);
+  if (options.streams)
+    changed.set("streams", b.getI64IntegerAttr(options.streams));
+  if (options.length)
+    changed.set("length", b.getI64IntegerAttr(options.length));
+  module->setAttr(attr::kTrain, changed.getDictionary(b.getContext()));
+}
+
 FailureOr<TimedModel> mom::tool::timeModel(Compiler &compiler,
                                            const momrt::TimingOptions &options) {
+  setBatch(compiler.module(), options);
   if (failed(compiler.runTo(Stage::Scheduled)))
     return failure();
   annotateCosts(compiler.module());
