@@ -72,9 +72,10 @@ int64_t BatchLayout::pack(const Table &table, const Batch &batch, char *to,
   array(MOMRT_SPACE_SEGMENTS, batch.description.segments);
   int64_t end = array(MOMRT_SPACE_MODALITY, batch.description.modality);
   if (!table.planEntry()) {
-    array(MOMRT_SPACE_ROUTE_OFFSETS, batch.route.offsets);
-    array(MOMRT_SPACE_ROUTE_ROW, batch.route.row);
-    end = array(MOMRT_SPACE_ROUTE_POSITION, batch.route.position);
+    Route route = routeByModality(batch.description.modality, table.groups());
+    array(MOMRT_SPACE_ROUTE_OFFSETS, route.offsets);
+    array(MOMRT_SPACE_ROUTE_ROW, route.row);
+    end = array(MOMRT_SPACE_ROUTE_POSITION, route.position);
   }
   for (const BatchInput &input : batch.inputs)
     for (size_t at = 0; at < inputs.size(); ++at)
