@@ -64,7 +64,9 @@ void ScanTile::findLeaves(ValueRange after, ValueRange results) {
   llvm::append_range(known, results);
   SetVector<Value> early = leavesOf(k, before, {}, op.u), late = leavesOf(k, after, known, op.u);
   SetVector<Value> all = early;
-  all.insert_range(late);
+  // On tensor cores registers are better spent on the walk than on what it does not need.
+  if (!shape.tensor)
+    all.insert_range(late);
   for (Value value : all)
     leaves.push_back({value, k.view(value), early.contains(value), late.contains(value)});
 }
@@ -223,6 +225,33 @@ static Value interleave(KernelBuilder &k, Value x, Value y, int64_t lanes) {
   return vector::ShuffleOp::create(k.b, k.loc, x, y, order);
 }
 
+// `at` is a place of the run. delta and u lie side by side where a thread wants both
+// of each channel, and apart where it wants several tokens' delta.
+
+void ScanTile::storeInputs(Value newDelta, Value newU, At at) const {
+  if (shape.tensor) {
+    k.store(newDelta, delta, at);
+    return k.store(newU, u, at);
+  }
+  Value both = interleave(k, newDelta, newU, at.lanes);
+  k.store(both, pairs, At{at.row, k.mul(at.column, 2), 2 * at.lanes, Value()});
+}
+
+std::pair<Value, Value> ScanTile::loadInputs(At at) const {
+  if (shape.tensor)
+    return {k.load(delta, at), k.load(u, at)};
+  Value both = k.load(pairs, At{at.row, k.mul(at.column, 2), 2 * at.lanes, Value()});
+  auto part = [&](int64_t offset) -> Value {
+    SmallVector<int64_t> order;
+    for (int64_t lane = 0; lane < at.lanes; ++lane)
+      order.push_back(2 * lane + offset);
+    if (at.lanes == 1)
+      return vector::ExtractOp::create(k.b, k.loc, both, order);
+    return vector::ShuffleOp::create(k.b, k.loc, both, both, order);
+  };
+  return {part(0), part(1)};
+}
+
 void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, ValueRange rows,
                              ValueRange fetched, bool all) const {
   int64_t width = channelDeal.width;
@@ -241,12 +270,12 @@ void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, Valu
       auto valueOf = [&](Value value) {
         return k.select(there, pointwise.value(value), k.zeros(width));
       };
-      Value u = valueOf(op.u), delta = valueOf(op.delta);
-      k.store(interleave(k, delta, u, width), pairs,
-              At{place.token, k.mul(place.column, 2), 2 * width, Value()});
+      At here{place.token, place.column, width, Value()};
+      Value newU = valueOf(op.u);
+      storeInputs(valueOf(op.delta), newU, here);
       if (all)
         for (auto [value, tile] : llvm::zip_equal(staged, more))
-          k.store(valueOf(value), tile, At{place.token, place.column, width, Value()});
+          k.store(valueOf(value), tile, here);
     };
     if (channelDeal.even())
       stageVector();
@@ -316,21 +345,12 @@ void ScanTile::finish(const SegmentWalk &walk, Value i, Value count, ValueRange 
              llvm::zip_equal(leaves, fetched.slice(number * leaves.size(), leaves.size())))
           if (leaf.after)
             bindAs(pointwise, leaf.value, unpacked(raw, leaf.view.element, width));
-      Value both = k.load(pairs, At{place.token, k.mul(place.column, 2), 2 * width, Value()});
-      auto part = [&](int64_t offset) -> Value {
-        SmallVector<int64_t> order;
-        for (int64_t lane = 0; lane < width; ++lane)
-          order.push_back(2 * lane + offset);
-        if (width == 1)
-          return vector::ExtractOp::create(k.b, k.loc, both, order);
-        return vector::ShuffleOp::create(k.b, k.loc, both, both, order);
-      };
-      Value delta = part(0), u = part(1);
-      bindAs(pointwise, op.delta, delta);
-      bindAs(pointwise, op.u, u);
+      auto [oldDelta, oldU] = loadInputs(here);
+      bindAs(pointwise, op.delta, oldDelta);
+      bindAs(pointwise, op.u, oldU);
       for (auto [value, tile] : llvm::zip_equal(staged, more))
         bindAs(pointwise, value, k.load(tile, here));
-      for (auto [value, emitted] : bind(here, u, delta))
+      for (auto [value, emitted] : bind(here, oldU, oldDelta))
         pointwise.bind(value, emitted);
       for (unsigned output : outputs)
         k.store(pointwise.value(k.yielded(output)), k.output(output), at);

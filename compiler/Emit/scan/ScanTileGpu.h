@@ -6,7 +6,8 @@
 //     staging, finishing    vectors of `width` channels of a token are dealt to the threads
 //                           in turn: coalesced, and pointwise work happens once an element
 //     walking               `lanes` neighbouring threads have `own` channels together,
-//                           each with `held` states of them in registers
+//                           each with `held` states of them in registers; or, on tensor
+//                           cores (ScanTensorGpu.h), quads of `lanes` / 4 warps have two
 //
 // Between the two is shared memory, with B and C of the run beside it, and a barrier
 // each way. What a run reads from memory is loaded into registers while the run
@@ -29,6 +30,8 @@ namespace mom {
 
 using Values = llvm::SmallVector<mlir::Value>;
 
+static constexpr int64_t kTensorTokens = 8; ///< of a group on tensor cores
+
 /// Operands of a scan or its gradient, as body values.
 struct ScanOperands {
   template <typename Op>
@@ -48,6 +51,7 @@ struct ScanShape {
   int64_t tokens; ///< of a run
   int64_t group;  ///< tokens of a run that are walked without a branch
   bool exact;
+  bool tensor;    ///< sums over states and channels are tensor cores' work
 
   int64_t slots() const { return lanes * held; } ///< states with padding
   /// Of a row of states, one access of f32.
@@ -59,8 +63,18 @@ struct ScanShape {
   int64_t blockChannels() const { return threads / lanes * own; }
   int64_t blocks() const { return ChannelBlock::count(channels, blockChannels()); }
   int64_t warps() const { return threads / Gpu::kWarp; }
+  /// Warps that have a part of the states of the same channels each: sums over states
+  /// are sums of so many.
+  int64_t shares() const { return tensor ? lanes / kQuad : 1; }
+  int64_t channelWarps() const { return warps() / shares(); }
+  /// Of a tile [tokens, columns]: on tensor cores four tokens are read together, which
+  /// lie in different banks.
+  int64_t strideOf(int64_t columns) const { return columns + (tensor ? 4 : 0); }
+  /// The same shape with groups of so many tokens, on tensor cores where they can.
+  ScanShape withGroup(int64_t tokens) const;
+  static constexpr int64_t kQuad = 4; ///< neighbours that have a row of a tensor core's sums
   /// Refuses knobs that do not fit each other.
-  mlir::LogicalResult check(KernelBuilder &k) const;
+  mlir::LogicalResult check(KernelBuilder &k, const ScanOperands &op) const;
 };
 
 /// Vectors of a tile [tokens, columns], dealt to a block's threads in turn.
@@ -156,8 +170,11 @@ public:
 
   /// A tile [rounded tokens, channels of the block] for what the walk leaves.
   View sumTile() const;
+  /// Of such a tile, summed over the shares of states.
+  mlir::Value loadSum(const View &tile, At at) const;
   View dyTile() const { return more.empty() ? View() : more.front(); }
   View pairs; ///< [rounded tokens, 2 * channels]: delta and u side by side
+  View delta, u; ///< [rounded tokens, channels] instead of pairs, on tensor cores
   View B, C;  ///< [rounded tokens, slots]
 
   mlir::Value mul(mlir::Value x, mlir::Value y) const;
@@ -180,6 +197,8 @@ private:
   void findLeaves(mlir::ValueRange after, mlir::ValueRange results);
   void chooseWidths(mlir::ValueRange after);
   void clearPadding() const;
+  void storeInputs(mlir::Value delta, mlir::Value u, At at) const;
+  std::pair<mlir::Value, mlir::Value> loadInputs(At at) const; ///< delta and u
   mlir::Type rawType(mlir::Type element, int64_t lanes) const;
   mlir::Value loadRaw(const View &view, At at) const;
   mlir::Value unpacked(mlir::Value raw, mlir::Type element, int64_t lanes) const;

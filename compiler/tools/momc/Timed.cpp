@@ -16,6 +16,9 @@ static cl::opt<int64_t> streams("streams", cl::desc("of a batch; 0: as the train
                                 cl::init(0), cl::cat(timingOptions));
 static cl::opt<int64_t> length("length", cl::desc("of a stream, in tokens; 0: likewise"),
                                cl::init(0), cl::cat(timingOptions));
+static cl::opt<bool> wholeStreams("whole-streams",
+                                  cl::desc("a stream is one document, not several uneven ones"),
+                                  cl::cat(timingOptions));
 static cl::opt<int> repeats("repeats", cl::desc("runs of which the median is taken"), cl::init(20),
                             cl::cat(timingOptions));
 static cl::opt<int> warmUp("warm-up", cl::desc("runs before"), cl::init(3),
@@ -27,6 +30,7 @@ momrt::TimingOptions mom::tool::timingOptionsFromCommandLine() {
   options.seed = seed;
   options.streams = streams;
   options.length = length;
+  options.wholeStreams = wholeStreams;
   options.repeats = std::max<int>(repeats, 1);
   options.warmUp = warmUp;
   return options;
