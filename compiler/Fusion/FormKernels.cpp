@@ -274,9 +274,12 @@ public:
       SmallVector<Operation *> dead;
       for (ArrayRef<Operation *> ops : clusters.inOrder())
         outline(ops, func, dead);
-      for (Operation *op : llvm::reverse(dead))
-        op->erase();
+      // Views read what dies here, and what dies reads views.
+      for (Operation *op : dead)
+        op->dropAllReferences();
       eraseViews(func);
+      for (Operation *op : dead)
+        op->erase();
     }
   }
 
