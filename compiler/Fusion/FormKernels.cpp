@@ -266,7 +266,7 @@ public:
       if (!func.getOps<KernelOp>().empty())
         continue; // formed already, by hand perhaps
       materialise(func);
-      repeatConditions(func);
+      repeatForUsers(func);
       followUsers(func);
       Clusters clusters(func);
       if (fuse)
@@ -332,10 +332,11 @@ private:
                                  b.getF64FloatAttr(0)));
   }
 
-  /// A condition has one user, and shares its kernel.
-  static void repeatConditions(func::FuncOp func) {
+  /// A condition has one user, and shares its kernel. So may what is spread over rows:
+  /// its bytes are those of one row, so each kernel spreads it for itself.
+  static void repeatForUsers(func::FuncOp func) {
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(func.getBody().front()))) {
-      if (!isCondition(&op) || op.use_empty())
+      if (!(isCondition(&op) || isa<BroadcastOp>(op)) || op.use_empty())
         continue;
       OpBuilder b(op.getContext());
       b.setInsertionPointAfter(&op);
