@@ -87,16 +87,17 @@ static Verdict checkApart(ModuleOp module, const RandomCase &how, const CheckOpt
   int status = 0;
   waitpid(process, &status, 0);
   if (WIFEXITED(status))
-    return Verdict(WEXITSTATUS(status) < 3 ? WEXITSTATUS(status) : 2);
+    return Verdict(std::min(WEXITSTATUS(status), 3));
   text += llvm::formatv("the process ended by signal {0}\n", WTERMSIG(status));
   return Verdict::Bad;
 }
 
 /// Shrinks the batch, then the program, then writes it.
-static void reduceAndWrite(RandomCase &how, const CheckOptions &options, uint64_t program) {
+static void reduceAndWrite(RandomCase &how, const CheckOptions &options, uint64_t program,
+                           Verdict verdict) {
   std::string text;
   auto isBad = [&](ModuleOp module, const RandomCase &as) {
-    return checkApart(module, as, options, text) == Verdict::Bad;
+    return checkApart(module, as, options, text) == verdict;
   };
   auto shorter = [&](auto change) {
     RandomCase other{how.module->clone(), how.batch, how.how, how.scanCheckpoint};
@@ -156,12 +157,12 @@ int main(int argc, char **argv) {
     }
     std::string text;
     Verdict verdict = checkApart(*random.module, random, checkOptions(program), text);
-    ++verdicts[int(verdict)];
-    if (verdict != Verdict::Bad)
+    ++verdicts[std::min(int(verdict), 2)];
+    if (verdict < Verdict::Bad)
       continue;
     llvm::outs() << "program " << program << " fails\n" << text;
     llvm::outs().flush();
-    reduceAndWrite(random, checkOptions(program), program);
+    reduceAndWrite(random, checkOptions(program), program, verdict);
     llvm::outs().flush();
   }
   if (printOnly)
