@@ -280,6 +280,9 @@ public:
       eraseViews(func);
       for (Operation *op : dead)
         op->erase();
+      if (fuse)
+        for (auto kernel : llvm::to_vector(func.getOps<KernelOp>()))
+          join(kernel);
     }
   }
 
@@ -445,6 +448,34 @@ private:
   }
 
   llvm::StringMap<unsigned> carriedResults; // of the functions that are repeated
+
+  /// Vectors of this many channels stay whole where rows are written in parts.
+  static constexpr int64_t kJoinedChannels = 8;
+
+  /// A kernel that only puts rows side by side goes: their makers write them there.
+  static void join(KernelOp kernel) {
+    Block &body = kernel.getBody().front();
+    auto concat = dyn_cast<ConcatOp>(body.front());
+    if (!concat || body.getOperations().size() != 2)
+      return;
+    SmallVector<Value> parts;
+    for (Value operand : concat.getParts()) {
+      auto argument = dyn_cast<BlockArgument>(operand);
+      if (!argument)
+        return;
+      Value part = kernel.getInputs()[argument.getArgNumber()];
+      auto maker = part.getDefiningOp<KernelOp>();
+      // It can lie in one place only, and maps may run over all rows as over one vector.
+      if (!maker || maker.getAnchor() == Anchor::map || !part.hasOneUse() ||
+          llvm::is_contained(parts, part) || channelsOf(part) % kJoinedChannels)
+        return;
+      parts.push_back(part);
+    }
+    OpBuilder b(kernel);
+    auto joined = ConcatOp::create(b, kernel.getLoc(), kernel.getResult(0).getType(), parts);
+    kernel.getResult(0).replaceAllUsesWith(joined.getY());
+    kernel.erase();
+  }
 
   static void eraseViews(func::FuncOp func) {
     SmallVector<SplitOp> splits(func.getOps<SplitOp>());

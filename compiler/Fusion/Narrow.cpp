@@ -39,6 +39,8 @@ void SharedValue::visit(Value value) {
 void SharedValue::visitResult(OpResult result) {
   if (isa<KernelOp>(result.getOwner()))
     return;
+  if (auto joined = dyn_cast<ConcatOp>(result.getOwner()))
+    return visitJoined(joined);
   auto repeat = dyn_cast<RepeatOp>(result.getOwner());
   unsigned index = result.getResultNumber();
   if (!repeat)
@@ -47,6 +49,13 @@ void SharedValue::visitResult(OpResult result) {
     visitCarried(repeat, index);
   else
     visit(calleeOf(repeat).getBody().front().getTerminator()->getOperand(index));
+}
+
+/// Rows and the parts that are written into them.
+void SharedValue::visitJoined(ConcatOp joined) {
+  visit(joined.getY());
+  for (Value part : joined.getParts())
+    visit(part);
 }
 
 /// What enters a repetition, what its rounds are handed and return, and what leaves it.
@@ -89,6 +98,8 @@ void SharedValue::visitUse(OpOperand &use) {
       visit(calleeOf(repeat).getArgument(index));
     return;
   }
+  if (auto joined = dyn_cast<ConcatOp>(use.getOwner()))
+    return visitJoined(joined);
   auto func = dyn_cast<func::FuncOp>(use.getOwner()->getParentOp());
   if (!func || !isa<func::ReturnOp>(use.getOwner())) {
     stuck = true;

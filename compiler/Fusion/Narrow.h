@@ -32,6 +32,7 @@ private:
   void visitArgument(mlir::BlockArgument argument);
   void visitUse(mlir::OpOperand &use);
   void visitCarried(RepeatOp repeat, unsigned index);
+  void visitJoined(ConcatOp joined);
 
   struct AtEntry {
     mlir::func::FuncOp func;
