@@ -30,8 +30,8 @@ void TensorCore::multiply(MutableArrayRef<Value> sums, ValueRange a, ValueRange 
       operands.push_back(pair);
     }
   llvm::append_range(operands, sums);
-  StringRef name = element.isF16() ? "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"
-                                   : "llvm.nvvm.mma.m16n8k16.row.col.bf16";
+  std::string name = a.size() == 2 ? "llvm.nvvm.mma.m16n8k8" : "llvm.nvvm.mma.m16n8k16";
+  name += element.isF16() ? ".row.col.f32.f32" : ".row.col.bf16";
   Value result = gpu.intrinsic(name, four, operands);
   for (int64_t i = 0; i < 4; ++i)
     sums[i] = LLVM::ExtractValueOp::create(k.b, k.loc, result, ArrayRef<int64_t>{i});

@@ -34,8 +34,8 @@ ScanGradGpu::ScanGradGpu(ScanGradOp op, KernelBuilder &k)
   if (!chunk || !tokens)
     chunk = ownChunk = tokens = k.knob("tokens");
   shape.tokens = tokens;
-  if (!shape.tensor)
-    shape.group = std::min<int64_t>(shape.group, llvm::PowerOf2Ceil(tokens));
+  shape.group = shape.tensor ? kTensorTokens
+                             : std::min<int64_t>(shape.group, llvm::PowerOf2Ceil(tokens));
 }
 
 LogicalResult ScanGradGpu::check() {
@@ -233,15 +233,16 @@ void ScanGradGpu::segment(Value s) {
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, runAt(k.add(back, 2))),
            nextStates = firstStates(runAt(k.add(back, 1)));
     Values next = run(tile, tiles, count, states, gradients);
+    Values late = tile.fetchLate(rows);
     tile.gpu.barrier();
-    tile.finish(walk, i, count, rows, data, pointwise, [&](At at, Value u, Value delta) {
+    finishParts(tile, tiles, walk, i, count);
+    tile.finish(walk, i, count, rows, data, late, pointwise, [&](At at, Value u, Value delta) {
       Value sumA = tile.loadSum(tiles.sumA, at), sumB = tile.loadSum(tiles.sumB, at);
       if (!shape.exact) // A was A log2(e)
         sumA = tile.mul(sumA, k.splat(k.f32(0.693147180559945309), at.lanes));
       return SmallVector<ScanTile::Bound>{{op.getDu(), tile.mul(delta, sumB)},
                                           {op.getDdelta(), k.fma(u, sumB, sumA)}};
     });
-    finishParts(tile, tiles, walk, i, count);
     for (ValueRange more :
          {ValueRange(nextStates), ValueRange(nextData), ahead, ValueRange(nextRows)})
       llvm::append_range(next, more);
@@ -365,7 +366,7 @@ void ScanGradGpu::storeChannelSums(const ScanTile &tile, const Tiles &tiles, Val
   }
 }
 
-/// Adds up the block's warps and leaves the sums of a run's tokens.
+/// Adds up the block's warps and leaves the sums of a run's tokens, by position.
 void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk,
                               Value i, Value count) const {
   if (kinds.empty())
@@ -376,7 +377,7 @@ void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const Se
   k.loop(k.index(0), k.index(deal.rounds()), 1, [&](Value round) {
     Deal::Place place = deal.at(k, round);
     k.ifThen(k.less(place.token, count), [&] {
-      Value row = tile.rowOf(walk, k.add(i, place.token));
+      Value position = walk.position(k.add(i, place.token));
       Value kind = k.div(place.column, shape.states);
       Value column = k.add(k.mul(kind, shape.slots()), k.rem(place.column, shape.states)), sum;
       for (int64_t w = 0; w < shape.channelWarps(); ++w) {
@@ -384,7 +385,7 @@ void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const Se
                             At{k.add(place.token, w * shape.rounded()), column, width, Value()});
         sum = sum ? tile.add(sum, part) : part;
       }
-      k.store(sum, to, At{row, k.add(k.mul(tile.number, all), place.column), width, Value()});
+      k.store(sum, to, At{position, k.add(k.mul(tile.number, all), place.column), width, Value()});
     });
   });
 }

@@ -44,16 +44,16 @@ ScanTensor::Outer ScanTensor::outer(ValueRange x, const View &matrix) const {
   Outer outer;
   for (Value value : x) {
     Value bits = arith::BitcastOp::create(k.b, k.loc, i32, value);
-    bits = arith::AndIOp::create(k.b, k.loc, bits, core.gpu.i32(~0x1fff));
-    outer.high.push_back(arith::BitcastOp::create(k.b, k.loc, f32, bits));
-    outer.low.push_back(tile.sub(value, outer.high.back()));
+    bits = arith::AndIOp::create(k.b, k.loc, bits, core.gpu.i32(0xffff0000));
+    Value high = arith::BitcastOp::create(k.b, k.loc, f32, bits);
+    outer.x.push_back(core.pack(high, tile.sub(value, high)));
   }
   Value share = k.sub(tile.lane, quad); // its states begin there, in lanes
   Value column = k.add(k.mul(share, tile.shape.held), k.mul(group, parts));
   View view = tile.moved(matrix, k.add(start, k.mul(quad, 2)), column, parts);
   for (int64_t m = 0; m < 2; ++m)
-    llvm::append_range(outer.rows,
-                       tile.loadScalars(view, At{k.index(m), Value(), parts, Value()}));
+    for (Value row : tile.loadScalars(view, At{k.index(m), Value(), parts, Value()}))
+      outer.rows.push_back(core.pack(row, row));
   return outer;
 }
 
@@ -68,14 +68,12 @@ Values ScanTensor::outerProduct(const Outer &outer, int64_t t, ValueRange sums) 
   int64_t held = tile.shape.held, m = t % 2;
   Values results(2 * held);
   for (int64_t j = 0; j < parts; ++j) {
-    Value row = k.select(isMine(t), outer.rows[m * parts + j], k.f32(0));
+    Value row = k.select(isMine(t), outer.rows[m * parts + j], core.gpu.i32(0));
     Values product(4, k.f32(0));
     auto place = [&](int64_t i) { return i / 2 * held + i % 2 * parts + j; };
     for (int64_t i = 0; i < 4 && !sums.empty(); ++i)
       product[i] = sums[place(i)];
-    core.multiplyTf32(product,
-                      {outer.high[2 * m], outer.high[2 * m + 1], outer.low[2 * m], outer.low[2 * m + 1]},
-                      {row, row});
+    core.multiply(product, {outer.x[2 * m], outer.x[2 * m + 1]}, row);
     for (int64_t i = 0; i < 4; ++i)
       results[place(i)] = product[i];
   }
@@ -200,13 +198,24 @@ Values mom::nextOnTensorCores(const ScanTensor &tensor, const ScanTensor::Outer 
   return next;
 }
 
-Values mom::advanceOnTensorCores(const ScanTile &tile, ValueRange states, Value start) {
-  ScanTensor tensor(tile, start);
-  ScanTensor::Outer outer = tensor.outer(tensor.inputs(), tile.B);
+Values mom::walkOnTensorCores(const ScanTile &tile, ValueRange states, Value start,
+                              const View &sums) {
   Values h(states);
-  for (int64_t t = 0; t < kTensorTokens; ++t) {
-    Values decays;
-    h = nextOnTensorCores(tensor, outer, h, t, decays, start);
+  for (int64_t first = 0; first < tile.shape.group; first += kTensorTokens) {
+    Value token = tile.k.add(start, first);
+    ScanTensor tensor(tile, token);
+    ScanTensor::Outer outer = tensor.outer(tensor.inputs(), tile.B);
+    std::optional<StateSums> ofStates;
+    if (sums)
+      ofStates.emplace(tensor, tile.C);
+    for (int64_t t = 0; t < kTensorTokens; ++t) {
+      Values decays;
+      h = nextOnTensorCores(tensor, outer, h, t, decays, token);
+      if (sums)
+        ofStates->add(h, t);
+    }
+    if (sums)
+      tensor.storeOwnTokens(ofStates->sums, sums);
   }
   return h;
 }

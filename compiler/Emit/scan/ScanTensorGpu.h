@@ -12,8 +12,8 @@
 //
 // With that no value changes lanes in the recurrence:
 //
-//     x[t] (x) M[t]       a product over the eight tokens, with 0 for M of the others.
-//                         x goes in two parts of 11 bits each, M has no more bits: exact.
+//     x[t] (x) M[t]       a product over two parts, of 8 bits each, of the eight tokens'
+//                         x, with 0 for M of the others. M has no more bits.
 //     sums over states    a product of the states, as they lie, and M[n, tokens]; column
 //                         t of it is what is wanted. States are cut to 11 bits.
 //     sums over channels  the states, rounded to bf16, are turned (movmatrix) and
@@ -46,8 +46,8 @@ public:
 
   /// x[tokens, channels] (x) M[tokens, states].
   struct Outer {
-    Values high, low; ///< [2 * own]: parts of x
-    Values rows;      ///< [2 * parts] of M: this lane's tokens, state g of each tile
+    Values x;    ///< [2 * own]: pairs of parts
+    Values rows; ///< [2 * parts] of M twice: this lane's tokens, state g of each tile
   };
   Outer outer(mlir::ValueRange x, const View &matrix) const;
   /// sums [own * held] + x[t] (x) M[t]; 0 where `sums` is empty.
@@ -118,7 +118,9 @@ private:
 /// States after token t of the group from `start` on, and how they decayed.
 Values nextOnTensorCores(const ScanTensor &tensor, const ScanTensor::Outer &inputs,
                          mlir::ValueRange states, int64_t t, Values &decays, mlir::Value start);
-/// States after the group.
-Values advanceOnTensorCores(const ScanTile &tile, mlir::ValueRange states, mlir::Value start);
+/// States after a group of the tile's shape; leaves the sums of states times C in
+/// `sums`, if given.
+Values walkOnTensorCores(const ScanTile &tile, mlir::ValueRange states, mlir::Value start,
+                         const View &sums);
 
 } // namespace mom

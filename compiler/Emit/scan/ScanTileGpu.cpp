@@ -19,7 +19,7 @@ ScanShape::ScanShape(KernelBuilder &k, const ScanOperands &op, int64_t tokens, i
 ScanShape ScanShape::withGroup(int64_t tokens) const {
   ScanShape shape = *this;
   shape.group = tokens;
-  shape.tensor = tensor && tokens == kTensorTokens;
+  shape.tensor = tensor && tokens % kTensorTokens == 0;
   return shape;
 }
 
@@ -45,11 +45,11 @@ LogicalResult ScanShape::check(KernelBuilder &k, const ScanOperands &op) const {
   for (Value matrix : {op.B, op.C})
     if (Type element = storedElement(matrix); !element.isBF16())
       return k.error() << "expected B and C of bf16 with knob 'unit' 1, but got " << element;
-  for (auto [name, value, wanted] : {std::tuple("channels", own, int64_t(2)),
-                                     {"group", group, kTensorTokens}})
-    if (value != wanted)
-      return k.error() << "expected " << wanted << " as knob '" << name << "' with unit 1, but got "
-                       << value;
+  if (own != 2)
+    return k.error() << "expected 2 as knob 'channels' with unit 1, but got " << own;
+  if (group % kTensorTokens)
+    return k.error() << "expected a multiple of " << kTensorTokens
+                     << " as knob 'group' with unit 1, but got " << group;
   if (lanes < kQuad || held < 2)
     return k.error() << "expected 4 or more as knob 'lanes' with unit 1, and 2 or more of the "
                      << states << " states for each, but got " << lanes << " lanes";
@@ -300,7 +300,7 @@ Value ScanTile::next(Value h, Value decay, Value input, Value B) const {
 
 Values ScanTile::advance(ValueRange states, Value start) const {
   if (shape.tensor)
-    return advanceOnTensorCores(*this, states, start);
+    return walkOnTensorCores(*this, states, start, View());
   Values h(states);
   for (int64_t t = 0; t < shape.group; ++t) {
     Token token = this->token(start, t, /*withC=*/false);

@@ -94,7 +94,7 @@ func.func @gradient(%u: !rows, %delta: !rows, %A: !A, %B: !states, %C: !states, 
 // CHECK-LABEL: llvm.func ptx_kernelcc @tensor$du(
 // CHECK:         scf.for {{.*}} iter_args
 // CHECK:           scf.for
-// CHECK-COUNT-8:     "llvm.nvvm.mma.m16n8k8.row.col.tf32"
+// CHECK-COUNT-8:     "llvm.nvvm.mma.m16n8k8.row.col.bf16"
 // CHECK-NOT:         "llvm.nvvm.mma
 // CHECK:           scf.for
 // CHECK-COUNT-4:     movmatrix
