@@ -94,7 +94,7 @@ Run::Run(const momrt::Program &program, int64_t rows, bool all) : rows(rows) {
     start += length;
   }
   counts = {1, rows, 1, int64_t(segments.size()), int64_t(segments.size())};
-  capacities = momrt::capacitiesOf(counts);
+  capacities = momrt::capacitiesOf(counts, 0);
   auto map = [&](int64_t bytes) {
     memory.push_back(std::make_unique<Mapped>(std::max<int64_t>(bytes, 4096)));
     mapped &= memory.back()->memory != MAP_FAILED;
