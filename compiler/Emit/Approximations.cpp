@@ -154,6 +154,16 @@ Value Approximations::expm1(Value x) {
   return IF(OGT, x, constant(60, x), exp(x), near);
 }
 
+Value Approximations::exp2OfNegative(Value x) {
+  // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of a sum.
+  Value shift = constant(12582912, x), least = constant(-126, x);
+  Value bounded = arith::MaximumFOp::create(b, loc, x, least);
+  Value sum = ADD(bounded, shift), r = SUB(bounded, SUB(sum, shift));
+  Value p = polynomial(r, {5.575465e-2, 2.4203533e-1, 6.9314718e-1, 1});
+  Value exponent = arith::ShLIOp::create(b, loc, asInteger(sum), integer(23, x));
+  return asFloat(ADDI(asInteger(p), exponent), x);
+}
+
 Value Approximations::decay(Value x) {
   Value bounded = IF(OLT, x, constant(-20, x), constant(-20, x), x);
   bounded = IF(OGT, bounded, constant(88, x), constant(88, x), bounded);

@@ -49,7 +49,7 @@ int64_t mom::scanUnit(KernelOp kernel) {
   static constexpr int64_t kFewest = 5, kMost = 128; // states
   Operation *anchor = anchorOf(kernel);
   int64_t states = statesOf(kernel);
-  if (!isGradient(kernel) || states < kFewest || states > kMost)
+  if (!anchor || states < kFewest || states > kMost)
     return 0;
   DenseSet<Type> types = storageOf(anchor, /*operands=*/5, std::nullopt);
   return types.size() == 1 && types.begin()->isBF16();
@@ -68,6 +68,9 @@ int64_t mom::scanThreads(KernelOp kernel) {
 }
 
 int64_t mom::scanTokens(KernelOp kernel) {
+  static constexpr int64_t kOnTensorCores = 64;
+  if (scanUnit(kernel) && !isGradient(kernel))
+    return kOnTensorCores;
   int64_t states = llvm::PowerOf2Ceil(std::max<int64_t>(statesOf(kernel), 16));
   // Floats in a matrix of a run: a gradient has one of each warp.
   int64_t most = (isGradient(kernel) ? 1024 : 4096) / states;
@@ -78,6 +81,8 @@ int64_t mom::scanTokens(KernelOp kernel) {
 }
 
 int64_t mom::scanGroup(KernelOp kernel) {
+  if (scanUnit(kernel)) // of eight: a walk along needs few registers, and hides waits with more
+    return isGradient(kernel) ? 8 : 16;
   int64_t held = llvm::divideCeil(statesOf(kernel), scanLanes(kernel));
   return held <= kHeldStates ? 8 : 4;
 }

@@ -5,7 +5,7 @@
 
 namespace mom {
 
-/// 1 where a gradient's rows are all bf16 and its states neither few nor many.
+/// 1 where all rows are bf16 and the states neither few nor many.
 int64_t scanUnit(KernelOp kernel);
 /// Threads that share a channel, so that each holds four states or a few more; two or
 /// a few more on tensor cores.

@@ -77,8 +77,8 @@ void ScanForwardGpu::segment(Value s) {
     tile.stage(walk, i, count, rows, data);
     tile.gpu.barrier();
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, k.add(i, 2 * shape.tokens));
-    Values next = run(tile, walk, s, i, count, sums, values.take_front(states));
     Values late = tile.fetchLate(rows);
+    Values next = run(tile, walk, s, i, count, sums, values.take_front(states));
     tile.gpu.barrier();
     tile.finish(walk, i, count, rows, data, late, pointwise, [&](At at, Value, Value) {
       return SmallVector<ScanTile::Bound>{{y, tile.loadSum(sums, at)}};

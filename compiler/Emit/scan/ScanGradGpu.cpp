@@ -141,11 +141,24 @@ Values ScanGradGpu::kept(const ScanTile &tile, const View &tileOfStates, Value i
 /// Walks the staged run's groups 0 .. groups - 1 and replaces the states.
 void ScanGradGpu::advanceGroups(const ScanTile &tile, const Tiles &tiles, Value groups,
                                 Values &states, bool keepThem) const {
-  states = k.loop(k.index(0), groups, 1, states, [&](Value g, ValueRange carried) {
-    if (keepThem)
-      keep(tile, tiles.groups, g, carried);
-    return tile.advance(carried, k.mul(g, shape.group));
-  });
+  auto walk = [&](Value first, Value end, int64_t together) {
+    states = k.loop(first, end, together, states, [&](Value g, ValueRange carried) {
+      Values states(carried);
+      for (int64_t i = 0; i < together; ++i) {
+        Value number = k.add(g, i);
+        if (keepThem)
+          keep(tile, tiles.groups, number, states);
+        states = tile.advance(states, k.mul(number, shape.group));
+      }
+      return states;
+    });
+  };
+  if (!shape.tensor)
+    return walk(k.index(0), groups, 1);
+  // What the second group waits for is under way while the first one is walked.
+  Value paired = k.mul(k.div(groups, 2), 2);
+  walk(k.index(0), paired, 2);
+  walk(paired, groups, 1);
 }
 
 /// Walks from the last checkpoint before token i to it, leaving the states before each
@@ -231,9 +244,8 @@ void ScanGradGpu::segment(Value s) {
     tile.stage(walk, i, count, rows, data);
     tile.gpu.barrier();
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, runAt(k.add(back, 2))),
-           nextStates = firstStates(runAt(k.add(back, 1)));
+           nextStates = firstStates(runAt(k.add(back, 1))), late = tile.fetchLate(rows);
     Values next = run(tile, tiles, count, states, gradients);
-    Values late = tile.fetchLate(rows);
     tile.gpu.barrier();
     finishParts(tile, tiles, walk, i, count);
     tile.finish(walk, i, count, rows, data, late, pointwise, [&](At at, Value u, Value delta) {

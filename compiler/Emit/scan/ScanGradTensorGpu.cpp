@@ -23,7 +23,7 @@ Values ScanGradGpu::groupOnTensorCores(const ScanTile &tile, const Tiles &tiles,
   }
 
   ScanTensor::Outer back = tensor.outer(tensor.ownTokens(tile.dyTile()), tile.C);
-  StateSums sumB(tensor, tile.B);
+  StateSums sumB(tensor, tile.B, /*rounded=*/true);
   QuadSums sumA(tensor);
   Values G(carried.take_front(values)), dA(carried.drop_front(values));
   for (int64_t t = shape.group; t--;) {

@@ -80,6 +80,14 @@ Values ScanTensor::outerProduct(const Outer &outer, int64_t t, ValueRange sums) 
   return results;
 }
 
+Values ScanTensor::rounded(ValueRange states) const {
+  Values pairs;
+  for (size_t first = 0; first < states.size(); first += 2 * parts)
+    for (int64_t j = 0; j < parts; ++j)
+      pairs.push_back(core.pack(states[first + j], states[first + parts + j]));
+  return pairs;
+}
+
 Values ScanTensor::stateOperand(const View &matrix) const {
   int64_t held = tile.shape.held;
   View view = tile.moved(matrix, k.add(start, group), k.mul(tile.lane, held), held);
@@ -112,28 +120,34 @@ Values ScanTensor::channelOperandOfInputs() const {
 // Sums
 //===----------------------------------------------------------------------===//
 
-StateSums::StateSums(const ScanTensor &tensor, const View &matrix)
-    : sums(4), tensor(tensor), operand(tensor.stateOperand(matrix)) {}
+StateSums::StateSums(const ScanTensor &tensor, const View &matrix, bool rounded)
+    : sums(4), tensor(tensor), rounded(rounded), operand(tensor.stateOperand(matrix)) {
+  if (rounded)
+    operand = tensor.rounded(operand);
+}
 
 void StateSums::add(ValueRange states, int64_t t) {
   int64_t parts = tensor.parts, held = 2 * parts;
-  Values product(4, tensor.k.f32(0));
+  Values product(4, tensor.k.f32(0)), pairs = rounded ? tensor.rounded(states) : Values();
   for (int64_t j = 0; j < parts; ++j)
-    tensor.core.multiplyTf32(
-        product, {states[j], states[held + j], states[parts + j], states[held + parts + j]},
-        {operand[j], operand[parts + j]});
+    if (rounded)
+      tensor.core.multiply(product, {pairs[j], pairs[parts + j]}, operand[j]);
+    else
+      tensor.core.multiplyTf32(
+          product, {states[j], states[held + j], states[parts + j], states[held + parts + j]},
+          {operand[j], operand[parts + j]});
   for (int64_t p = 0; p < 2; ++p)
     tensor.take(sums[t % 2 * 2 + p], product[2 * p + t % 2], t);
 }
 
 void ChannelSums::add(ValueRange states, int64_t t) {
-  int64_t parts = tensor.parts, held = 2 * parts;
+  int64_t parts = tensor.parts;
+  Values pairs = tensor.rounded(states);
   sums.resize(2 * parts);
   for (int64_t j = 0; j < parts; ++j) {
     Half half{{}, t, j};
     for (int64_t p = 0; p < 2; ++p)
-      half.turned.push_back(tensor.core.transpose(
-          tensor.core.pack(states[p * held + j], states[p * held + parts + j])));
+      half.turned.push_back(tensor.core.transpose(pairs[p * parts + j]));
     if (!waiting) {
       waiting = half;
       continue;
@@ -192,7 +206,8 @@ Values mom::nextOnTensorCores(const ScanTensor &tensor, const ScanTensor::Outer 
   Values delta = tile.ownChannels(tile.delta, start, t);
   Values next = tensor.outerProduct(outer, t);
   for (size_t n = 0; n < next.size(); ++n) {
-    decays.push_back(tile.decay(delta[n / tile.shape.held], tile.A[n]));
+    int64_t ordinal = t * next.size() + n;
+    decays.push_back(tile.decay(delta[n / tile.shape.held], tile.A[n], ordinal));
     next[n] = tile.k.fma(states[n], decays.back(), next[n]);
   }
   return next;
@@ -207,7 +222,7 @@ Values mom::walkOnTensorCores(const ScanTile &tile, ValueRange states, Value sta
     ScanTensor::Outer outer = tensor.outer(tensor.inputs(), tile.B);
     std::optional<StateSums> ofStates;
     if (sums)
-      ofStates.emplace(tensor, tile.C);
+      ofStates.emplace(tensor, tile.C, /*rounded=*/false);
     for (int64_t t = 0; t < kTensorTokens; ++t) {
       Values decays;
       h = nextOnTensorCores(tensor, outer, h, t, decays, token);

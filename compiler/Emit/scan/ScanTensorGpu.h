@@ -15,7 +15,8 @@
 //     x[t] (x) M[t]       a product over two parts, of 8 bits each, of the eight tokens'
 //                         x, with 0 for M of the others. M has no more bits.
 //     sums over states    a product of the states, as they lie, and M[n, tokens]; column
-//                         t of it is what is wanted. States are cut to 11 bits.
+//                         t of it is what is wanted. States are cut to 11 bits, or, where
+//                         sums over channels want them so too, rounded to bf16.
 //     sums over channels  the states, rounded to bf16, are turned (movmatrix) and
 //                         multiplied by x[channels, tokens].
 //     sums over a quad    a product with a matrix that is 1 in one column.
@@ -59,6 +60,10 @@ public:
   Values channelOperand(const View &x) const;
   Values channelOperandOfInputs() const; ///< of delta u
 
+  /// Values [held] or [own * held] as pairs of bf16, which lie in the columns 2 q and
+  /// 2 q + 1: [parts] or [own * parts].
+  Values rounded(mlir::ValueRange states) const;
+
   /// i1: whether token t is one of this lane's.
   mlir::Value isMine(int64_t t) const;
   /// Replaces `kept` by `value` in the lanes whose token t is.
@@ -73,13 +78,14 @@ private:
 /// Sums over a warp's states times M, of eight tokens in any order.
 class StateSums {
 public:
-  StateSums(const ScanTensor &tensor, const View &matrix);
+  StateSums(const ScanTensor &tensor, const View &matrix, bool rounded);
   void add(mlir::ValueRange states, int64_t t); ///< [own * held]
   Values sums; ///< [2 * own] of this lane's tokens and channels
 
 private:
   const ScanTensor &tensor;
-  Values operand;
+  const bool rounded;
+  Values operand; ///< [held], or [parts] of pairs
 };
 
 /// Sums over a warp's channels times x, of eight tokens in any order.

@@ -14,7 +14,7 @@ ScanShape::ScanShape(KernelBuilder &k, const ScanOperands &op, int64_t tokens, i
     : channels(channelsOf(op.u)), states(channelsOf(op.A)), threads(k.threads()),
       lanes(k.knob("lanes")), own(k.knob("channels")),
       held(llvm::PowerOf2Ceil(llvm::divideCeil(states, lanes))), tokens(tokens), group(group),
-      exact(k.knob("exact")), tensor(k.knob("unit")) {}
+      exact(k.knob("exact")), polynomials(k.knob("exp2_fma")), tensor(k.knob("unit")) {}
 
 ScanShape ScanShape::withGroup(int64_t tokens) const {
   ScanShape shape = *this;
@@ -287,6 +287,12 @@ Value ScanTile::decay(Value delta, Value a) const {
   if (shape.exact)
     return Approximations{k.b, k.loc}.decay(x);
   return gpu.intrinsic("llvm.nvvm.ex2.approx.ftz.f", k.b.getF32Type(), x);
+}
+
+Value ScanTile::decay(Value delta, Value a, int64_t ordinal) const {
+  if (shape.exact || ordinal * shape.polynomials % 16 >= shape.polynomials)
+    return decay(delta, a);
+  return Approximations{k.b, k.loc}.exp2OfNegative(mul(delta, a));
 }
 
 Value ScanTile::decayed(Value h, Value decay) const {

@@ -51,6 +51,7 @@ struct ScanShape {
   int64_t tokens; ///< of a run
   int64_t group;  ///< tokens of a run that are walked without a branch
   bool exact;
+  int64_t polynomials; ///< of 16 exponentials on tensor cores' walks
   bool tensor;    ///< sums over states and channels are tensor cores' work
 
   int64_t slots() const { return lanes * held; } ///< states with padding
@@ -159,6 +160,8 @@ public:
   /// [own] of such a tile, at a token likewise.
   Values ownChannels(const View &tile, mlir::Value start, int64_t t) const;
   mlir::Value decay(mlir::Value delta, mlir::Value a) const;
+  /// The same as the `ordinal`-th of many: knob `exp2_fma` of 16 are polynomials.
+  mlir::Value decay(mlir::Value delta, mlir::Value a, int64_t ordinal) const;
   /// exp(delta A) h, from the decay
   mlir::Value decayed(mlir::Value h, mlir::Value decay) const;
   /// h after a token.

@@ -62,7 +62,7 @@ func.func @hand_40_16(%batch: !mom.batch, %u: tensor<?x40xf32, #mom.rows<token>>
     %Cn = arith.truncf %C_ : tensor<?x16xf32, #mom.rows<token>> to tensor<?x16xbf16, #mom.rows<token>>
     mom.yield %Bn, %Cn : tensor<?x16xbf16, #mom.rows<token>>, tensor<?x16xbf16, #mom.rows<token>>
   }
-  %0:2 = mom.kernel scan "y" (%x#0, %x#1, %A, %n#0, %n#1, %batch) schedule {threads = 64 : i64, lanes = 4 : i64, tokens = 16 : i64, unit = 1 : i64, channels = 2 : i64, group = 8 : i64, exact = 0 : i64}
+  %0:2 = mom.kernel scan "y" (%x#0, %x#1, %A, %n#0, %n#1, %batch) schedule {threads = 64 : i64, lanes = 4 : i64, tokens = 16 : i64, exp2_fma = 5 : i64, unit = 1 : i64, channels = 2 : i64, group = 8 : i64, exact = 0 : i64}
       : (tensor<?x40xbf16, #mom.rows<token>>, tensor<?x40xbf16, #mom.rows<token>>, tensor<40x16xf32>, tensor<?x16xbf16, #mom.rows<token>>, tensor<?x16xbf16, #mom.rows<token>>, !mom.batch) -> (tensor<?x40xf32, #mom.rows<token>>, tensor<?x640xf32, #mom.rows<chunk of 64>>) {
   ^bb0(%u_: tensor<?x40xbf16, #mom.rows<token>>, %d_: tensor<?x40xbf16, #mom.rows<token>>, %A_: tensor<40x16xf32>, %B_: tensor<?x16xbf16, #mom.rows<token>>, %C_: tensor<?x16xbf16, #mom.rows<token>>, %batch_: !mom.batch):
     %uw = arith.extf %u_ : tensor<?x40xbf16, #mom.rows<token>> to tensor<?x40xf32, #mom.rows<token>>
