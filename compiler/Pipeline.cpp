@@ -87,6 +87,7 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
     passes.addPass(createWindowRowsPass());
     // Last before storage: what crosses kernels is what costs.
     passes.addPass(createFormKernelsPass({options.fuse}));
+    passes.addPass(createCSEPass()); // of what a kernel makes twice
     passes.addPass(createVerifyOrderPass());
     return;
   case Stage::Stored:

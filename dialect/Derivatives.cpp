@@ -209,8 +209,8 @@ Gradients ScanOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<boo
   bool wantsInit = getInit() && active.back();
   auto grad = ScanGradOp::create(
       b, getLoc(), getU().getType(), getDelta().getType(), getA().getType(), getB().getType(),
-      getC().getType(), wantsInit ? getInit().getType() : Type(), getU(), getDelta(), getA(),
-      getB(), getC(), getBatch(), dy, getInit(), getCheckpoints(), dfinal, getReverseAttr());
+      getC().getType(), wantsInit ? getInit().getType() : Type(), /*y=*/Type(), getU(),
+      getDelta(), getA(), getB(), getC(), getBatch(), dy, getInit(), getCheckpoints(), dfinal, getReverseAttr());
   for (unsigned i = 0; i < 5; ++i) // u, delta, A, B, C
     if (active[i])
       result[i] = grad->getResult(i);

@@ -2,8 +2,13 @@
 //
 // The cut follows the uses: what the forward results need is forward, the rest
 // is backward. A forward value that backward reads is saved, or computed again from
-// other saved values where only cheap work lies between and fewer bytes are kept.
+// other saved values where only cheap work lies between and fewer bytes are kept. Where
+// memory is short a scan's result need not be kept if its gradient comes before its
+// readers: that meets the states again.
 #include "dialect/Mom.h"
+
+#include "mlir/Analysis/TopologicalSortUtils.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace mom {
 #define GEN_PASS_DECL_PARTITIONPASS
@@ -17,13 +22,25 @@ using namespace mom;
 /// No work at all: a view, a name or a constant.
 static bool isFree(Operation *op) { return isa<ModalityRouteOp, arith::ConstantOp, SplitOp>(op); }
 
+/// What counts as cheap.
+struct Recompute {
+  int64_t level;
+  bool sequence;
+};
+
+/// Products over at most so many channels are bound by the bytes of their result.
+static constexpr int64_t kThin = 128;
+
 /// Work that costs less than storing and loading its result; with `sequence` also
-/// convolutions, which read each row a few times from a cache.
-static bool isCheap(Operation *op, bool sequence) {
+/// convolutions, which read each row a few times from a cache. Thin products cost a
+/// little more than they save.
+static bool isCheap(Operation *op, Recompute recompute) {
   if (isFree(op) || isa<BroadcastOp, PresentOp, OneHotOp, RmsNormOp>(op))
     return true;
   if (auto conv = dyn_cast<Conv1dOp>(op))
-    return sequence && !conv.getFinal();
+    return recompute.sequence && !conv.getFinal();
+  if (auto linear = dyn_cast<LinearOp>(op))
+    return recompute.level > 1 && channelsOf(linear.getX()) <= kThin;
   return op->hasTrait<OpTrait::Elementwise>();
 }
 
@@ -51,8 +68,7 @@ struct Halves {
 /// One joint function on its way to two.
 class Cut {
 public:
-  Cut(func::FuncOp joint, bool recompute, bool sequence)
-      : joint(joint), sequence(sequence) {
+  Cut(func::FuncOp joint, Recompute recompute) : joint(joint), recompute(recompute) {
     carried = joint->getAttrOfType<IntegerAttr>(attr::kCarried).getInt();
     inputs = joint.getNumArguments() - carried;
     auto returned = joint.getBody().front().getTerminator()->getOperands();
@@ -60,9 +76,10 @@ public:
       markForward(result);
     for (Value gradient : returned.drop_front(carried))
       markBackward(gradient);
-    if (recompute)
-      while (saveLess())
-        ;
+    while (recompute.level && saveLess())
+      ;
+    if (recompute.level > 1)
+      findAgain();
     backward.clear();
     seen.clear();
     for (Value gradient : returned.drop_front(carried))
@@ -92,6 +109,10 @@ private:
   void markBackward(Value value) {
     if (!seen.insert(value).second || saved.contains(value))
       return;
+    if (ScanGradOp grad = again.lookup(value)) {
+      markBackward(grad.getDu());
+      return;
+    }
     Operation *op = value.getDefiningOp();
     if (!op) {
       auto argument = cast<BlockArgument>(value);
@@ -101,8 +122,8 @@ private:
         saved.insert(value);
       return;
     }
-    bool again = isCondition(value) || isFree(op) || recomputed.contains(op);
-    if (forward.contains(op) && !again) {
+    bool repeats = isCondition(value) || isFree(op) || recomputed.contains(op);
+    if (forward.contains(op) && !repeats) {
       saved.insert(value);
       return;
     }
@@ -122,7 +143,7 @@ private:
         leaves.insert(value);
       return;
     }
-    if (!isCheap(op, sequence) && !isCondition(value)) {
+    if (!isCheap(op, recompute) && !isCondition(value)) {
       leaves.insert(value);
       return;
     }
@@ -139,7 +160,7 @@ private:
       SetVector<Operation *> ops;
       DenseSet<Value> visited;
       Operation *op = value.getDefiningOp();
-      if (!op || op->getNumResults() != 1 || !isCheap(op, sequence))
+      if (!op || op->getNumResults() != 1 || !isCheap(op, recompute))
         continue;
       findLeaves(value, leaves, ops, visited);
       int64_t more = 0;
@@ -154,6 +175,31 @@ private:
       return true;
     }
     return false;
+  }
+
+  /// Scans' results that backward reads after the gradient of their scan.
+  void findAgain() {
+    joint.walk([&](ScanGradOp grad) {
+      auto scan = grad.getCheckpoints() ? grad.getCheckpoints().getDefiningOp<ScanOp>() : ScanOp();
+      if (!scan || !saved.contains(scan.getY()))
+        return;
+      Value y = scan.getY();
+      DenseSet<Value> visited;
+      if (llvm::any_of(grad->getOperands(), [&](Value v) { return needs(v, y, visited); }))
+        return;
+      saved.remove(y);
+      again[y] = grad;
+    });
+  }
+
+  /// Whether backward needs `y` to compute `value`.
+  bool needs(Value value, Value y, DenseSet<Value> &visited) {
+    if (value == y)
+      return true;
+    Operation *op = value.getDefiningOp();
+    if (!op || saved.contains(value) || !visited.insert(value).second)
+      return false;
+    return llvm::any_of(dependencies(op), [&](Value v) { return needs(v, y, visited); });
   }
 
   /// The operands whose values an op reads. A broadcast reads the shape of
@@ -231,9 +277,35 @@ private:
       map.map(value, argument);
       argument.setLoc(value.getLoc());
     }
+    for (auto [y, grad] : again) // until the gradient is there
+      map.map(y, func.getBody().front().addArgument(y.getType(), y.getLoc()));
     auto results = joint.getBody().front().getTerminator()->getOperands().drop_front(carried);
     fill(func, backward, map, SmallVector<Value>(results));
+    for (auto [y, grad] : again)
+      giveAgain(cast<ScanGradOp>(map.lookup(grad.getDu()).getDefiningOp()),
+                cast<BlockArgument>(map.lookup(y)));
     return func;
+  }
+
+  /// The gradient of a scan also returns the scan's result, which replaces `argument`.
+  static void giveAgain(ScanGradOp grad, BlockArgument argument) {
+    OpBuilder b(grad);
+    auto more = ScanGradOp::create(
+        b, grad.getLoc(), grad.getDu().getType(), grad.getDdelta().getType(),
+        grad.getDA().getType(), grad.getDB().getType(), grad.getDC().getType(),
+        grad.getDinit() ? grad.getDinit().getType() : Type(), argument.getType(), grad.getU(),
+        grad.getDelta(), grad.getA(), grad.getB(), grad.getC(), grad.getBatch(), grad.getDy(),
+        grad.getInit(), grad.getCheckpoints(), grad.getDfinal(), grad.getReverseAttr());
+    more.getY().setLoc(argument.getLoc());
+    argument.replaceAllUsesWith(more.getY());
+    grad.replaceAllUsesWith(more->getResults().drop_back());
+    grad.erase();
+    Block *block = argument.getOwner();
+    block->eraseArgument(argument.getArgNumber());
+    sortTopologically(block); // some readers stood before the gradient
+    auto func = cast<func::FuncOp>(block->getParentOp());
+    func.setFunctionType(
+        b.getFunctionType(block->getArgumentTypes(), func.getFunctionType().getResults()));
   }
 
   static void mapArguments(ArrayRef<BlockArgument> from, Block::BlockArgListType to,
@@ -245,10 +317,11 @@ private:
   }
 
   func::FuncOp joint;
-  bool sequence;
+  Recompute recompute;
   unsigned carried, inputs;
   SetVector<Operation *> forward, backward, recomputed;
   SetVector<Value> saved;
+  llvm::MapVector<Value, ScanGradOp> again; ///< results that a gradient gives again
   DenseSet<Value> seen;
 };
 
@@ -267,7 +340,7 @@ public:
         visit(func, symbols, joints);
     for (func::FuncOp joint : joints) {
       replaceCalls(joint);
-      halves[joint.getSymNameAttr()] = Cut(joint, recompute, sequence).build(symbols);
+      halves[joint.getSymNameAttr()] = Cut(joint, {recompute, sequence}).build(symbols);
     }
     for (auto func : module.getOps<func::FuncOp>())
       replaceCalls(func);

@@ -241,13 +241,32 @@ private:
         if (auto found = index.find(user); found != index.end())
           targets.insert(cluster[found->second]);
       targets.remove(cluster[i]);
-      for (unsigned target : targets) {
-        Assignment moved = cluster;
-        moved[i] = target;
-        candidates.push_back({std::move(moved), {target, cluster[i]}});
-      }
+      for (unsigned target : targets)
+        for (const SmallVector<unsigned> &together : {SmallVector<unsigned>{i}, treeOf(i)}) {
+          Assignment moved = cluster;
+          for (unsigned op : together)
+            moved[op] = target;
+          candidates.push_back({std::move(moved), {target, cluster[i]}});
+        }
     }
     return take(candidates);
+  }
+
+  /// An op and the pointwise ops of its kernel that work for it alone.
+  SmallVector<unsigned> treeOf(unsigned root) const {
+    SmallVector<unsigned> tree = {root};
+    for (unsigned i = 0; i < tree.size(); ++i)
+      for (Value operand : ops[tree[i]]->getOperands()) {
+        auto from = maker(operand);
+        if (from && cluster[*from] == cluster[root] && isPointwise(ops[*from]) &&
+            !isCondition(ops[*from]) && !llvm::is_contained(tree, *from) &&
+            llvm::all_of(ops[*from]->getUsers(), [&](Operation *user) {
+              auto found = index.find(user);
+              return found != index.end() && llvm::is_contained(tree, found->second);
+            }))
+          tree.push_back(*from);
+      }
+    return tree;
   }
 
   SmallVector<Operation *> ops;
@@ -338,14 +357,35 @@ private:
   /// A condition has one user, and shares its kernel. So may what is spread over rows:
   /// its bytes are those of one row, so each kernel spreads it for itself.
   static void repeatForUsers(func::FuncOp func) {
+    DenseMap<Value, Value> givens = functionsOfOne(func);
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(func.getBody().front()))) {
-      if (!(isCondition(&op) || isa<BroadcastOp>(op)) || op.use_empty())
+      if (op.use_empty() || !(isCondition(&op) || isa<BroadcastOp>(op) ||
+                              (op.getNumResults() == 1 && givens.contains(op.getResult(0)))))
         continue;
       OpBuilder b(op.getContext());
       b.setInsertionPointAfter(&op);
       for (OpOperand &use : llvm::make_early_inc_range(llvm::drop_begin(op.getUses())))
-        use.set(b.clone(op)->getResult(0));
+        if (isKernelWork(use.getOwner()))
+          use.set(b.clone(op)->getResult(0));
     }
+  }
+
+  /// Values that pointwise work makes of one value that lies in memory, and of what is
+  /// spread over rows: a kernel that reads that value makes them for itself.
+  static DenseMap<Value, Value> functionsOfOne(func::FuncOp func) {
+    DenseMap<Value, Value> givens; // each with that value
+    for (Operation &op : func.getBody().front()) {
+      if (!op.hasTrait<OpTrait::Elementwise>() || op.getNumResults() != 1 || isCondition(&op) ||
+          !isRows(op.getResult(0).getType()))
+        continue;
+      SetVector<Value> sources;
+      for (Value operand : op.getOperands())
+        if (!operand.getDefiningOp<BroadcastOp>())
+          sources.insert(isa<BlockArgument>(sourceOf(operand)) ? operand : givens.lookup(operand));
+      if (sources.size() == 1 && sources.front())
+        givens[op.getResult(0)] = sources.front();
+    }
+    return givens;
   }
 
   /// A broadcast stands before its first user and takes its shape from what

@@ -54,9 +54,10 @@ LogicalResult ScanGradGpu::check() {
       kinds.push_back({outputs, isC});
   for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
     Value yielded = withoutStorage(k.yielded(i));
-    if (yielded.getDefiningOp() == op && yielded != op.getDu() && yielded != op.getDdelta())
+    if (yielded.getDefiningOp() == op && yielded != op.getDu() && yielded != op.getDdelta() &&
+        yielded != op.getY())
       continue;
-    if (failed(checkPointwise(k, yielded, {op.getDu(), op.getDdelta()})))
+    if (failed(checkPointwise(k, yielded, {op.getDu(), op.getDdelta(), op.getY()})))
       return failure();
     pointwise.push_back(i);
   }
@@ -188,12 +189,17 @@ void ScanGradGpu::segment(Value s) {
   SmallVector<Value> after;
   for (unsigned output : pointwise)
     after.push_back(k.yielded(output));
+  SmallVector<Value> results = {op.getDu(), op.getDdelta()};
+  if (op.getY())
+    results.push_back(op.getY());
   ScanTile tile(k, operands, shape, k.rem(k.block(), shape.blocks()), /*staged=*/op.getDy(), after,
-                {op.getDu(), op.getDdelta()}, /*needsC=*/true);
+                results, /*needsC=*/true);
   int64_t runsOfChunk = chunk / tokens;
   Tiles tiles;
   tiles.sumA = tile.sumTile();
   tiles.sumB = tile.sumTile();
+  if (op.getY())
+    tiles.y = tile.sumTile();
   tiles.groups = privateTile(shape.rounded() / shape.group);
   if (runsOfChunk > 1)
     tiles.runs = privateTile(runsOfChunk);
@@ -252,8 +258,11 @@ void ScanGradGpu::segment(Value s) {
       Value sumA = tile.loadSum(tiles.sumA, at), sumB = tile.loadSum(tiles.sumB, at);
       if (!shape.exact) // A was A log2(e)
         sumA = tile.mul(sumA, k.splat(k.f32(0.693147180559945309), at.lanes));
-      return SmallVector<ScanTile::Bound>{{op.getDu(), tile.mul(delta, sumB)},
-                                          {op.getDdelta(), k.fma(u, sumB, sumA)}};
+      SmallVector<ScanTile::Bound> values = {{op.getDu(), tile.mul(delta, sumB)},
+                                             {op.getDdelta(), k.fma(u, sumB, sumA)}};
+      if (tiles.y)
+        values.push_back({op.getY(), tile.loadSum(tiles.y, at)});
+      return values;
     });
     for (ValueRange more :
          {ValueRange(nextStates), ValueRange(nextData), ahead, ValueRange(nextRows)})
@@ -300,13 +309,13 @@ Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
     decays.push_back(decay);
   }
 
-  Values G(carried.take_front(values)), dA(values), sumsA, sumsB;
-  SmallVector<ScatteredSums> overChannels;                        // of each token, from the last
-  SmallVector<std::pair<ScatteredSums, ScatteredSums>> overLanes; // of some tokens, likewise
+  Values G(carried.take_front(values)), dA(values), sumsA, sumsB, sumsY;
+  SmallVector<ScatteredSums> overChannels;              // of each token, from the last
+  SmallVector<SmallVector<ScatteredSums, 3>> overLanes; // of some tokens, likewise
   for (int64_t t = shape.group; t--;) {
     ScanTile::Token token = tile.token(start, t, /*withC=*/true);
     Values dy = tile.ownChannels(tile.dyTile(), start, t);
-    Values ofB(held), ofC(held), sumA(shape.own), sumB(shape.own);
+    Values ofB(held), ofC(held), sumA(shape.own), sumB(shape.own), y(tiles.y ? shape.own : 0);
     auto addTo = [&](Value &sum, Value x, Value y) {
       sum = sum ? k.fma(x, y, sum) : tile.mul(x, y);
     };
@@ -317,6 +326,8 @@ Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
       addTo(dA[n], token.delta[p], gp);
       addTo(sumA[p], tile.A[n], gp);
       addTo(sumB[p], g, token.B[j]);
+      if (tiles.y)
+        addTo(y[p], token.C[j], h[t + 1][n]);
       addTo(ofB[j], g, token.input[p]);
       addTo(ofC[j], dy[p], h[t + 1][n]);
       G[n] = tile.decayed(g, decays[t][n]);
@@ -328,19 +339,24 @@ Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
       overChannels.push_back(ScatteredSums(k, ofChannels, Gpu::kWarp, shape.lanes));
     sumsA.insert(sumsA.begin(), sumA.begin(), sumA.end());
     sumsB.insert(sumsB.begin(), sumB.begin(), sumB.end());
+    sumsY.insert(sumsY.begin(), y.begin(), y.end());
     if (t % shape.sumGroup())
       continue;
-    overLanes.push_back({tile.laneSums(sumsA), tile.laneSums(sumsB)});
-    sumsA.clear();
-    sumsB.clear();
+    overLanes.push_back({});
+    for (Values *sums : {&sumsA, &sumsB, &sumsY}) {
+      if (!sums->empty())
+        overLanes.back().push_back(tile.laneSums(*sums));
+      sums->clear();
+    }
   }
   // Stored together: nothing in a group is loaded after a store that it might depend on.
   for (auto [i, sums] : llvm::enumerate(llvm::reverse(overChannels)))
     storeChannelSums(tile, tiles, k.add(start, i), sums);
+  const View *places[] = {&tiles.sumA, &tiles.sumB, &tiles.y};
   for (auto [i, sums] : llvm::enumerate(llvm::reverse(overLanes))) {
     Value token = k.add(start, i * shape.sumGroup());
-    tile.storeLaneSums(sums.first, tiles.sumA, token);
-    tile.storeLaneSums(sums.second, tiles.sumB, token);
+    for (auto [sum, place] : llvm::zip_first(sums, places))
+      tile.storeLaneSums(sum, *place, token);
   }
 
   // dA sums over a whole segment: what each sum rounds off is added to the next.

@@ -59,7 +59,8 @@ static cl::opt<int64_t> scanCheckpoint("scan-checkpoint",
                                        cl::desc("tokens between two saved states of a scan; 0: 16 "
                                                 "on a CPU, 64 on a GPU"),
                                        cl::init(0), cl::cat(compileOptions));
-static cl::opt<bool> recompute("recompute", cl::desc("pointwise values again in backward"),
+static cl::opt<int> recompute("recompute",
+                              cl::desc("in backward: 0 nothing, 1 what is cheap, 2 more, for less memory"),
                                cl::init(true), cl::cat(compileOptions));
 static cl::opt<bool> fuse("fuse", cl::desc("ops into kernels"), cl::init(true),
                           cl::cat(compileOptions));
