@@ -229,9 +229,11 @@ Value Approximations::silu(Value x) {
 }
 
 Value Approximations::softplus(Value x) {
-  // log1p of y = exp(-|x|) in [0, 1]: 1 + y is normal, and no case is special.
-  Value size = math::AbsFOp::create(b, loc, x), one = constant(1, x);
-  Value y = exp(arith::NegFOp::create(b, loc, size)), u = ADD(y, one);
-  Value log = ADD(logNormal(u, Value()), divide(SUB(y, SUB(u, one)), u));
-  return ADD(IF(OGT, x, constant(0, x), x, constant(0, x)), log);
+  // max(x, 0) + log1p(y) for y = exp(-|x|) in [0, 1]. Minimax for the relative error of
+  // y p(y): 3.1e-8.
+  Value y = exp(arith::NegFOp::create(b, loc, math::AbsFOp::create(b, loc, x)));
+  Value p = polynomial(y, {5.2326941114e-3, -2.9505237283e-2, 7.8225947828e-2, -1.3663245297e-1,
+                           1.9106006445e-1, -2.4842982110e-1, 3.3319096792e-1, -4.9999493140e-1,
+                           9.9999996988e-1});
+  return fma(y, p, IF(OGT, x, constant(0, x), x, constant(0, x)));
 }

@@ -144,13 +144,15 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
              2 * (rows * columns + 64 * threads) <= 65536;
   int64_t blocks = given("blocks", two ? 2 : 1);
   // Drafts of tensor maps and barriers take 2 KB, the first stage's alignment one more.
-  int64_t fitting = (sharedBytes(architecture, blocks) - (tma ? 3072 : 0)) / stageBytes;
+  int64_t inner = given("tile_inner", unit == ProductUnit::Fma ? 16 : 64);
+  int64_t fitting = (sharedBytes(architecture, blocks) - (tma ? 3072 : 0)) / stageBytes /
+                    std::max<int64_t>(inner / 64, 1);
   return llvm::StringSwitch<int64_t>(knob)
       .Case("unit", static_cast<int64_t>(usual))
       .Case("threads", threads)
       .Case("tile_rows", 128)
       .Case("tile_columns", columns)
-      .Case("tile_inner", unit == ProductUnit::Fma ? 16 : 64)
+      .Case("tile_inner", inner)
       .Case("stages", unit == ProductUnit::Fma ? 2 : std::clamp<int64_t>(fitting, least, tma ? 8 : 4))
       .Case("blocks", blocks)
       .Case("pingpong", rows * columns <= 128 * 160)

@@ -7,7 +7,6 @@
 
 #include "compiler/Emit/Gpu.h"
 #include "compiler/Emit/Pointwise.h"
-#include "compiler/Emit/TensorCore.h"
 #include "compiler/Emit/product/TmaGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -198,7 +197,7 @@ LogicalResult LinearEmitter::emitTma() {
                               k.index(shape.rows));
     tile.firstRow = tile.map = k.index(0);
     tile.firstColumn = k.mul(gpu.toI64(column), shape.columns);
-    tile.steps = k.index(llvm::divideCeil(inner, TensorCore::kPanel));
+    tile.steps = k.index(llvm::divideCeil(inner, shape.inner));
     tile.aLine = tile.rows.begin;
     tile.bLine = transposed ? k.index(0) : tile.firstColumn;
     return tile;

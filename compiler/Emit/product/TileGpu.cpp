@@ -46,9 +46,11 @@ FailureOr<TileShape> mom::tileShape(KernelBuilder &k) {
       return failure();
     return s;
   }
-  if (failed(require(s.inner == 64, "expected 64 as knob 'tile_inner' of a product on tensor "
-                                    "cores, but got " +
-                                        Twine(s.inner))) ||
+  if (failed(s.unit == ProductUnit::Tma
+                 ? divides("tile_inner", s.inner, 64)
+                 : require(s.inner == 64, "expected 64 as knob 'tile_inner' of a product on "
+                                          "tensor cores, but got " +
+                                              Twine(s.inner))) ||
       failed(require(s.stages >= 2,
                      "expected at least 2 as knob 'stages', but got " + Twine(s.stages))) ||
       failed(require(s.threads <= 512, "expected at most 512 as knob 'threads' of a product on "

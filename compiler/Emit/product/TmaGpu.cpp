@@ -71,6 +71,9 @@ void TmaProduct::makeMaps(TensorMaps &tensorMaps) {
 // The ring of stages
 //===----------------------------------------------------------------------===//
 
+/// Bytes of 64 k of both operands; a stage has `inner` / 64 of them, one after the other.
+int64_t TmaProduct::partBytes() const { return bytesOf(a) + bytesOf(b); }
+
 /// The stage after one, and the parity of its phase.
 SmallVector<Value> TmaProduct::next(Value stage, Value parity) {
   Value following = k.add(stage, 1);
@@ -80,8 +83,7 @@ SmallVector<Value> TmaProduct::next(Value stage, Value parity) {
 }
 
 void TmaProduct::copyStep(const TmaOperand &operand, Value map, const TmaTile &tile, Value line,
-                          Value channel, Value step, Value shared, Value barrier) {
-  Value inner = k.mul(step, 64);
+                          Value channel, Value inner, Value shared, Value barrier) {
   if (operand.innerLast) {
     SmallVector<Value> places = {inner, line};
     if (operand.run) {
@@ -103,19 +105,24 @@ void TmaProduct::copyStep(const TmaOperand &operand, Value map, const TmaTile &t
 
 void TmaProduct::produce(Value tiles, Locate locate) {
   k.loop(k.index(0), k.index(2 * maps), 1, [&](Value map) { tensorMaps->acquire(map); });
-  int64_t bytes = bytesOf(a) + bytesOf(b);
+  int64_t parts = shape.inner / TensorCore::kPanel;
   SmallVector<Value> start = {k.index(0), gpu.i32(1)};
   k.loop(k.block(), tiles, k.knob("grid"), start, [&](Value number, ValueRange carried) {
     TmaTile tile = locate(number);
     return k.loop(k.index(0), tile.steps, 1, carried, [&](Value step, ValueRange values) {
       Value stage = values[0];
       empty->wait(stage, values[1]);
-      full->arriveExpecting(stage, bytes);
+      full->arriveExpecting(stage, parts * partBytes());
       Value barrier = full->address(stage);
-      Value left = k.address(stages, k.b.getI8Type(), k.mul(stage, bytes));
-      Value right = k.address(left, k.b.getI8Type(), k.index(bytesOf(a)));
-      copyStep(a, tile.map, tile, tile.aLine, tile.firstRow, step, left, barrier);
-      copyStep(b, k.add(tile.map, maps), tile, tile.bLine, tile.firstColumn, step, right, barrier);
+      for (int64_t part = 0; part < parts; ++part) {
+        Value inner = k.add(k.mul(step, shape.inner), part * TensorCore::kPanel);
+        Value offset = k.add(k.mul(stage, parts * partBytes()), part * partBytes());
+        Value left = k.address(stages, k.b.getI8Type(), offset);
+        Value right = k.address(left, k.b.getI8Type(), k.index(bytesOf(a)));
+        copyStep(a, tile.map, tile, tile.aLine, tile.firstRow, inner, left, barrier);
+        copyStep(b, k.add(tile.map, maps), tile, tile.bLine, tile.firstColumn, inner, right,
+                 barrier);
+      }
       return next(stage, values[1]);
     });
   });
@@ -129,7 +136,8 @@ void TmaProduct::produce(Value tiles, Locate locate) {
 /// turns, one looks at the stages only after the other has seen all of its own: a barrier
 /// tells a phase from the next, but not from the one after.
 SmallVector<Value> TmaProduct::multiply(Value consumer, Value taken, Value turn, Value steps) {
-  int64_t rows = shape.rows / (shape.pingpong ? 1 : 2), bytes = bytesOf(a) + bytesOf(b);
+  int64_t rows = shape.rows / (shape.pingpong ? 1 : 2);
+  int64_t parts = shape.inner / TensorCore::kPanel;
   Value firstRow = shape.pingpong ? k.index(0) : k.mul(consumer, rows);
   WgmmaStep step(k, a.view.element, {stages, a.innerLast, a.outer},
                  {k.address(stages, k.b.getI8Type(), k.index(bytesOf(a))), b.innerLast, b.outer},
@@ -152,7 +160,10 @@ SmallVector<Value> TmaProduct::multiply(Value consumer, Value taken, Value turn,
     Value stage = values.drop_back().back();
     full->wait(stage, values.back());
     Value later = k.less(k.index(0), number);
-    step.multiply(sums, k.mul(stage, bytes), later);
+    SmallVector<Value> offsets;
+    for (int64_t part = 0; part < parts; ++part)
+      offsets.push_back(k.add(k.mul(stage, parts * partBytes()), part * partBytes()));
+    step.multiply(sums, offsets, later);
     TensorCore(k, a.view.element).waitGroup(1); // the step before is over
     release(stage, arith::AndIOp::create(k.b, k.loc, leads, later));
     llvm::append_range(sums, next(stage, values.back()));
@@ -205,7 +216,7 @@ Value TmaProduct::consumers() {
 
 void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
   tensorMaps.emplace(k, 2 * maps, k.knob("grid"));
-  stages = k.shared(shape.stages * (bytesOf(a) + bytesOf(b)), 1024);
+  stages = k.shared(shape.stages * shape.inner / TensorCore::kPanel * partBytes(), 1024);
   full.emplace(k, shape.stages);
   empty.emplace(k, shape.stages);
   turns.emplace(k, 2);

@@ -33,7 +33,7 @@ struct TmaTile {
   mlir::Value firstRow, firstColumn; ///< of the tile, in C
   mlir::Value item;                  ///< of a weight gradient: the matrix that it is part of
   mlir::Value map;                   ///< of each operand
-  mlir::Value steps;                 ///< of 64 k, at least 1
+  mlir::Value steps;                 ///< of `inner` k, at least 1
   mlir::Value aLine, bLine;          ///< first ones; of weights in their group
 };
 
@@ -60,11 +60,12 @@ public:
 
 private:
   int64_t bytesOf(const TmaOperand &operand) const;
+  int64_t partBytes() const;
   void makeMaps(TensorMaps &tensorMaps);
   void produce(mlir::Value tiles, Locate locate);
   void consume(mlir::Value tiles, Locate locate, Finish finish);
   void copyStep(const TmaOperand &operand, mlir::Value map, const TmaTile &tile, mlir::Value line,
-                mlir::Value channel, mlir::Value step, mlir::Value shared, mlir::Value barrier);
+                mlir::Value channel, mlir::Value inner, mlir::Value shared, mlir::Value barrier);
   mlir::SmallVector<mlir::Value> multiply(mlir::Value consumer, mlir::Value taken,
                                           mlir::Value turn, mlir::Value steps);
   mlir::SmallVector<mlir::Value> next(mlir::Value stage, mlir::Value parity);

@@ -31,20 +31,24 @@ WgmmaStep::WgmmaStep(KernelBuilder &k, Type element, const WgmmaOperand &a, cons
   right = core.descriptor(b.shared, panelBytes(b));
 }
 
-void WgmmaStep::multiply(MutableArrayRef<Value> sums, Value offset, Value adds) {
+void WgmmaStep::multiply(MutableArrayRef<Value> sums, ArrayRef<Value> offsets, Value adds) {
   // 16 k are 32 bytes of a line, or 16 lines.
   auto innerBytes = [](bool innerLast, int64_t inner) {
     return inner * (innerLast ? 2 : TensorCore::kLineBytes);
   };
   int64_t sumCount = sums.size() / blocks;
-  Value x = core.advance(left, offset), y = core.advance(right, offset);
   core.beginGroup();
-  for (int64_t inner = 0; inner < TensorCore::kPanel; inner += TensorCore::kInner)
-    for (int64_t block = 0; block < blocks; ++block)
-      core.multiplyGroup(sums.slice(block * sumCount, sumCount),
-                         core.advance(x, innerBytes(a.innerLast, inner) + block * blockBytes),
-                         core.advance(y, innerBytes(b.innerLast, inner)), 2 * sumCount,
-                         a.innerLast, b.innerLast, inner ? Value() : adds);
+  for (Value offset : offsets) {
+    Value x = core.advance(left, offset), y = core.advance(right, offset);
+    for (int64_t inner = 0; inner < TensorCore::kPanel; inner += TensorCore::kInner) {
+      for (int64_t block = 0; block < blocks; ++block)
+        core.multiplyGroup(sums.slice(block * sumCount, sumCount),
+                           core.advance(x, innerBytes(a.innerLast, inner) + block * blockBytes),
+                           core.advance(y, innerBytes(b.innerLast, inner)), 2 * sumCount,
+                           a.innerLast, b.innerLast, adds);
+      adds = {};
+    }
+  }
   core.commitGroup();
 }
 

@@ -1,4 +1,4 @@
-// One step of a product by wgmma: 64 k of both operands, in shared memory.
+// A step of a product by wgmma: 64 k of both operands, or several times 64, in shared memory.
 #pragma once
 
 #include "compiler/Emit/TensorCore.h"
@@ -19,9 +19,9 @@ public:
   WgmmaStep(KernelBuilder &k, mlir::Type element, const WgmmaOperand &a, const WgmmaOperand &b,
             mlir::Value firstRow, int64_t blocks);
 
-  /// Adds the products of the stage `offset` bytes (i64) further on to the sums, and commits.
-  /// Where `adds` (i1) is given and false, they replace the sums.
-  void multiply(llvm::MutableArrayRef<mlir::Value> sums, mlir::Value offset,
+  /// Adds the products of the stages `offsets` bytes (i64) further on to the sums, and
+  /// commits. Where `adds` (i1) is given and false, they replace the sums.
+  void multiply(llvm::MutableArrayRef<mlir::Value> sums, llvm::ArrayRef<mlir::Value> offsets,
                 mlir::Value adds = {});
   /// Waits for all; from here on the sums are what they shall be.
   void finish(llvm::MutableArrayRef<mlir::Value> sums);

@@ -9,7 +9,6 @@
 
 #include "compiler/Emit/Gpu.h"
 #include "compiler/Emit/Sequence.h"
-#include "compiler/Emit/TensorCore.h"
 #include "compiler/Emit/product/TmaGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -155,9 +154,9 @@ LogicalResult WgradEmitter::emitTma() {
                            : findGroupRows(k, route, type, tile.item, partRows());
     tile.map = tile.rows.group;
     Value rows = k.sub(tile.rows.end, tile.rows.begin);
-    tile.steps = k.max(k.ceilDiv(rows, TensorCore::kPanel), k.index(1));
+    tile.steps = k.max(k.ceilDiv(rows, shape.inner), k.index(1));
     Value none = k.equal(rows, k.index(0));
-    tile.aLine = tile.bLine = k.select(none, k.index(-TensorCore::kPanel), tile.rows.begin);
+    tile.aLine = tile.bLine = k.select(none, k.index(-shape.inner), tile.rows.begin);
     return tile;
   };
   TmaProduct(k, shape, a, b, groups)

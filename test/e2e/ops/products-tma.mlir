@@ -37,7 +37,7 @@ func.func @halves(%batch: !mom.batch, %x: tensor<?x328xf32, #t>, %w: tensor<136x
     %0 = arith.truncf %a : tensor<136x328xf32> to tensor<136x328xbf16>
     mom.yield %0 : tensor<136x328xbf16>
   }
-  %y = mom.kernel product "y"(%xn, %wn) schedule {grid = 2 : i64, stages = 2 : i64, tile_columns = 96 : i64, pingpong = 0 : i64, band = 2 : i64} : (tensor<?x328xbf16, #t>, tensor<136x328xbf16>) -> tensor<?x136xf32, #t> {
+  %y = mom.kernel product "y"(%xn, %wn) schedule {grid = 2 : i64, stages = 2 : i64, tile_columns = 96 : i64, tile_inner = 128 : i64, pingpong = 0 : i64, band = 2 : i64} : (tensor<?x328xbf16, #t>, tensor<136x328xbf16>) -> tensor<?x136xf32, #t> {
   ^bb0(%a: tensor<?x328xbf16, #t>, %b: tensor<136x328xbf16>):
     %0 = arith.extf %a : tensor<?x328xbf16, #t> to tensor<?x328xf32, #t>
     %1 = arith.extf %b : tensor<136x328xbf16> to tensor<136x328xf32>
@@ -100,7 +100,7 @@ func.func @parts(%batch: !mom.batch, %x: tensor<?x40xf32, #t>, %dy: tensor<?x64x
     %0 = arith.truncf %a : tensor<?x64xf32, #t> to tensor<?x64xbf16, #t>
     mom.yield %0 : tensor<?x64xbf16, #t>
   }
-  %dw = mom.kernel product "dw"(%xn, %dyn) schedule {grid = 5 : i64, stages = 2 : i64, split_k = 3 : i64, pingpong = 0 : i64} : (tensor<?x40xbf16, #t>, tensor<?x64xbf16, #t>) -> tensor<64x40xf32> {
+  %dw = mom.kernel product "dw"(%xn, %dyn) schedule {grid = 5 : i64, stages = 2 : i64, tile_inner = 128 : i64, split_k = 3 : i64, pingpong = 0 : i64} : (tensor<?x40xbf16, #t>, tensor<?x64xbf16, #t>) -> tensor<64x40xf32> {
   ^bb0(%a: tensor<?x40xbf16, #t>, %b: tensor<?x64xbf16, #t>):
     %0 = arith.extf %a : tensor<?x40xbf16, #t> to tensor<?x40xf32, #t>
     %1 = arith.extf %b : tensor<?x64xbf16, #t> to tensor<?x64xf32, #t>
