@@ -99,11 +99,17 @@ Type mom::productType(KernelOp kernel) {
 static int64_t tileColumns(int64_t columns, ProductUnit unit, bool innerLast) {
   if (unit == ProductUnit::Fma)
     return 64; // 32 sums a thread; with 64, registers for two blocks would be short
+  bool tma = unit == ProductUnit::Tma;
+  if (tma && columns <= 256)
+    return llvm::alignTo(std::max<int64_t>(columns, 1), 32);
   if (columns <= (innerLast ? 160 : 128)) // three stages of 128 by 160 still fit twice
     return llvm::alignTo(std::max<int64_t>(columns, 1), 32);
   auto cost = [&](int64_t tile) { return llvm::divideCeil(columns, tile) * (tile + 64); };
-  int64_t best = 128;
-  for (int64_t tile : {96, 64})
+  SmallVector<int64_t> others = {96, 64};
+  if (tma) // one block a multiprocessor
+    others = {192, 128};
+  int64_t best = tma ? 256 : 128;
+  for (int64_t tile : others)
     if (cost(tile) < cost(best))
       best = tile;
   return best;
@@ -155,7 +161,7 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
       .Case("tile_inner", inner)
       .Case("stages", unit == ProductUnit::Fma ? 2 : std::clamp<int64_t>(fitting, least, tma ? 8 : 4))
       .Case("blocks", blocks)
-      .Case("pingpong", rows * columns <= 128 * 160)
+      .Case("pingpong", 0)
       .Case("split_k", rowParts(sizes, rows, columns))
       .Default(1);
 }
