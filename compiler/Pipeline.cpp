@@ -84,6 +84,7 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
     passes.addPass(createVerifyOrderPass());
     return;
   case Stage::Fused:
+    passes.addPass(createWindowRowsPass());
     // Last before storage: what crosses kernels is what costs.
     passes.addPass(createFormKernelsPass({options.fuse}));
     passes.addPass(createVerifyOrderPass());

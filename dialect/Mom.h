@@ -77,6 +77,7 @@ inline constexpr llvm::StringLiteral kModalities = "mom.modalities"; ///< {name 
 inline constexpr llvm::StringLiteral kSettings = "mom.settings";     ///< {name = value}
 inline constexpr llvm::StringLiteral kTrain = "mom.train";           ///< how the model is trained
 inline constexpr llvm::StringLiteral kStorage = "mom.storage"; ///< types of the flat buffers
+inline constexpr llvm::StringLiteral kWindows = "mom.windows"; ///< i64: rounds of windows
 inline constexpr llvm::StringLiteral kModel = "mom.model"; ///< symbol of the model function
 } // namespace attr
 

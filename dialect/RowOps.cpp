@@ -126,6 +126,9 @@ LogicalResult ConcatOp::verify() {
   for (Value part : getParts()) {
     if (failed(verifySameRows(*this, getY(), part))) // C1
       return failure();
+    if (getElementTypeOrSelf(part) != getElementTypeOrSelf(getY())) // C2
+      return emitOpError() << "expected parts of " << getElementTypeOrSelf(getY()) << ", but got "
+                           << part.getType();
     sum += channelsOf(part);
   }
   return verifyChannels(*this, getY(), sum, "the result"); // C1

@@ -147,10 +147,14 @@ def Mom_SplitOp : Mom_DiffOp<"split"> {
 def Mom_ConcatOp : Mom_DiffOp<"concat"> {
   let summary = "channels side by side: the inverse of mom.split";
   let description = [{
+    Outside kernels it moves nothing: the kernels that make the parts write them
+    into `y`. Only there are elements narrower than f32.
+
     (C1) the operands have the rows of `y`, and their channels add up to its.
+    (C2) all have the elements of `y`.
   }];
-  let arguments = (ins Variadic<Mom_Rows>:$parts);
-  let results = (outs Mom_Rows:$y);
+  let arguments = (ins Variadic<Mom_StoredRows>:$parts);
+  let results = (outs Mom_StoredRows:$y);
   let assemblyFormat = "$parts attr-dict `:` type($parts) `->` type($y)";
 }
 

@@ -25,23 +25,36 @@ static LogicalResult verifyTypes(Operation *op, TypeRange got, TypeRange expecte
   return diag;
 }
 
+/// What a round has of an `each` operand or a stacked result, or null.
+static Type ofRound(RepeatOp repeat, Type type) {
+  if (!repeat.getWindows())
+    return elementOf(type, repeat.getCount());
+  RowsAttr rows = isa<RankedTensorType>(type) ? rowsOf(type) : RowsAttr();
+  return rows && rows.getSpace() == RowSpace::token ? type : Type();
+}
+
 LogicalResult RepeatOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto callee = symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getCalleeAttr());
   if (!callee)
     return emitOpError() << "callee '" << getCallee() << "' is not a function";
+  auto wrongEach = [&](Type type) -> LogicalResult {
+    if (getWindows())
+      return emitOpError() << "expected rows of tokens, but got " << type;
+    return emitOpError() << "expected a stack of " << getCount() << ", but got " << type;
+  };
   SmallVector<Type> arguments(getCarried().getTypes());
   llvm::append_range(arguments, getShared().getTypes());
   for (Type type : getEach().getTypes()) {
-    Type element = elementOf(type, getCount());
+    Type element = ofRound(*this, type);
     if (!element) // C2
-      return emitOpError() << "expected a stack of " << getCount() << ", but got " << type;
+      return wrongEach(type);
     arguments.push_back(element);
   }
   SmallVector<Type> results(getCarried().getTypes());
   for (Type type : getStackedResults().getTypes()) {
-    Type element = elementOf(type, getCount());
+    Type element = ofRound(*this, type);
     if (!element) // C2
-      return emitOpError() << "expected a stack of " << getCount() << ", but got " << type;
+      return wrongEach(type);
     results.push_back(element);
   }
   // C1

@@ -17,14 +17,21 @@ def Mom_RepeatOp : Mom_CallOp<"repeat"> {
     results. `reverse` runs the rounds from the last to the first. `each`
     operands and `stacked` results are `!mom.stack<count x T>`.
 
+    With `windows` the rounds share out the tokens: `each` and what stands for
+    stacks among the results are rows, of which round i has window i, some
+    hundreds of rows that follow one another. Only in windows may rows be as wide
+    as a vocabulary and no more memory be needed. The carried values are sums,
+    which a round may update in place, element by element.
+
     (C1) the callee's type is that of one round.
-    (C2) every stack has `count` elements.
+    (C2) every stack has `count` elements; in windows, each is rows of tokens.
   }];
   let arguments = (ins FlatSymbolRefAttr:$callee, I64Attr:$count, Variadic<AnyType>:$carried,
-                       Variadic<AnyType>:$shared, Variadic<Mom_StackType>:$each, UnitAttr:$reverse);
+                       Variadic<AnyType>:$shared, Variadic<AnyType>:$each, UnitAttr:$reverse,
+                       UnitAttr:$windows);
   let results = (outs Variadic<AnyType>:$outputs);
   let assemblyFormat = [{
-    (`reverse` $reverse^)? $callee `times` $count `carry` `(` $carried `)` `share` `(` $shared `)`
+    (`reverse` $reverse^)? (`windows` $windows^)? $callee `times` $count `carry` `(` $carried `)` `share` `(` $shared `)`
     `each` `(` $each `)` attr-dict `:` functional-type(operands, results)
   }];
   let extraClassDeclaration = [{

@@ -73,7 +73,8 @@ bool Parser::parsePrecisionType(std::string &text, llvm::StringRef what) {
 }
 
 /// precision ::= 'precision' type ('(' precisionItem (',' precisionItem)* ')')?
-/// precisionItem ::= 'weights' type ('+' type 'copy')? | ('moments' | 'gradients') type
+/// precisionItem ::= 'weights' type ('+' type 'copy')? |
+///                   ('moments' | 'gradients' | 'residual') type
 bool Parser::parsePrecision(TrainDecl &train) {
   advance();
   if (!parsePrecisionType(train.precision, "a precision"))
@@ -84,8 +85,9 @@ bool Parser::parsePrecision(TrainDecl &train) {
   llvm::StringRef separator;
   do {
     llvm::StringRef item = token.spelling;
-    if (item != "weights" && item != "moments" && item != "gradients")
-      return error("expected 'weights', 'moments' or 'gradients', but got " + describeToken());
+    if (item != "weights" && item != "moments" && item != "gradients" && item != "residual")
+      return error("expected 'weights', 'moments', 'gradients' or 'residual', but got " +
+                   describeToken());
     advance();
     train.precision += (separator + item + " ").str();
     if (!parsePrecisionType(train.precision, item.str()))

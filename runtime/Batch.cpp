@@ -7,13 +7,8 @@ namespace momrt {
 Route routeByModality(const std::vector<int32_t> &modality, int64_t groups) {
   Route route;
   route.offsets.assign(groups + 1, 0);
-  for (size_t position = 0; position < modality.size(); ++position) {
-    int32_t group = modality[position];
-    if (group < 0 || group >= groups)
-      fail(MOMRT_BAD_ARGUMENT, "expected modalities below {} but position {} has {}", groups,
-           position, group);
+  for (int32_t group : modality)
     ++route.offsets[group + 1];
-  }
   for (int64_t group = 0; group < groups; ++group)
     route.offsets[group + 1] += route.offsets[group];
 
@@ -29,7 +24,7 @@ Route routeByModality(const std::vector<int32_t> &modality, int64_t groups) {
 }
 
 /// Streams of `length` positions; segments follow one another, each in one stream.
-static void check(const BatchDescription &batch) {
+static void check(const BatchDescription &batch, int64_t groups) {
   int64_t tokens = int64_t(batch.modality.size());
   if (tokens > std::numeric_limits<int32_t>::max())
     fail(MOMRT_BAD_ARGUMENT, "a batch of {} tokens is too large: rows are counted in 32 bits",
@@ -65,16 +60,19 @@ static void check(const BatchDescription &batch) {
   if (position != tokens)
     fail(MOMRT_BAD_ARGUMENT, "segments end at position {}, but the batch has {} tokens", position,
          tokens);
+  for (position = 0; position < tokens; ++position)
+    if (int32_t group = batch.modality[size_t(position)]; group < 0 || group >= groups)
+      fail(MOMRT_BAD_ARGUMENT, "expected modalities below {} but position {} has {}", groups,
+           position, group);
 }
 
 Batch::Batch(BatchDescription given, int64_t groups) : description(std::move(given)) {
-  check(description);
-  route = routeByModality(description.modality, groups);
+  check(description, groups);
 }
 
 Counts Batch::counts() const {
   return {1, tokens(), description.streams, description.documents,
-          int64_t(description.segments.size())};
+          int64_t(description.segments.size()), /*before the window*/ 0};
 }
 
 } // namespace momrt

@@ -1,5 +1,5 @@
-// A batch as entries see it: counts, segments, each token's modality and the
-// plan made from them, which sorts tokens by modality.
+// A batch as entries see it: counts, segments and each token's modality. The plan made
+// from them, which sorts tokens by modality, is the device's where it can.
 #pragma once
 
 #include "runtime/Capacities.h"
@@ -33,19 +33,18 @@ struct Route {
   std::vector<int32_t> position; // [tokens] position of a row
 };
 
-/// Sorts by modality; throws for a modality outside [0, groups).
+/// Sorts by modality, each in [0, groups).
 Route routeByModality(const std::vector<int32_t> &modality, int64_t groups);
 
 struct Batch {
   Batch() = default;
-  /// Checks the description and plans it for `groups` modalities.
+  /// Throws unless the description is one of a batch with `groups` modalities.
   Batch(BatchDescription description, int64_t groups);
 
   int64_t tokens() const { return int64_t(description.modality.size()); }
   Counts counts() const;
 
   BatchDescription description;
-  Route route;
   std::vector<BatchInput> inputs;
 };
 

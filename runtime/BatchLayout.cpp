@@ -10,7 +10,8 @@ static bool sameInput(const Table &table, const momrt_input &a, const momrt_inpu
          a.count == b.count && a.channels == b.channels;
 }
 
-BatchLayout::BatchLayout(const Table &table, const Counts &capacities) {
+BatchLayout::BatchLayout(const Table &table, const Counts &capacities)
+    : window(capacities[MOMRT_COUNT_WINDOW]) {
   auto add = [&](int64_t size) {
     Part part{bytes, alignUp(std::max<int64_t>(size, 1))};
     if (__builtin_add_overflow(bytes, part.bytes, &bytes))
@@ -18,7 +19,7 @@ BatchLayout::BatchLayout(const Table &table, const Counts &capacities) {
            capacities[MOMRT_COUNT_TOKEN]);
     return part;
   };
-  spaces[MOMRT_SPACE_COUNTS] = add(MOMRT_COUNTS * 8);
+  spaces[MOMRT_SPACE_COUNTS] = add((1 + table.windows()) * int64_t(sizeof(Counts)));
   spaces[MOMRT_SPACE_SEGMENTS] = add(capacities[MOMRT_COUNT_SEGMENT] * sizeof(momrt_segment));
   spaces[MOMRT_SPACE_MODALITY] = add(capacities[MOMRT_COUNT_TOKEN] * 4);
   auto addRoute = [&] {
@@ -42,6 +43,19 @@ BatchLayout::BatchLayout(const Table &table, const Counts &capacities) {
     addRoute(); // behind what is copied
 }
 
+/// The batch's counts, then each window's.
+static std::vector<Counts> recordsOf(const Table &table, const Batch &batch, int64_t window) {
+  std::vector<Counts> records = {batch.counts()};
+  for (int64_t at = 0; at < table.windows(); ++at) {
+    Counts counts = batch.counts();
+    int64_t before = std::min(at * window, counts[MOMRT_COUNT_TOKEN]);
+    counts[MOMRT_COUNT_TOKEN] = std::min(window, counts[MOMRT_COUNT_TOKEN] - before);
+    counts[MOMRT_COUNT_WINDOW] = before;
+    records.push_back(counts);
+  }
+  return records;
+}
+
 static void put(const BatchLayout::Part &part, const void *from, int64_t size, char *to) {
   if (size)
     std::memcpy(to + part.offset, from, size_t(size));
@@ -54,14 +68,14 @@ int64_t BatchLayout::pack(const Table &table, const Batch &batch, char *to,
     put(spaces[space], values.data(), int64_t(values.size() * sizeof(values[0])), to);
     return spaces[space].offset + spaces[space].bytes;
   };
-  Counts counts = batch.counts();
-  array(MOMRT_SPACE_COUNTS, counts);
+  array(MOMRT_SPACE_COUNTS, recordsOf(table, batch, window));
   array(MOMRT_SPACE_SEGMENTS, batch.description.segments);
   int64_t end = array(MOMRT_SPACE_MODALITY, batch.description.modality);
   if (!table.planEntry()) {
-    array(MOMRT_SPACE_ROUTE_OFFSETS, batch.route.offsets);
-    array(MOMRT_SPACE_ROUTE_ROW, batch.route.row);
-    end = array(MOMRT_SPACE_ROUTE_POSITION, batch.route.position);
+    Route route = routeByModality(batch.description.modality, table.groups());
+    array(MOMRT_SPACE_ROUTE_OFFSETS, route.offsets);
+    array(MOMRT_SPACE_ROUTE_ROW, route.row);
+    end = array(MOMRT_SPACE_ROUTE_POSITION, route.position);
   }
   for (const BatchInput &input : batch.inputs)
     for (size_t at = 0; at < inputs.size(); ++at)

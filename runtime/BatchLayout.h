@@ -1,5 +1,5 @@
 // The arrays of a batch in one block of memory, so that one copy brings it to
-// the device: counts, segments, modalities, the route, then the inputs.
+// the device: counts (of windows too), segments, modalities, the route, then the inputs.
 #pragma once
 
 #include "runtime/Batch.h"
@@ -18,6 +18,7 @@ struct BatchLayout {
   Part spaces[MOMRT_SPACES];
   std::vector<Part> inputs; // [inputs of the table]
   int64_t bytes = 0;
+  int64_t window = 0; // tokens of one
 
   /// Writes a batch, and zeros after the last element of each array: what a
   /// kernel loads beyond it, as a part of a whole vector, is a valid index.

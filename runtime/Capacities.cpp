@@ -13,10 +13,17 @@ int64_t roundCapacity(int64_t count) {
   return (count + step - 1) / step * step;
 }
 
-Counts capacitiesOf(const Counts &counts) {
+Counts capacitiesOf(const Counts &counts, int64_t windows) {
   Counts capacities;
   for (size_t at = 0; at < counts.size(); ++at)
     capacities[at] = roundCapacity(counts[at]);
+  int64_t &tokens = capacities[MOMRT_COUNT_TOKEN];
+  capacities[MOMRT_COUNT_WINDOW] = tokens;
+  if (windows) {
+    constexpr int64_t kRows = 128;
+    capacities[MOMRT_COUNT_WINDOW] = ((tokens - 1) / windows / kRows + 1) * kRows;
+    tokens = capacities[MOMRT_COUNT_WINDOW] * windows;
+  }
   return capacities;
 }
 

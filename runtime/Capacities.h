@@ -14,8 +14,9 @@ using Counts = std::array<int64_t, MOMRT_COUNTS>;
 /// The least of 1 .. 8, 10, 12, 14, 16, 20, 24, 28, 32, 40 ... that holds `count`.
 int64_t roundCapacity(int64_t count);
 
-/// The shape class of a batch.
-Counts capacitiesOf(const Counts &counts);
+/// The shape class of a batch. Tokens are shared out evenly to windows, if there are
+/// any, each of a multiple of 128 so that every window of a buffer is aligned.
+Counts capacitiesOf(const Counts &counts, int64_t windows);
 
 /// Bytes of a slot, or of a stride, in a shape class; throws when they overflow.
 int64_t bytesOf(const momrt_slot &slot, const Counts &capacities);

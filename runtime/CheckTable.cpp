@@ -90,6 +90,8 @@ void Checker::checkTraining() {
   require(table->batch_streams >= 0 && table->batch_length >= 0 &&
               table->batch_streams <= INT32_MAX && table->batch_length <= INT32_MAX,
           "the batch of training is {} by {}", table->batch_streams, table->batch_length);
+  require(table->windows >= 0 && table->windows <= INT16_MAX, "it splits tokens into {} windows",
+          table->windows);
   require(table->beta1 >= 0 && table->beta1 < 1 && table->beta2 >= 0 && table->beta2 < 1,
           "betas are {} and {}, outside [0, 1)", table->beta1, table->beta2);
   require(table->eps >= 0 && table->clip >= 0, "eps is {} and clip {}, but neither may be negative",

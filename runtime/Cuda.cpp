@@ -116,7 +116,7 @@ void Cuda::copyIn(void *to, const void *from, int64_t bytes) {
     int64_t size = std::min(kChunk, bytes - at);
     CudaStaging::Block &block = pieces.current(size);
     std::memcpy(block.host, static_cast<const char *>(from) + at, size_t(size));
-    driver.check(
+    queue.check(
         driver.copyIn(pointer(to) + CUdeviceptr(at), block.host, size_t(size), queue.stream),
         "copying to the GPU");
     pieces.pass();
@@ -126,16 +126,16 @@ void Cuda::copyIn(void *to, const void *from, int64_t bytes) {
 void Cuda::copyOut(void *to, const void *from, int64_t bytes) {
   queue.enter();
   if (bytes)
-    driver.check(driver.copyOut(to, pointer(from), size_t(bytes), queue.stream),
-                 "copying from the GPU");
+    queue.check(driver.copyOut(to, pointer(from), size_t(bytes), queue.stream),
+                "copying from the GPU");
   queue.drain();
 }
 
 void Cuda::fill(void *memory, uint8_t byte, int64_t bytes) {
   queue.enter();
   if (bytes)
-    driver.check(driver.fill(pointer(memory), byte, size_t(bytes), queue.stream),
-                 "filling GPU memory");
+    queue.check(driver.fill(pointer(memory), byte, size_t(bytes), queue.stream),
+                "filling GPU memory");
 }
 
 char *Cuda::stage(int64_t bytes) {
@@ -147,12 +147,12 @@ void Cuda::send(void *to, int64_t bytes) {
   queue.enter();
   CudaStaging::Block &block = batches.current(bytes);
   batches.addDevice(block);
-  driver.check(driver.copyIn(block.device, block.host, size_t(bytes), copies),
-               "copying a batch to the GPU");
-  driver.check(driver.eventRecord(block.arrived, copies), "copying a batch to the GPU");
-  driver.check(driver.streamWait(queue.stream, block.arrived, 0), "copying a batch to the GPU");
-  driver.check(driver.copyWithin(pointer(to), block.device, size_t(bytes), queue.stream),
-               "moving a batch into place");
+  queue.check(driver.copyIn(block.device, block.host, size_t(bytes), copies),
+              "copying a batch to the GPU");
+  queue.check(driver.eventRecord(block.arrived, copies), "copying a batch to the GPU");
+  queue.check(driver.streamWait(queue.stream, block.arrived, 0), "copying a batch to the GPU");
+  queue.check(driver.copyWithin(pointer(to), block.device, size_t(bytes), queue.stream),
+              "moving a batch into place");
   batches.pass();
 }
 
@@ -172,8 +172,8 @@ void Cuda::releaseHost(void *memory) {
 void Cuda::copyOutLater(void *to, const void *from, int64_t bytes) {
   queue.enter();
   if (bytes)
-    driver.check(driver.copyOut(to, pointer(from), size_t(bytes), queue.stream),
-                 "copying from the GPU");
+    queue.check(driver.copyOut(to, pointer(from), size_t(bytes), queue.stream),
+                "copying from the GPU");
 }
 
 Mark Cuda::mark() {

@@ -28,6 +28,8 @@ struct CUgraphUpdateInfo {
 
 namespace cuda {
 constexpr CUresult kOutOfMemory = 2, kNoDevice = 100, kNotReady = 600;
+// A kernel's faults, after which a context is of no more use.
+constexpr CUresult kFirstFault = 700, kLastFault = 719;
 // CU_DEVICE_ATTRIBUTE_...
 constexpr int kComputeMajor = 75, kComputeMinor = 76, kMaxSharedOptin = 97;
 // CU_FUNC_ATTRIBUTE_...

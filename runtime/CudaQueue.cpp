@@ -38,6 +38,12 @@ void CudaQueue::check(CUresult result) {
        names.empty() ? "" : " in entry ", names, driver.textOf(result));
 }
 
+void CudaQueue::check(CUresult result, const char *what) {
+  if (result >= cuda::kFirstFault && result <= cuda::kLastFault)
+    check(result);
+  driver.check(result, what);
+}
+
 Mark CudaQueue::mark() {
   Mark next = last + 1;
   if (next > events.size())

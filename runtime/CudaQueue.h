@@ -34,6 +34,9 @@ public:
   /// Remembers that the entry was queued, for the message of a fault.
   void note(size_t entry) { entries[entry] = last + 1; }
 
+  /// Throws if a call that queues work, `what`, failed or reports a fault of work before it.
+  void check(CUresult result, const char *what);
+
 private:
   /// Throws for a fault of the work under way, naming the entries it is in.
   void check(CUresult result);

@@ -6,7 +6,9 @@
 namespace momrt {
 namespace {
 
-constexpr const char *kCounts[] = {"", "tokens", "streams", "documents", "segments"};
+constexpr const char *kCounts[] = {"",          "tokens",   "streams",
+                                   "documents", "segments", "window"};
+static_assert(std::size(kCounts) == MOMRT_COUNTS);
 constexpr const char *kSpaces[] = {"arena",   "parameters", "gradients", "moment1",  "moment2",
                                    "copies",  "hyper",      "counts",    "segments", "modality",
                                    "offsets", "row",        "position",  "input",    "status"};
@@ -93,6 +95,8 @@ void Printer::printTraining() {
     line("settings {}", settings);
   if (header.modalities.count)
     line("modalities {}", fmt::join(table.modalities(), ", "));
+  if (table.windows())
+    line("{} windows of tokens", table.windows());
   if (!table.rates().size())
     return;
   line("batch {} by {}, betas ({}, {}), eps {}, clip {}", header.batch_streams, header.batch_length,

@@ -201,7 +201,7 @@ void Session::refreshCopies() {
 void Session::setBatch(const Batch &batch) {
   checkInputs(table(), batch); // before anything changes
   trueCounts = batch.counts();
-  planFor(capacitiesOf(trueCounts));
+  planFor(capacitiesOf(trueCounts, table().windows()));
   std::fill(inputIsSet.begin(), inputIsSet.end(), false);
   char *staged = where->stage(batchLayout.bytes);
   where->send(batchArrays.data(), batchLayout.pack(table(), batch, staged, inputIsSet));

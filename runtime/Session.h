@@ -104,7 +104,7 @@ private:
   const SessionOptions options;
   const Parameters layout;
 
-  Counts trueCounts{1, 0, 0, 0, 0}, capacities{};
+  Counts trueCounts{1, 0, 0, 0, 0, 0}, capacities{};
   Buffer spaces[MOMRT_SPACES]; // those that are no part of a batch
   Buffer arena, batchArrays;
   BatchLayout batchLayout;        // of `batchArrays`

@@ -48,6 +48,8 @@ public:
 
   std::vector<std::string> modalities() const;
   /// Groups of the modality route: 1 for a model without modalities.
+  /// Shares of the tokens that repetitions run over; 0: none do.
+  int64_t windows() const { return table->windows; }
   int64_t groups() const { return table->modalities.count ? int64_t(table->modalities.count) : 1; }
 
   View<momrt_arg> argsOf(const momrt_op &op) const {

@@ -20,15 +20,16 @@ double median(std::vector<double> &values) {
   return values.empty() ? 0 : values[values.size() / 2];
 }
 
-/// Tokens in documents of uneven lengths, and modalities in spans.
-BatchDescription randomBatch(int64_t streams, int64_t length, int64_t groups,
+/// Tokens in documents of uneven lengths, or one a stream, and modalities in spans.
+BatchDescription randomBatch(int64_t streams, int64_t length, int64_t groups, bool wholeStreams,
                              std::mt19937_64 &random) {
   BatchDescription batch;
   batch.streams = streams;
   batch.length = length;
   for (int64_t stream = 0; stream < streams; ++stream)
     for (int64_t at = 0, size = 0; at < length; at += size) {
-      size = std::min<int64_t>(1 + int64_t(random() % uint64_t(length)), length - at);
+      size = wholeStreams ? length : 1 + int64_t(random() % uint64_t(length));
+      size = std::min<int64_t>(size, length - at);
       batch.segments.push_back({stream * length + at, size, -1, -1});
     }
   batch.documents = int64_t(batch.segments.size());
@@ -131,7 +132,8 @@ void Timer::makeBatches() {
   Normals normals(random);
   int64_t bytes = 0;
   for (int wanted = kFewestBatches; int(batches.size()) < wanted;) {
-    Batch batch(randomBatch(streams, length, table.groups(), random), table.groups());
+    Batch batch(randomBatch(streams, length, table.groups(), options.wholeStreams, random),
+                table.groups());
     for (const std::string &entry : options.entries)
       for (const momrt_input &input : table.inputsOf(table.entry(entry))) {
         bool known = std::any_of(

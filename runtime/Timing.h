@@ -11,6 +11,7 @@ struct TimingOptions {
   std::string checkpoint;          ///< parameters; empty: initial ones
   uint64_t seed = 1;
   int64_t streams = 0, length = 0; ///< 0: as the model says
+  bool wholeStreams = false;       ///< a stream is one document, not several uneven ones
   int warmUp = 3, repeats = 20;
 };
 

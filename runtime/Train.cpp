@@ -112,6 +112,7 @@ Run::Run(Session &session, const TrainOptions &options)
 
 /// Initial values, or the folder's last checkpoint.
 void Run::begin() {
+  removePartialFiles(options.folder);
   std::vector<std::string> notes;
   std::optional<std::string> last = latestCheckpoint(options.folder, notes);
   if (last && !options.resume)

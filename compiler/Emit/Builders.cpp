@@ -194,7 +194,9 @@ void KernelBuilder::report(int32_t code, Value row, Value value) {
     auto field = [&](size_t bytes, Value v) {
       LLVM::StoreOp::create(b, loc, v, address(record, b.getI8Type(), index(bytes)), 8);
     };
-    field(offsetof(momrt_status, row), row);
+    // A window's rows are numbered as the batch's.
+    Value before = loadScalar(pointer(0u), b.getI64Type(), index(MOMRT_COUNT_WINDOW));
+    field(offsetof(momrt_status, row), add(row, before));
     field(offsetof(momrt_status, value), value);
   });
 }

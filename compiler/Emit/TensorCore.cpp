@@ -2,6 +2,7 @@
 #include "compiler/Emit/TensorCore.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace mom;
@@ -29,11 +30,36 @@ void TensorCore::multiply(MutableArrayRef<Value> sums, ValueRange a, ValueRange 
       operands.push_back(pair);
     }
   llvm::append_range(operands, sums);
-  StringRef name = element.isF16() ? "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"
-                                   : "llvm.nvvm.mma.m16n8k16.row.col.bf16";
+  std::string name = a.size() == 2 ? "llvm.nvvm.mma.m16n8k8" : "llvm.nvvm.mma.m16n8k16";
+  name += element.isF16() ? ".row.col.f32.f32" : ".row.col.bf16";
   Value result = gpu.intrinsic(name, four, operands);
   for (int64_t i = 0; i < 4; ++i)
     sums[i] = LLVM::ExtractValueOp::create(k.b, k.loc, result, ArrayRef<int64_t>{i});
+}
+
+void TensorCore::multiplyTf32(MutableArrayRef<Value> sums, ValueRange a, ValueRange b) {
+  Type f32 = k.b.getF32Type();
+  auto four = LLVM::LLVMStructType::getLiteral(k.b.getContext(), {f32, f32, f32, f32});
+  SmallVector<Value> operands;
+  for (ValueRange registers : {a, b})
+    for (Value value : registers)
+      operands.push_back(arith::BitcastOp::create(k.b, k.loc, k.b.getI32Type(), value));
+  llvm::append_range(operands, sums);
+  Value result = gpu.intrinsic("llvm.nvvm.mma.m16n8k8.row.col.tf32", four, operands);
+  for (int64_t i = 0; i < 4; ++i)
+    sums[i] = LLVM::ExtractValueOp::create(k.b, k.loc, result, ArrayRef<int64_t>{i});
+}
+
+Value TensorCore::pack(Value low, Value high) {
+  Type pair = VectorType::get({2}, k.b.getF32Type());
+  Value both = vector::FromElementsOp::create(k.b, k.loc, pair, ValueRange{low, high});
+  both = arith::TruncFOp::create(k.b, k.loc, VectorType::get({2}, element), both);
+  return LLVM::BitcastOp::create(k.b, k.loc, k.b.getI32Type(), both);
+}
+
+Value TensorCore::transpose(Value pair) {
+  return gpu.assembly("movmatrix", k.b.getI32Type(), pair,
+                      "movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;", "=r,r");
 }
 
 //===----------------------------------------------------------------------===//

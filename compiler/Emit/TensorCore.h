@@ -13,7 +13,9 @@ namespace mom {
 class TensorCore {
 public:
   /// `element`: bf16 or f16.
-  TensorCore(KernelBuilder &k, mlir::Type element) : k(k), gpu(k), element(element) {}
+  TensorCore(KernelBuilder &k, mlir::Type element) : gpu(k), k(k), element(element) {}
+
+  Gpu gpu;
 
   static constexpr int64_t kPanel = 64; ///< elements of a line
   static constexpr int64_t kLineBytes = 128;
@@ -23,8 +25,18 @@ public:
   /// line r of matrix i; `transposed` turns each.
   llvm::SmallVector<mlir::Value> loadMatrices(mlir::Value address, bool transposed);
   /// sums[16 x 8] += a[16 x 16] b[16 x 8]: 4 f32, 4 and 2 i32 of a lane. Lane l has
-  /// rows l / 4 and 8 + l / 4 of the sums, columns 2 (l % 4) and the next.
+  /// rows l / 4 and 8 + l / 4 of the sums, columns 2 (l % 4) and the next. With 2 and 1
+  /// i32, a[16 x 8] b[8 x 8].
   void multiply(llvm::MutableArrayRef<mlir::Value> sums, mlir::ValueRange a, mlir::ValueRange b);
+  /// sums[16 x 8] += a[16 x 8] b[8 x 8] of f32 cut to 11 bits: 4 f32, 4 and 2 f32 of a
+  /// lane. Lane l has rows l / 4 and 8 + l / 4 of column l % 4 of a, then of column
+  /// 4 + l % 4; of b rows l % 4 and 4 + l % 4 of column l / 4.
+  void multiplyTf32(llvm::MutableArrayRef<mlir::Value> sums, mlir::ValueRange a,
+                    mlir::ValueRange b);
+  /// Two f32 rounded to elements, as i32.
+  mlir::Value pack(mlir::Value low, mlir::Value high);
+  /// A matrix of 8 x 8 turned: lane l has elements 2 (l % 4) and the next of row l / 4.
+  mlir::Value transpose(mlir::Value pair);
 
   /// What tells wgmma of a matrix: its first element in shared memory, the bytes from
   /// one panel to the next where k runs along the lines, and from eight lines to the
@@ -51,7 +63,6 @@ public:
 
 private:
   KernelBuilder &k;
-  Gpu gpu;
   mlir::Type element;
 };
 

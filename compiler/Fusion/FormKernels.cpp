@@ -266,7 +266,7 @@ public:
       if (!func.getOps<KernelOp>().empty())
         continue; // formed already, by hand perhaps
       materialise(func);
-      repeatConditions(func);
+      repeatForUsers(func);
       followUsers(func);
       Clusters clusters(func);
       if (fuse)
@@ -274,9 +274,15 @@ public:
       SmallVector<Operation *> dead;
       for (ArrayRef<Operation *> ops : clusters.inOrder())
         outline(ops, func, dead);
-      for (Operation *op : llvm::reverse(dead))
-        op->erase();
+      // Views read what dies here, and what dies reads views.
+      for (Operation *op : dead)
+        op->dropAllReferences();
       eraseViews(func);
+      for (Operation *op : dead)
+        op->erase();
+      if (fuse)
+        for (auto kernel : llvm::to_vector(func.getOps<KernelOp>()))
+          join(kernel);
     }
   }
 
@@ -290,9 +296,14 @@ private:
         // The rounds overwrite it, so nobody else may read it.
         OpOperand &operand = repeat->getOpOperand(i);
         Operation *maker = operand.get().getDefiningOp();
-        if (!maker || isa<RepeatOp, SplitOp>(maker) || !operand.get().hasOneUse())
+        if (!maker || isa<RepeatOp, SplitOp, arith::ConstantOp>(maker) || !operand.get().hasOneUse())
           copy(operand);
       }
+    for (auto repeat : func.getOps<RepeatOp>())
+      for (OpOperand &operand : repeat->getOpOperands().drop_front(repeat.getCarried().size()))
+        if (repeat.getWindows() &&
+            (isCarriedResult(operand.get()) || operand.get().getDefiningOp<SplitOp>()))
+          copy(operand); // it has no place that a window's could be told from
     bool entry = func->hasAttr(attr::kEntry);
     unsigned carried = carriedResults.lookup(func.getSymName());
     DenseSet<Value> handedOn, kept;
@@ -303,9 +314,15 @@ private:
       bool again = !(isCarried ? handedOn : kept).insert(value).second;
       Operation *maker = value.getDefiningOp();
       bool given = !maker && (entry || isCarried || isStatic(value.getType()));
-      if (again || given || isa_and_present<SplitOp, arith::ConstantOp>(maker))
+      if (again || given || isa_and_present<SplitOp, arith::ConstantOp>(maker) ||
+          (entry && isCarriedResult(value)))
         copy(operand);
     }
+  }
+
+  static bool isCarriedResult(Value value) {
+    auto repeat = value.getDefiningOp<RepeatOp>();
+    return repeat && cast<OpResult>(value).getResultNumber() < repeat.getCarried().size();
   }
 
   static void copy(OpOperand &operand) {
@@ -318,10 +335,11 @@ private:
                                  b.getF64FloatAttr(0)));
   }
 
-  /// A condition has one user, and shares its kernel.
-  static void repeatConditions(func::FuncOp func) {
+  /// A condition has one user, and shares its kernel. So may what is spread over rows:
+  /// its bytes are those of one row, so each kernel spreads it for itself.
+  static void repeatForUsers(func::FuncOp func) {
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(func.getBody().front()))) {
-      if (!isCondition(&op) || op.use_empty())
+      if (!(isCondition(&op) || isa<BroadcastOp>(op)) || op.use_empty())
         continue;
       OpBuilder b(op.getContext());
       b.setInsertionPointAfter(&op);
@@ -430,6 +448,34 @@ private:
   }
 
   llvm::StringMap<unsigned> carriedResults; // of the functions that are repeated
+
+  /// Vectors of this many channels stay whole where rows are written in parts.
+  static constexpr int64_t kJoinedChannels = 8;
+
+  /// A kernel that only puts rows side by side goes: their makers write them there.
+  static void join(KernelOp kernel) {
+    Block &body = kernel.getBody().front();
+    auto concat = dyn_cast<ConcatOp>(body.front());
+    if (!concat || body.getOperations().size() != 2)
+      return;
+    SmallVector<Value> parts;
+    for (Value operand : concat.getParts()) {
+      auto argument = dyn_cast<BlockArgument>(operand);
+      if (!argument)
+        return;
+      Value part = kernel.getInputs()[argument.getArgNumber()];
+      auto maker = part.getDefiningOp<KernelOp>();
+      // It can lie in one place only, and maps may run over all rows as over one vector.
+      if (!maker || maker.getAnchor() == Anchor::map || !part.hasOneUse() ||
+          llvm::is_contained(parts, part) || channelsOf(part) % kJoinedChannels)
+        return;
+      parts.push_back(part);
+    }
+    OpBuilder b(kernel);
+    auto joined = ConcatOp::create(b, kernel.getLoc(), kernel.getResult(0).getType(), parts);
+    kernel.getResult(0).replaceAllUsesWith(joined.getY());
+    kernel.erase();
+  }
 
   static void eraseViews(func::FuncOp func) {
     SmallVector<SplitOp> splits(func.getOps<SplitOp>());

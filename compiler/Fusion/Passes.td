@@ -4,6 +4,22 @@
 
 include "mlir/Pass/PassBase.td"
 
+def WindowRowsPass : Pass<"mom-window-rows", "::mlir::ModuleOp"> {
+  let summary = "logits exist a window of rows at a time";
+  let description = [{
+    In an entry, the ops that read or write rows as wide as a cross entropy's logits
+    become the body of a `mom.repeat windows`: the head's product, the losses, their
+    gradient, and the products of that. It takes place where all of them work row by
+    row, or sum over rows without a route, and where no loss is needed before the
+    gradient that arrives at it; otherwise a remark says why not. The number of
+    windows is that of the module's `mom.windows`, or else as many as leave at
+    most `elements` logits in one for the train block's batch; with less than two
+    nothing changes.
+  }];
+  let dependentDialects = ["::mom::MomDialect"];
+  let options = [Option<"elements", "elements", "int64_t", "1 << 26", "logits in a window">];
+}
+
 def FormKernelsPass : Pass<"mom-form-kernels", "::mlir::ModuleOp"> {
   let summary = "all work is inside mom.kernel ops";
   let description = [{
@@ -23,7 +39,8 @@ def AssignStoragePass : Pass<"mom-assign-storage", "::mlir::ModuleOp"> {
     Rows that kernels write for other kernels are stored in the first type of
     `type`, also where a repetition keeps them for its backward one; kernels
     convert at their boundary and compute in f32. Rows of one channel (norms,
-    losses) and carried values stay f32. Where rows are narrow the operands of
+    losses) stay f32, and so do carried values unless the line says `gradients` (what
+    layers hand back) or `residual` (what they hand on). Where rows are narrow the operands of
     products are too: weights have a copy of that type, which the update writes and
     an entry "copies" makes anew. The module's `mom.storage` says what parameters,
     gradients, moments and copies are stored in.

@@ -5,6 +5,7 @@ using namespace mlir;
 using namespace mom;
 
 static constexpr int64_t kHeldStates = 4; ///< of a thread: one access of shared memory
+static constexpr int64_t kHeldOnTensorCores = 2; ///< likewise: a tile's two columns
 static constexpr int64_t kWarp = 32;
 
 static Operation *anchorOf(KernelOp kernel) {
@@ -22,12 +23,54 @@ static int64_t statesOf(KernelOp kernel) {
 
 static bool isGradient(KernelOp kernel) { return isa_and_present<ScanGradOp>(anchorOf(kernel)); }
 
+/// Element types of the float rows in memory that the first `operands` of the anchor are
+/// computed from; with `channels`, of those as wide only.
+static DenseSet<Type> storageOf(Operation *anchor, int64_t operands,
+                                std::optional<int64_t> channels) {
+  auto rows = rowsOf(anchor->getOperand(0));
+  SmallVector<Value> queue(anchor->getOperands().take_front(operands));
+  DenseSet<Value> seen;
+  DenseSet<Type> types;
+  while (!queue.empty()) {
+    Value value = queue.pop_back_val();
+    if (!seen.insert(value).second)
+      continue;
+    Type element = getElementTypeOrSelf(value.getType());
+    if (Operation *definition = value.getDefiningOp())
+      llvm::append_range(queue, definition->getOperands());
+    else if (rowsOf(value) == rows && isa<FloatType>(element) &&
+             (!channels || channelsOf(value) == *channels))
+      types.insert(element);
+  }
+  return types;
+}
+
+int64_t mom::scanUnit(KernelOp kernel) {
+  static constexpr int64_t kFewest = 5, kMost = 128; // states
+  Operation *anchor = anchorOf(kernel);
+  int64_t states = statesOf(kernel);
+  if (!anchor || states < kFewest || states > kMost)
+    return 0;
+  DenseSet<Type> types = storageOf(anchor, /*operands=*/5, std::nullopt);
+  return types.size() == 1 && types.begin()->isBF16();
+}
+
 int64_t mom::scanLanes(KernelOp kernel) {
-  int64_t lanes = llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), kHeldStates));
-  return std::min(lanes, kWarp);
+  bool tensor = scanUnit(kernel);
+  int64_t held = tensor ? kHeldOnTensorCores : kHeldStates;
+  int64_t lanes = llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), held));
+  return std::clamp<int64_t>(lanes, tensor ? 4 : 1, kWarp);
+}
+
+int64_t mom::scanThreads(KernelOp kernel) {
+  int64_t sharing = scanUnit(kernel) ? scanLanes(kernel) / 4 * kWarp : kWarp;
+  return std::max<int64_t>(sharing, 128);
 }
 
 int64_t mom::scanTokens(KernelOp kernel) {
+  static constexpr int64_t kOnTensorCores = 64;
+  if (scanUnit(kernel) && !isGradient(kernel))
+    return kOnTensorCores;
   int64_t states = llvm::PowerOf2Ceil(std::max<int64_t>(statesOf(kernel), 16));
   // Floats in a matrix of a run: a gradient has one of each warp.
   int64_t most = (isGradient(kernel) ? 1024 : 4096) / states;
@@ -38,6 +81,8 @@ int64_t mom::scanTokens(KernelOp kernel) {
 }
 
 int64_t mom::scanGroup(KernelOp kernel) {
+  if (scanUnit(kernel)) // of eight: a walk along needs few registers, and hides waits with more
+    return isGradient(kernel) ? 8 : 16;
   int64_t held = llvm::divideCeil(statesOf(kernel), scanLanes(kernel));
   return held <= kHeldStates ? 8 : 4;
 }
@@ -46,21 +91,6 @@ int64_t mom::scanExact(KernelOp kernel) {
   Operation *op = anchorOf(kernel);
   if (!op)
     return 1;
-  auto rows = rowsOf(op->getOperand(0));
-  int64_t channels = channelsOf(op->getOperand(0));
-  SmallVector<Value> queue(op->getOperands().take_front(2));
-  DenseSet<Value> seen;
-  while (!queue.empty()) {
-    Value value = queue.pop_back_val();
-    if (!seen.insert(value).second)
-      continue;
-    if (Operation *definition = value.getDefiningOp()) {
-      llvm::append_range(queue, definition->getOperands());
-      continue;
-    }
-    if (rowsOf(value) == rows && channelsOf(value) == channels &&
-        getElementTypeOrSelf(value.getType()).isF32())
-      return 1;
-  }
-  return 0;
+  return llvm::any_of(storageOf(op, /*operands=*/2, channelsOf(op->getOperand(0))),
+                      [](Type type) { return type.isF32(); });
 }

@@ -5,8 +5,13 @@
 
 namespace mom {
 
-/// Threads that share a channel, so that each holds four states or a few more.
+/// 1 where all rows are bf16 and the states neither few nor many.
+int64_t scanUnit(KernelOp kernel);
+/// Threads that share a channel, so that each holds four states or a few more; two or
+/// a few more on tensor cores.
 int64_t scanLanes(KernelOp kernel);
+/// Threads of a block: on tensor cores, of all warps that share channels.
+int64_t scanThreads(KernelOp kernel);
 /// Tokens of a run: as many as shared memory takes without making blocks fewer.
 int64_t scanTokens(KernelOp kernel);
 /// Tokens that are walked without a branch: for a gradient, their states are in registers.

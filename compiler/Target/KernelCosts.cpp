@@ -167,7 +167,12 @@ static void addOps(func::FuncOp func, SymbolTable &symbols, SmallVectorImpl<Laun
     if (!repeat)
       continue;
     list.emplace_back();
+    size_t first = list.size();
     addOps(symbols.lookup<func::FuncOp>(repeat.getCallee()), symbols, list);
+    if (repeat.getWindows()) // each round has its share of the tokens
+      for (LaunchCosts &launch : MutableArrayRef(list).drop_front(first))
+        for (Amount *amount : {&launch.costs.bytes, &launch.costs.flops, &launch.costs.exps})
+          amount->per[MOMRT_COUNT_TOKEN] /= repeat.getCount();
     list.emplace_back();
   }
 }

@@ -3,12 +3,14 @@
 // Layers are inlined here, and only here: a mom.repeat becomes a repetition of
 // its callee's launches, with pointers that move by a stride each round. Values
 // never move: what one round hands to the next alternates between two places,
-// or, where backward wants every round's value, lies in a stack of rounds + 1.
+// or, where backward wants every round's value, lies in a stack of rounds + 1. In
+// windows a round's rows are a part of the whole's, and sums stay where they are.
 #include "compiler/Target/LaunchTable.h"
 
 #include "compiler/Target/ArenaPlan.h"
 #include "compiler/Target/TableFacts.h"
 #include "compiler/Target/TableWriter.h"
+#include "dialect/Joined.h"
 #include "dialect/ParameterLayout.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -250,6 +252,24 @@ private:
   //===--------------------------------------------------------------------===//
 
   int64_t now() const { return writer.ops.size(); }
+  bool inWindows() { return inside && inside.getWindows(); }
+
+  /// Bytes of a value of one window, of all if it has no rows of tokens.
+  static momrt_slot windowOf(Type type) {
+    momrt_slot size = sizeOf(type);
+    std::swap(size.bytes[MOMRT_COUNT_WINDOW], size.bytes[MOMRT_COUNT_TOKEN]);
+    return size;
+  }
+
+  /// The record of true counts that a launch reads: the batch's, or its window's.
+  Place countsPlace() {
+    Place place = Place::in(MOMRT_SPACE_COUNTS);
+    if (!inWindows())
+      return place;
+    constexpr int64_t kRecord = MOMRT_COUNTS * sizeof(int64_t);
+    place.arg.offset = place.stride.bytes[MOMRT_COUNT_ONE] = kRecord;
+    return place.element(0, inside.getCount());
+  }
 
   void read(const Place &place) {
     if (place.buffer)
@@ -268,8 +288,21 @@ private:
       place.stride = sizeOf(stack.getElement());
       place.buffer = plan.add(scaled(place.stride, stack.getCount()), now());
     } else {
-      place.buffer = plan.add(sizeOf(value.getType()), now());
+      place.buffer = plan.add(inWindows() ? windowOf(value.getType()) : sizeOf(value.getType()), now());
     }
+    return place;
+  }
+
+  /// A place for what a launch writes: as above, or its part of joined rows.
+  Place placeOutput(Value value, Places &places) {
+    Joined joined = joinedIn(value);
+    if (!joined.whole)
+      return placeResult(value);
+    Value whole = joined.whole.getY();
+    if (!places.contains(whole))
+      places[whole] = placeResult(whole);
+    Place place = places[whole];
+    place.arg.offset += joined.column * elementOf(whole).getIntOrFloatBitWidth() / 8;
     return place;
   }
 
@@ -285,6 +318,7 @@ private:
               .Case([&](RepeatOp repeat) { return addRepeat(repeat, places); })
               .Case([&](ModalityRouteOp) { return success(); })
               .Case([&](arith::ConstantOp) { return success(); })
+              .Case([&](ConcatOp) { return success(); }) // its parts lie in it
               .Default([](Operation *op) { return op->emitOpError("is not a launch"); });
       if (failed(result))
         return failure();
@@ -295,7 +329,7 @@ private:
   /// The places that a repetition's carried values go through.
   struct Carry {
     Place stack;     ///< stride: from one round's value to the next
-    int64_t modulus; ///< 2, or rounds + 1 where all are kept
+    int64_t modulus; ///< 2, or rounds + 1 where all are kept, or 1 for sums of windows
   };
 
   LogicalResult prepareCarried(RepeatOp repeat) {
@@ -310,7 +344,9 @@ private:
       if (keeps && repeat.getReverse())
         return repeat.emitOpError("cannot keep the carried values of a reversed repetition");
       Carry carry{Place::in(MOMRT_SPACE_ARENA),
-                  keeps ? static_cast<int64_t>(repeat.getCount()) + 1 : 2};
+                  keeps                 ? static_cast<int64_t>(repeat.getCount()) + 1
+                  : repeat.getWindows() ? 1
+                                        : 2};
       carry.stack.stride = sizeOf(operand.getType());
       carry.stack.buffer = plan.add(scaled(carry.stack.stride, carry.modulus), now());
       if (!operand.getDefiningOp<LaunchOp>() || !wanted.try_emplace(operand, carry.stack).second)
@@ -322,7 +358,7 @@ private:
   }
 
   LogicalResult addRepeat(RepeatOp repeat, Places &places) {
-    if (insideRepeat)
+    if (inside)
       return repeat.emitOpError("a repetition inside a repeated layer is not supported");
     auto callee = symbols.lookup<func::FuncOp>(repeat.getCallee());
     int64_t rounds = repeat.getCount();
@@ -352,15 +388,20 @@ private:
     }
     for (Value stack : repeat.getEach()) {
       Place place = places.lookup(stack);
+      if (repeat.getWindows()) {
+        if (place.arg.modulus)
+          return repeat.emitOpError("cannot split the carried result of another repetition");
+        place.stride = windowOf(stack.getType());
+      }
       // A stack of carried values begins at its own phase and is one longer.
       inner[*argument++] =
           place.element(place.arg.phase, place.arg.modulus ? place.arg.modulus : rounds);
     }
     placeReturned(repeat, callee, list, phase, places);
 
-    insideRepeat = true;
+    inside = repeat;
     LogicalResult result = addBody(callee, inner);
-    insideRepeat = false;
+    inside = {};
     if (failed(result))
       return failure();
     momrt_op end = {};
@@ -402,6 +443,8 @@ private:
         stack = *alias;
       } else {
         stack = placeResult(result);
+        if (repeat.getWindows())
+          stack.stride = windowOf(result.getType());
         wanted[value] = stack.element(0, rounds);
       }
       places[result] = stack;
@@ -437,11 +480,13 @@ private:
                           .Case("document", MOMRT_COUNT_DOCUMENT)
                           .Case("segment", MOMRT_COUNT_SEGMENT)
                           .Default(MOMRT_COUNT_ONE);
+    if (inWindows() && op.grid_count == MOMRT_COUNT_TOKEN)
+      op.grid_count = MOMRT_COUNT_WINDOW;
     op.grid_tile = grid.getTile();
     op.grid_extra = grid.getExtra();
     op.grid_factor = grid.getFactor();
     op.args = writer.args.size();
-    addArg(Place::in(MOMRT_SPACE_COUNTS));
+    addArg(countsPlace());
     addArg(Place::in(MOMRT_SPACE_STATUS, now() * sizeof(momrt_status)));
     for (Value input : launch.getInputs()) {
       if (isa<BatchType>(input.getType())) {
@@ -460,7 +505,7 @@ private:
       addArg(found->second);
     }
     for (Value output : launch.getOutputs()) {
-      Place place = placeResult(output);
+      Place place = placeOutput(output, places);
       places[output] = place;
       addArg(place);
     }
@@ -505,7 +550,7 @@ private:
   Places wanted; // results that must lie at a given place
   DenseMap<Operation *, SmallVector<Carry>> carries;
   SmallVector<std::pair<size_t, unsigned>> argBuffers, outputBuffers;
-  bool insideRepeat = false;
+  RepeatOp inside; // the repetition whose body is being added, or null
 };
 } // namespace
 

@@ -98,6 +98,8 @@ static void writeStorage(DictionaryAttr storage, TableWriter &writer) {
 }
 
 void mom::writeModuleFacts(ModuleOp module, TableWriter &writer) {
+  if (auto windows = module->getAttrOfType<IntegerAttr>(attr::kWindows))
+    writer.header.windows = windows.getInt();
   if (auto storage = module->getAttrOfType<DictionaryAttr>(attr::kStorage))
     writeStorage(storage, writer);
   if (auto all = module->getAttrOfType<DictionaryAttr>(attr::kModalities); all && !all.empty())

@@ -16,7 +16,7 @@ using Values = SmallVector<reference::Value>;
 static constexpr unsigned kDeepest = 64;
 
 static FailureOr<Values> run(func::FuncOp func, ArrayRef<const reference::Value *> arguments,
-                             function_ref<bool(unsigned)> wanted, unsigned depth);
+                             function_ref<bool(unsigned)> wanted, Running how);
 
 //===----------------------------------------------------------------------===//
 // Repetition
@@ -31,6 +31,28 @@ static func::FuncOp calleeOf(Operation *op, FlatSymbolRefAttr name) {
 
 static bool always(unsigned) { return true; }
 
+/// Rows in `count` windows of one size, of which the last ones may be short or empty.
+static Stack windowsOf(const Tensor &rows, int64_t count) {
+  Stack stack;
+  int64_t window = llvm::divideCeil(rows.rows(), count);
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t begin = std::min(i * window, rows.rows()), end = std::min(begin + window, rows.rows());
+    Tensor part = Tensor::zeros({end - begin, rows.channels()});
+    std::copy(rows.row(begin), rows.row(end), part.data.begin());
+    stack.values.emplace_back(std::move(part));
+  }
+  return stack;
+}
+
+static Tensor joinWindows(const Stack &stack) {
+  Tensor rows = Tensor::zeros({0, stack.values.front().tensor()->channels()});
+  for (const reference::Value &value : stack.values) {
+    rows.shape[0] += value.tensor()->rows();
+    llvm::append_range(rows.data, value.tensor()->data);
+  }
+  return rows;
+}
+
 namespace {
 /// What the three ops that repeat a function have in common: rounds with shared
 /// operands, elements of stacks, and results of which some are stacked.
@@ -39,11 +61,15 @@ template <typename Op> struct Rounds {
   Frame &frame;
   func::FuncOp callee;
   std::vector<Stack> stacks; // one for each stacked result
+  std::vector<Stack> windows; // of the `each` operands that are rows
 
   Rounds(Op op, Frame &frame, unsigned stacked)
       : op(op), frame(frame), callee(calleeOf(op, op.getCalleeAttr())), stacks(stacked) {
     for (Stack &stack : stacks)
       stack.values.resize(op.getCount());
+    for (mlir::Value each : op.getEach())
+      if (const Tensor *rows = frame.get(each).tensor())
+        windows.push_back(windowsOf(*rows, op.getCount()));
   }
 
   /// Round `i`: carried..., shared..., each[i]..., then `more`. Results before
@@ -56,15 +82,18 @@ template <typename Op> struct Rounds {
       arguments.push_back(&value);
     for (mlir::Value shared : op.getShared())
       arguments.push_back(&frame.get(shared));
-    for (mlir::Value each : op.getEach())
-      arguments.push_back(&frame.get(each).stack()->values[i]);
+    auto window = windows.begin();
+    for (mlir::Value each : op.getEach()) {
+      const Stack *stack = frame.get(each).stack();
+      arguments.push_back(&(stack ? *stack : *window++).values[i]);
+    }
     for (const reference::Value &value : more)
       arguments.push_back(&value);
     unsigned returned = op.getOutputs().size() - stacks.size();
     auto wanted = [&](unsigned r) {
       return r >= skip && r < skip + returned + unsigned(stacks.size());
     };
-    FailureOr<Values> results = run(callee, arguments, wanted, frame.depth + 1);
+    FailureOr<Values> results = run(callee, arguments, wanted, frame.how.deeper());
     if (failed(results))
       return failure();
     for (auto [s, stack] : llvm::enumerate(stacks))
@@ -77,8 +106,13 @@ template <typename Op> struct Rounds {
     unsigned index = 0;
     for (reference::Value &value : carried)
       frame.set(op.getOutputs()[index++], std::move(value));
-    for (Stack &stack : stacks)
-      frame.set(op.getOutputs()[index++], std::move(stack));
+    for (Stack &stack : stacks) {
+      mlir::Value output = op.getOutputs()[index++];
+      if (isa<StackType>(output.getType()))
+        frame.set(output, std::move(stack));
+      else
+        frame.set(output, joinWindows(stack));
+    }
   }
 };
 } // namespace
@@ -174,7 +208,7 @@ static LogicalResult evaluate(BackwardOp op, Frame &frame) {
 //===----------------------------------------------------------------------===//
 
 static FailureOr<Values> runBlock(Block &block, ArrayRef<const reference::Value *> arguments,
-                                  function_ref<bool(unsigned)> wanted, unsigned depth);
+                                  function_ref<bool(unsigned)> wanted, Running how);
 
 static LogicalResult setResults(Operation *op, FailureOr<Values> results, Frame &frame) {
   if (failed(results))
@@ -192,14 +226,14 @@ static LogicalResult evaluate(func::CallOp op, Frame &frame) {
   func::FuncOp callee = calleeOf(op, op.getCalleeAttr());
   if (!callee)
     return failure();
-  return setResults(op, run(callee, pointersTo(op.getOperands(), frame), always, frame.depth + 1),
+  return setResults(op, run(callee, pointersTo(op.getOperands(), frame), always, frame.how.deeper()),
                     frame);
 }
 
 static LogicalResult evaluate(KernelOp op, Frame &frame) {
   return setResults(
       op,
-      runBlock(op.getBody().front(), pointersTo(op.getInputs(), frame), always, frame.depth + 1),
+      runBlock(op.getBody().front(), pointersTo(op.getInputs(), frame), always, frame.how.deeper()),
       frame);
 }
 
@@ -227,10 +261,17 @@ static LogicalResult runOp(Operation *op, Frame &frame) {
       .Default([&](Operation *op) { return evaluatePointwise(op, frame); });
 }
 
+static void disturbResults(Operation *op, Frame &frame) {
+  for (mlir::Value result : op->getResults())
+    if (Tensor *tensor = frame.ownTensor(result))
+      if (isa<FloatType>(getElementTypeOrSelf(result.getType())))
+        frame.how.disturb(*tensor);
+}
+
 /// Runs the ops that the wanted results need; the others yield nothing. So the
 /// forward half of a joint function runs without gradients.
 static FailureOr<Values> runBlock(Block &block, ArrayRef<const reference::Value *> arguments,
-                                  function_ref<bool(unsigned)> wanted, unsigned depth) {
+                                  function_ref<bool(unsigned)> wanted, Running how) {
   Operation *terminator = block.getTerminator();
   DenseSet<Operation *> needed;
   auto need = [&](mlir::Value value) {
@@ -244,12 +285,17 @@ static FailureOr<Values> runBlock(Block &block, ArrayRef<const reference::Value 
     if (needed.contains(&op))
       llvm::for_each(op.getOperands(), need);
 
-  Frame frame(depth);
+  Frame frame(how);
   for (auto [name, value] : llvm::zip_equal(block.getArguments(), arguments))
     frame.borrow(name, *value);
-  for (Operation &op : block.without_terminator())
-    if (needed.contains(&op) && failed(runOp(&op, frame)))
+  for (Operation &op : block.without_terminator()) {
+    if (!needed.contains(&op))
+      continue;
+    if (failed(runOp(&op, frame)))
       return failure();
+    if (how.disturb)
+      disturbResults(&op, frame);
+  }
 
   Values results(terminator->getNumOperands());
   for (OpOperand &operand : terminator->getOpOperands())
@@ -259,12 +305,12 @@ static FailureOr<Values> runBlock(Block &block, ArrayRef<const reference::Value 
 }
 
 static FailureOr<Values> run(func::FuncOp func, ArrayRef<const reference::Value *> arguments,
-                             function_ref<bool(unsigned)> wanted, unsigned depth) {
+                             function_ref<bool(unsigned)> wanted, Running how) {
   if (func.isDeclaration() || !func.getBody().hasOneBlock())
     return func.emitError() << "expected a function with a body of one block";
-  if (depth > kDeepest)
+  if (how.depth > kDeepest)
     return func.emitError() << "calls are nested deeper than " << kDeepest;
-  return runBlock(func.getBody().front(), arguments, wanted, depth);
+  return runBlock(func.getBody().front(), arguments, wanted, how);
 }
 
 //===----------------------------------------------------------------------===//
@@ -330,6 +376,12 @@ struct ArgumentCheck {
 } // namespace
 
 FailureOr<Values> reference::interpret(func::FuncOp func, ArrayRef<reference::Value> arguments) {
+  return interpretDisturbed(func, arguments, nullptr);
+}
+
+FailureOr<Values> reference::interpretDisturbed(func::FuncOp func,
+                                                ArrayRef<reference::Value> arguments,
+                                                function_ref<void(Tensor &)> disturb) {
   if (arguments.size() != func.getNumArguments())
     return func.emitError() << "expected " << func.getNumArguments() << " arguments, but got "
                             << arguments.size();
@@ -344,5 +396,5 @@ FailureOr<Values> reference::interpret(func::FuncOp func, ArrayRef<reference::Va
   SmallVector<const reference::Value *> pointers;
   for (const reference::Value &argument : arguments)
     pointers.push_back(&argument);
-  return run(func, pointers, always, 0);
+  return run(func, pointers, always, {0, disturb});
 }

@@ -125,6 +125,14 @@ func.func @concat_c1(%x: !x) {
 
 // -----
 
+func.func @concat_c2(%x: tensor<?x2xf32, #mom.rows<token>>, %y: tensor<?x2xbf16, #mom.rows<token>>) {
+  // expected-error@+1 {{expected parts of 'f32', but got 'tensor<?x2xbf16, #mom.rows<token>>'}}
+  %z = mom.concat %x, %y : tensor<?x2xf32, #mom.rows<token>>, tensor<?x2xbf16, #mom.rows<token>> -> tensor<?x4xf32, #mom.rows<token>>
+  return
+}
+
+// -----
+
 !i = tensor<?x1xi32, #mom.rows<token>>
 func.func @embedding_c1(%ids: !i, %table: tensor<5x2xf32>) {
   // expected-error@+1 {{expected 2 channels of the result, but got 3}}

@@ -22,7 +22,14 @@ int main() {
   }
   CHECK_FAILS("too large", roundCapacity(INT64_MAX));
 
-  momrt_slot slot = {{64, 1024, 0, 0, 8}, 0};
+  // Three windows of whole 128s share 1000 tokens, whose capacity is 1024.
+  Counts shared = capacitiesOf({1, 1000, 2, 3, 4, 0}, 3), whole = capacitiesOf({1, 1000, 2, 3, 4, 0}, 0);
+  CHECK_EQ(shared[MOMRT_COUNT_WINDOW], 384);
+  CHECK_EQ(shared[MOMRT_COUNT_TOKEN], 3 * 384);
+  CHECK_EQ(whole[MOMRT_COUNT_TOKEN], 1024);
+  CHECK_EQ(capacitiesOf({1, 0, 1, 1, 1, 0}, 4)[MOMRT_COUNT_WINDOW], 128);
+
+  momrt_slot slot = {{64, 1024, 0, 0, 8}};
   CHECK_EQ(bytesOf(slot, {1, 10, 1, 1, 3}), 64 + 10240 + 24);
   CHECK_FAILS("overflows", bytesOf(slot, {1, INT64_MAX / 2, 1, 1, 1}));
   CHECK_EQ(alignUp(1), 64);

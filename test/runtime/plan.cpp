@@ -18,8 +18,6 @@ int main() {
   CHECK_EQ(route.position, (Ints{1, 2, 4, 0, 3}));
   Route empty = routeByModality({}, 2);
   CHECK_EQ(empty.offsets, (Longs{0, 0, 0}));
-  CHECK_FAILS("expected modalities below 2 but position 1 has 2", routeByModality({0, 2}, 2));
-  CHECK_FAILS("position 0 has -1", routeByModality({-1}, 2));
 
   Ints eight(8, 0);
   Batch whole(two({{0, 3, -1, -1}, {3, 1, -1, 1}, {4, 4, 0, -1}}, eight), 1);
@@ -38,6 +36,9 @@ int main() {
               Batch(two({{0, 4, 2, -1}, {4, 4, -1, -1}}, eight), 1));
   CHECK_FAILS("9 tokens are 3 streams of 4 positions, but the batch has 2",
               Batch(two({{0, 4, -1, -1}}, Ints(9, 0)), 1));
+  CHECK_FAILS("expected modalities below 2 but position 5 has 2",
+              Batch(two({{0, 4, -1, -1}, {4, 2, -1, -1}}, {0, 1, 0, 1, 1, 2}), 2));
+  CHECK_FAILS("position 0 has -1", Batch(two({{0, 4, -1, -1}, {4, 1, -1, -1}}, {-1, 0, 0, 0, 0}), 1));
   Batch ragged({3, 0, 3, {{0, 1, 0, 0}, {1, 5, 1, 1}, {6, 2, 2, 2}}, eight}, 1);
   CHECK_EQ(ragged.counts()[MOMRT_COUNT_STREAM], 3);
   return finish();

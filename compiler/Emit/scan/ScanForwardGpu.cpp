@@ -1,6 +1,8 @@
 // GPU form of the scan: a block has some channels of one segment.
 #include "compiler/Emit/scan/ScanForwardGpu.h"
 
+#include "compiler/Emit/scan/ScanTensorGpu.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -75,10 +77,11 @@ void ScanForwardGpu::segment(Value s) {
     tile.stage(walk, i, count, rows, data);
     tile.gpu.barrier();
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, k.add(i, 2 * shape.tokens));
+    Values late = tile.fetchLate(rows);
     Values next = run(tile, walk, s, i, count, sums, values.take_front(states));
     tile.gpu.barrier();
-    tile.finish(walk, i, count, rows, data, pointwise, [&](At at, Value, Value) {
-      return SmallVector<ScanTile::Bound>{{y, k.load(sums, at)}};
+    tile.finish(walk, i, count, rows, data, late, pointwise, [&](At at, Value, Value) {
+      return SmallVector<ScanTile::Bound>{{y, tile.loadSum(sums, at)}};
     });
     llvm::append_range(next, nextData);
     llvm::append_range(next, ahead);
@@ -112,6 +115,8 @@ Values ScanForwardGpu::run(const ScanTile &tile, const SegmentWalk &walk, Value 
     }
     if (!sums)
       return tile.advance(h, start);
+    if (shape.tensor)
+      return walkOnTensorCores(tile, h, start, sums);
     // Stored together: nothing in a group is loaded after a store that it might depend on.
     SmallVector<ScatteredSums> summed;
     for (int64_t t = 0; t < shape.group; ++t) {
@@ -145,10 +150,10 @@ LogicalResult mom::emitScanForwardGpu(ScanOp op, KernelBuilder &k) {
   int64_t chunk = checkpoints.empty() ? 0 : rowsOf(op.getCheckpoints()).getChunk();
   ScanOperands operands(op);
   int64_t group = groupFor(k.knob("group"), chunk);
-  ScanShape shape(k, operands, llvm::alignTo(k.knob("tokens"), group), group);
-  if (failed(shape.check(k)))
+  ScanShape shape(k, operands, llvm::alignTo(k.knob("tokens"), group), k.knob("group"));
+  if (failed(shape.check(k, operands)))
     return failure();
-  ScanForwardGpu forward(k, operands, shape);
+  ScanForwardGpu forward(k, operands, shape.withGroup(group));
   forward.y = op.getY();
   forward.chunk = chunk;
   for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {

@@ -34,14 +34,15 @@ ScanGradGpu::ScanGradGpu(ScanGradOp op, KernelBuilder &k)
   if (!chunk || !tokens)
     chunk = ownChunk = tokens = k.knob("tokens");
   shape.tokens = tokens;
-  shape.group = std::min<int64_t>(shape.group, llvm::PowerOf2Ceil(tokens));
+  shape.group = shape.tensor ? kTensorTokens
+                             : std::min<int64_t>(shape.group, llvm::PowerOf2Ceil(tokens));
 }
 
 LogicalResult ScanGradGpu::check() {
   if (failed(checkInputs(
           k, op,
           {op.getA(), op.getB(), op.getC(), op.getInit(), op.getCheckpoints(), op.getDfinal()})) ||
-      failed(shape.check(k)))
+      failed(shape.check(k, operands)))
     return failure();
   for (Value before : {op.getU(), op.getDelta(), op.getDy()})
     if (failed(checkPointwise(k, before)))
@@ -73,11 +74,9 @@ static RowsAttr chunkRows(KernelBuilder &k, int64_t chunk) {
 void ScanGradGpu::saveStates() {
   if (!usesOwnStates())
     return;
-  ScanShape forwardShape = shape;
-  forwardShape.group = groupFor(shape.group, ownChunk);
   k.begin({}, "states");
   ownStates = k.workspace(rowsType(k, shape.channels * shape.states, chunkRows(k, ownChunk)));
-  ScanForwardGpu forward(k, operands, forwardShape);
+  ScanForwardGpu forward(k, operands, shape.withGroup(groupFor(shape.group, ownChunk)));
   forward.chunk = ownChunk;
   forward.checkpoints.push_back(k.workspaceView(ownStates));
   forward.emit();
@@ -142,11 +141,24 @@ Values ScanGradGpu::kept(const ScanTile &tile, const View &tileOfStates, Value i
 /// Walks the staged run's groups 0 .. groups - 1 and replaces the states.
 void ScanGradGpu::advanceGroups(const ScanTile &tile, const Tiles &tiles, Value groups,
                                 Values &states, bool keepThem) const {
-  states = k.loop(k.index(0), groups, 1, states, [&](Value g, ValueRange carried) {
-    if (keepThem)
-      keep(tile, tiles.groups, g, carried);
-    return tile.advance(carried, k.mul(g, shape.group));
-  });
+  auto walk = [&](Value first, Value end, int64_t together) {
+    states = k.loop(first, end, together, states, [&](Value g, ValueRange carried) {
+      Values states(carried);
+      for (int64_t i = 0; i < together; ++i) {
+        Value number = k.add(g, i);
+        if (keepThem)
+          keep(tile, tiles.groups, number, states);
+        states = tile.advance(states, k.mul(number, shape.group));
+      }
+      return states;
+    });
+  };
+  if (!shape.tensor)
+    return walk(k.index(0), groups, 1);
+  // What the second group waits for is under way while the first one is walked.
+  Value paired = k.mul(k.div(groups, 2), 2);
+  walk(k.index(0), paired, 2);
+  walk(paired, groups, 1);
 }
 
 /// Walks from the last checkpoint before token i to it, leaving the states before each
@@ -186,15 +198,16 @@ void ScanGradGpu::segment(Value s) {
   if (runsOfChunk > 1)
     tiles.runs = privateTile(runsOfChunk);
   if (!kinds.empty())
-    tiles.parts = k.sharedView(shape.warps() * shape.rounded(), kinds.size() * shape.slots(),
-                               k.b.getF32Type());
+    tiles.parts = k.sharedView(shape.channelWarps() * shape.rounded(),
+                               kinds.size() * shape.slots(), k.b.getF32Type(),
+                               shape.strideOf(kinds.size() * shape.slots()));
   SegmentWalk walk = tile.walk(s);
   Value runs = k.ceilDiv(walk.segment.length, tokens), last = k.sub(runs, k.index(1));
   auto runAt = [&](Value back) { // its first token; the first run's once there are no more
     return k.mul(k.max(k.sub(last, back), k.index(0)), tokens);
   };
 
-  // Carried from run to run: G, dA and its error; the run's first states where each has
+  // Carried from run to run: G, dA, its error; the run's first states where each has
   // a checkpoint, its data, its rows and those of the next.
   size_t n = shape.values();
   auto firstStates = [&](Value i) {
@@ -203,7 +216,7 @@ void ScanGradGpu::segment(Value s) {
   };
   Values carried =
       tile.loadStatesIf(op.getDfinal() ? k.view(op.getDfinal()) : View(), walk.segment.final);
-  carried.append(2 * n, k.f32(0));
+  carried.append((carriedKinds() - 1) * n, k.f32(0));
   Values rows = tile.rows(walk, runAt(k.index(0))), ahead = tile.rows(walk, runAt(k.index(1))),
          data = tile.fetch(rows), states = firstStates(runAt(k.index(0)));
   size_t sizes[] = {states.size(), data.size(), rows.size(), rows.size()};
@@ -211,8 +224,8 @@ void ScanGradGpu::segment(Value s) {
     llvm::append_range(carried, more);
 
   carried = k.loop(k.index(0), runs, 1, carried, [&](Value back, ValueRange values) {
-    Values gradients(values.take_front(3 * n));
-    values = values.drop_front(3 * n);
+    Values gradients(values.take_front(carriedKinds() * n));
+    values = values.drop_front(carriedKinds() * n);
     SmallVector<ValueRange, 4> parts;
     for (size_t size : sizes) {
       parts.push_back(values.take_front(size));
@@ -231,17 +244,17 @@ void ScanGradGpu::segment(Value s) {
     tile.stage(walk, i, count, rows, data);
     tile.gpu.barrier();
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, runAt(k.add(back, 2))),
-           nextStates = firstStates(runAt(k.add(back, 1)));
+           nextStates = firstStates(runAt(k.add(back, 1))), late = tile.fetchLate(rows);
     Values next = run(tile, tiles, count, states, gradients);
     tile.gpu.barrier();
-    tile.finish(walk, i, count, rows, data, pointwise, [&](At at, Value u, Value delta) {
-      Value sumA = k.load(tiles.sumA, at), sumB = k.load(tiles.sumB, at);
+    finishParts(tile, tiles, walk, i, count);
+    tile.finish(walk, i, count, rows, data, late, pointwise, [&](At at, Value u, Value delta) {
+      Value sumA = tile.loadSum(tiles.sumA, at), sumB = tile.loadSum(tiles.sumB, at);
       if (!shape.exact) // A was A log2(e)
         sumA = tile.mul(sumA, k.splat(k.f32(0.693147180559945309), at.lanes));
       return SmallVector<ScanTile::Bound>{{op.getDu(), tile.mul(delta, sumB)},
                                           {op.getDdelta(), k.fma(u, sumB, sumA)}};
     });
-    finishParts(tile, tiles, walk, i, count);
     for (ValueRange more :
          {ValueRange(nextStates), ValueRange(nextData), ahead, ValueRange(nextRows)})
       llvm::append_range(next, more);
@@ -272,6 +285,8 @@ Values ScanGradGpu::run(const ScanTile &tile, const Tiles &tiles, Value count, V
 /// Goes through a group from the states before it, and back.
 Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
                           const Values &states, ValueRange carried) const {
+  if (shape.tensor)
+    return groupOnTensorCores(tile, tiles, start, states, carried);
   int64_t values = shape.values(), held = shape.held;
   SmallVector<Values> h{states}, decays; // before each token and after the last; of each
   for (int64_t t = 0; t < shape.group; ++t) {
@@ -331,7 +346,12 @@ Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
   // dA sums over a whole segment: what each sum rounds off is added to the next.
   Values sums, errors;
   for (int64_t n = 0; n < values; ++n) {
-    Value old = carried[values + n], more = tile.sub(dA[n], carried[2 * values + n]);
+    Value old = carried[values + n];
+    if (!shape.exact) {
+      sums.push_back(tile.add(old, dA[n]));
+      continue;
+    }
+    Value more = tile.sub(dA[n], carried[2 * values + n]);
     sums.push_back(tile.add(old, more));
     errors.push_back(tile.sub(tile.sub(sums.back(), old), more));
   }
@@ -358,7 +378,7 @@ void ScanGradGpu::storeChannelSums(const ScanTile &tile, const Tiles &tiles, Val
   }
 }
 
-/// Adds up the block's warps and leaves the sums of a run's tokens.
+/// Adds up the block's warps and leaves the sums of a run's tokens, by position.
 void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk,
                               Value i, Value count) const {
   if (kinds.empty())
@@ -369,15 +389,15 @@ void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const Se
   k.loop(k.index(0), k.index(deal.rounds()), 1, [&](Value round) {
     Deal::Place place = deal.at(k, round);
     k.ifThen(k.less(place.token, count), [&] {
-      Value row = tile.rowOf(walk, k.add(i, place.token));
+      Value position = walk.position(k.add(i, place.token));
       Value kind = k.div(place.column, shape.states);
       Value column = k.add(k.mul(kind, shape.slots()), k.rem(place.column, shape.states)), sum;
-      for (int64_t w = 0; w < shape.warps(); ++w) {
+      for (int64_t w = 0; w < shape.channelWarps(); ++w) {
         Value part = k.load(tiles.parts,
                             At{k.add(place.token, w * shape.rounded()), column, width, Value()});
         sum = sum ? tile.add(sum, part) : part;
       }
-      k.store(sum, to, At{row, k.add(k.mul(tile.number, all), place.column), width, Value()});
+      k.store(sum, to, At{position, k.add(k.mul(tile.number, all), place.column), width, Value()});
     });
   });
 }

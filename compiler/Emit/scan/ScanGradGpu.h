@@ -37,8 +37,8 @@ public:
 
 private:
   struct Tiles {
-    View sumA, sumB;   ///< [tokens, channels]
-    View parts;        ///< [warps * tokens, kinds * slots] of dB and dC
+    View sumA, sumB;   ///< [shares * tokens, channels]
+    View parts;        ///< [channel warps * tokens, kinds * slots] of dB and dC
     View groups, runs; ///< each thread's states before a group, before a run
   };
   bool usesOwnStates() const { return ownChunk != 0; }
@@ -56,8 +56,12 @@ private:
                      bool keepThem) const;
   Values run(const ScanTile &tile, const Tiles &tiles, mlir::Value count, Values states,
              mlir::ValueRange gradients) const;
+  Values groupOnTensorCores(const ScanTile &tile, const Tiles &tiles, mlir::Value start,
+                            const Values &states, mlir::ValueRange carried) const;
   Values group(const ScanTile &tile, const Tiles &tiles, mlir::Value start, const Values &states,
                mlir::ValueRange carried) const;
+  /// Of what is carried from run to run: G, dA and, where exact, dA's error.
+  size_t carriedKinds() const { return shape.exact ? 3 : 2; }
   void storeChannelSums(const ScanTile &tile, const Tiles &tiles, mlir::Value token,
                         const ScatteredSums &sums) const;
   void finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk, mlir::Value i,

@@ -2,6 +2,7 @@
 #include "compiler/Emit/scan/ScanTileGpu.h"
 
 #include "compiler/Emit/Approximations.h"
+#include "compiler/Emit/scan/ScanTensorGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -13,12 +14,49 @@ ScanShape::ScanShape(KernelBuilder &k, const ScanOperands &op, int64_t tokens, i
     : channels(channelsOf(op.u)), states(channelsOf(op.A)), threads(k.threads()),
       lanes(k.knob("lanes")), own(k.knob("channels")),
       held(llvm::PowerOf2Ceil(llvm::divideCeil(states, lanes))), tokens(tokens), group(group),
-      exact(k.knob("exact")) {}
+      exact(k.knob("exact")), polynomials(k.knob("exp2_fma")), tensor(k.knob("unit")) {}
 
-LogicalResult ScanShape::check(KernelBuilder &k) const {
+ScanShape ScanShape::withGroup(int64_t tokens) const {
+  ScanShape shape = *this;
+  shape.group = tokens;
+  shape.tensor = tensor && tokens % kTensorTokens == 0;
+  return shape;
+}
+
+/// Element type of a body value as it is stored.
+static Type storedElement(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isa<arith::ExtFOp, SplitOp>(op))
+      break;
+    value = op->getOperand(0);
+  }
+  return getElementTypeOrSelf(value.getType());
+}
+
+LogicalResult ScanShape::check(KernelBuilder &k, const ScanOperands &op) const {
   for (auto [name, value] : {std::pair("lanes", lanes), {"channels", own}, {"group", group}})
     if (!llvm::isPowerOf2_64(value))
       return k.error() << "expected a power of two as knob '" << name << "', but got " << value;
+  if (!tensor)
+    return success();
+  if (exact)
+    return k.error() << "expected 0 as knob 'exact' with unit 1, whose sums are of 11 bits, but "
+                     << "got 1";
+  for (Value matrix : {op.B, op.C})
+    if (Type element = storedElement(matrix); !element.isBF16())
+      return k.error() << "expected B and C of bf16 with knob 'unit' 1, but got " << element;
+  if (own != 2)
+    return k.error() << "expected 2 as knob 'channels' with unit 1, but got " << own;
+  if (group % kTensorTokens)
+    return k.error() << "expected a multiple of " << kTensorTokens
+                     << " as knob 'group' with unit 1, but got " << group;
+  if (lanes < kQuad || held < 2)
+    return k.error() << "expected 4 or more as knob 'lanes' with unit 1, and 2 or more of the "
+                     << states << " states for each, but got " << lanes << " lanes";
+  if (threads % (shares() * Gpu::kWarp))
+    return k.error() << "expected a multiple of " << shares() * Gpu::kWarp
+                     << " as knob 'threads' with unit 1 and " << lanes << " lanes, but got "
+                     << threads;
   return success();
 }
 
@@ -36,6 +74,9 @@ static int64_t conflicts(const ScanShape &shape, int64_t stride) {
 }
 
 View ScanTile::sumTile() const {
+  if (shape.tensor)
+    return k.sharedView(shape.shares() * shape.rounded(), shape.blockChannels(), k.b.getF32Type(),
+                        shape.strideOf(shape.blockChannels()));
   int64_t best = shape.blockChannels();
   for (int64_t stride = best; stride < shape.blockChannels() + 32; stride += 4)
     if (conflicts(shape, stride) < conflicts(shape, best))
@@ -43,20 +84,55 @@ View ScanTile::sumTile() const {
   return k.sharedView(shape.rounded(), shape.blockChannels(), k.b.getF32Type(), best);
 }
 
+Value ScanTile::loadSum(const View &tile, At at) const {
+  Value sum, token = at.row;
+  for (int64_t share = 0; share < shape.shares(); ++share) {
+    at.row = k.add(token, share * shape.rounded());
+    Value part = k.load(tile, at);
+    sum = sum ? add(sum, part) : part;
+  }
+  return sum;
+}
+
+/// Of this thread among those of its channels.
+static Value laneOf(KernelBuilder &k, const ScanShape &shape) {
+  if (!shape.tensor)
+    return k.rem(k.thread(), shape.lanes);
+  Value share = k.rem(k.div(k.thread(), Gpu::kWarp), shape.shares());
+  return k.add(k.mul(share, ScanShape::kQuad), k.rem(k.thread(), ScanShape::kQuad));
+}
+
+/// The first channel of this thread, counted in the block.
+static Value channelOf(KernelBuilder &k, const ScanShape &shape) {
+  if (!shape.tensor)
+    return k.mul(k.div(k.thread(), shape.lanes), shape.own);
+  int64_t quads = Gpu::kWarp / ScanShape::kQuad;
+  Value warp = k.div(k.thread(), shape.shares() * Gpu::kWarp);
+  Value quad = k.rem(k.div(k.thread(), ScanShape::kQuad), quads);
+  return k.mul(k.add(k.mul(warp, quads), quad), shape.own);
+}
+
 ScanTile::ScanTile(KernelBuilder &k, const ScanOperands &op, const ScanShape &shape,
                    Value channelBlock, ValueRange staged, ValueRange after, ValueRange results,
                    bool needsC)
     : k(k), gpu(k), op(op), shape(shape), number(channelBlock),
-      first(k.mul(channelBlock, shape.blockChannels())), lane(k.rem(k.thread(), shape.lanes)),
-      mine(k.mul(k.div(k.thread(), shape.lanes), shape.own)), staged(staged), needsC(needsC) {
-  Type f32 = k.b.getF32Type();
-  int64_t tokens = shape.rounded(), channels = shape.blockChannels();
-  pairs = k.sharedView(tokens, 2 * channels, f32);
-  B = k.sharedView(tokens, shape.slots(), f32);
+      first(k.mul(channelBlock, shape.blockChannels())), lane(laneOf(k, shape)),
+      mine(channelOf(k, shape)), staged(staged), needsC(needsC) {
+  auto tileOf = [&](int64_t columns) {
+    return k.sharedView(shape.rounded(), columns, k.b.getF32Type(), shape.strideOf(columns));
+  };
+  int64_t channels = shape.blockChannels();
+  if (shape.tensor) {
+    delta = tileOf(channels);
+    u = tileOf(channels);
+  } else {
+    pairs = tileOf(2 * channels);
+  }
+  B = tileOf(shape.slots());
   if (needsC)
-    C = k.sharedView(tokens, shape.slots(), f32);
+    C = tileOf(shape.slots());
   for (size_t i = 0; i < staged.size(); ++i)
-    more.push_back(k.sharedView(tokens, channels, f32));
+    more.push_back(tileOf(channels));
   findLeaves(after, results);
   chooseWidths(after);
   clearPadding();
@@ -75,7 +151,10 @@ void ScanTile::clearPadding() const {
   if (needsC)
     tiles.push_back(C);
   if (tokens) {
-    tiles.push_back(pairs);
+    if (shape.tensor)
+      llvm::append_values(tiles, delta, u);
+    else
+      tiles.push_back(pairs);
     llvm::append_range(tiles, more);
   }
   for (const View &tile : tiles)
@@ -210,6 +289,12 @@ Value ScanTile::decay(Value delta, Value a) const {
   return gpu.intrinsic("llvm.nvvm.ex2.approx.ftz.f", k.b.getF32Type(), x);
 }
 
+Value ScanTile::decay(Value delta, Value a, int64_t ordinal) const {
+  if (shape.exact || ordinal * shape.polynomials % 16 >= shape.polynomials)
+    return decay(delta, a);
+  return Approximations{k.b, k.loc}.exp2OfNegative(mul(delta, a));
+}
+
 Value ScanTile::decayed(Value h, Value decay) const {
   return shape.exact ? k.fma(h, decay, h) : mul(h, decay);
 }
@@ -220,6 +305,8 @@ Value ScanTile::next(Value h, Value decay, Value input, Value B) const {
 }
 
 Values ScanTile::advance(ValueRange states, Value start) const {
+  if (shape.tensor)
+    return walkOnTensorCores(*this, states, start, View());
   Values h(states);
   for (int64_t t = 0; t < shape.group; ++t) {
     Token token = this->token(start, t, /*withC=*/false);

@@ -6,15 +6,16 @@
 //     staging, finishing    vectors of `width` channels of a token are dealt to the threads
 //                           in turn: coalesced, and pointwise work happens once an element
 //     walking               `lanes` neighbouring threads have `own` channels together,
-//                           each with `held` states of them in registers
+//                           each with `held` states of them in registers; or, on tensor
+//                           cores (ScanTensorGpu.h), quads of `lanes` / 4 warps have two
 //
 // Between the two is shared memory, with B and C of the run beside it, and a barrier
 // each way. What a run reads from memory is loaded into registers while the run
 // before it is walked, and its rows are looked up one run earlier still.
 //
-// Tokens past the segment's end and channels past the last are staged as 0: with
-// delta = 0 a token changes no state and adds nothing to any sum. So the walk has no
-// conditions, and goes by in *groups* of tokens without a branch.
+// Tokens past the segment's end and channels past the last have delta = 0, dy = 0 and
+// else what lies where they would be: they change no state and add nothing to any sum.
+// So the walk has no conditions, and goes by in *groups* of tokens without a branch.
 //
 // With `exact` the decay is used as exp(delta A) - 1, as on a CPU; otherwise as
 // exp2(delta A') with A' = A log2(e), one instruction, which loses the seventh digit
@@ -28,6 +29,8 @@
 namespace mom {
 
 using Values = llvm::SmallVector<mlir::Value>;
+
+static constexpr int64_t kTensorTokens = 8; ///< of a group on tensor cores
 
 /// Operands of a scan or its gradient, as body values.
 struct ScanOperands {
@@ -48,6 +51,8 @@ struct ScanShape {
   int64_t tokens; ///< of a run
   int64_t group;  ///< tokens of a run that are walked without a branch
   bool exact;
+  int64_t polynomials; ///< of 16 exponentials on tensor cores' walks
+  bool tensor;    ///< sums over states and channels are tensor cores' work
 
   int64_t slots() const { return lanes * held; } ///< states with padding
   /// Of a row of states, one access of f32.
@@ -59,8 +64,18 @@ struct ScanShape {
   int64_t blockChannels() const { return threads / lanes * own; }
   int64_t blocks() const { return ChannelBlock::count(channels, blockChannels()); }
   int64_t warps() const { return threads / Gpu::kWarp; }
+  /// Warps that have a part of the states of the same channels each: sums over states
+  /// are sums of so many.
+  int64_t shares() const { return tensor ? lanes / kQuad : 1; }
+  int64_t channelWarps() const { return warps() / shares(); }
+  /// Of a tile [tokens, columns]: on tensor cores four tokens are read together, which
+  /// lie in different banks.
+  int64_t strideOf(int64_t columns) const { return columns + (tensor ? 4 : 0); }
+  /// The same shape with groups of so many tokens, on tensor cores where they can.
+  ScanShape withGroup(int64_t tokens) const;
+  static constexpr int64_t kQuad = 4; ///< neighbours that have a row of a tensor core's sums
   /// Refuses knobs that do not fit each other.
-  mlir::LogicalResult check(KernelBuilder &k) const;
+  mlir::LogicalResult check(KernelBuilder &k, const ScanOperands &op) const;
 };
 
 /// Vectors of a tile [tokens, columns], dealt to a block's threads in turn.
@@ -118,6 +133,8 @@ public:
   /// empty where a run is too large for registers.
   Values rows(const SegmentWalk &walk, mlir::Value i) const;
   Values fetch(mlir::ValueRange rows) const;
+  /// What only work after the anchor needs and was not fetched with the rest.
+  Values fetchLate(mlir::ValueRange rows) const;
   void stage(const SegmentWalk &walk, mlir::Value i, mlir::Value count, mlir::ValueRange rows,
              mlir::ValueRange fetched) const;
   /// The same without what only later work needs, and without anything fetched.
@@ -127,7 +144,8 @@ public:
   using Bound = std::pair<mlir::Value, mlir::Value>;
   using Bind = llvm::function_ref<llvm::SmallVector<Bound>(At, mlir::Value, mlir::Value)>;
   void finish(const SegmentWalk &walk, mlir::Value i, mlir::Value count, mlir::ValueRange rows,
-              mlir::ValueRange fetched, llvm::ArrayRef<unsigned> outputs, Bind bind) const;
+              mlir::ValueRange fetched, mlir::ValueRange fetchedLate,
+              llvm::ArrayRef<unsigned> outputs, Bind bind) const;
   /// Row of a token of the walk that may lie past its end.
   mlir::Value rowOf(const SegmentWalk &walk, mlir::Value i) const;
 
@@ -142,6 +160,8 @@ public:
   /// [own] of such a tile, at a token likewise.
   Values ownChannels(const View &tile, mlir::Value start, int64_t t) const;
   mlir::Value decay(mlir::Value delta, mlir::Value a) const;
+  /// The same as the `ordinal`-th of many: knob `exp2_fma` of 16 are polynomials.
+  mlir::Value decay(mlir::Value delta, mlir::Value a, int64_t ordinal) const;
   /// exp(delta A) h, from the decay
   mlir::Value decayed(mlir::Value h, mlir::Value decay) const;
   /// h after a token.
@@ -156,8 +176,11 @@ public:
 
   /// A tile [rounded tokens, channels of the block] for what the walk leaves.
   View sumTile() const;
+  /// Of such a tile, summed over the shares of states.
+  mlir::Value loadSum(const View &tile, At at) const;
   View dyTile() const { return more.empty() ? View() : more.front(); }
   View pairs; ///< [rounded tokens, 2 * channels]: delta and u side by side
+  View delta, u; ///< [rounded tokens, channels] instead of pairs, on tensor cores
   View B, C;  ///< [rounded tokens, slots]
 
   mlir::Value mul(mlir::Value x, mlir::Value y) const;
@@ -180,6 +203,8 @@ private:
   void findLeaves(mlir::ValueRange after, mlir::ValueRange results);
   void chooseWidths(mlir::ValueRange after);
   void clearPadding() const;
+  void storeInputs(mlir::Value delta, mlir::Value u, At at) const;
+  std::pair<mlir::Value, mlir::Value> loadInputs(At at) const; ///< delta and u
   mlir::Type rawType(mlir::Type element, int64_t lanes) const;
   mlir::Value loadRaw(const View &view, At at) const;
   mlir::Value unpacked(mlir::Value raw, mlir::Type element, int64_t lanes) const;
@@ -188,11 +213,13 @@ private:
   mlir::Value isThere(const Deal::Place &place, mlir::Value count) const;
   void stageChannels(const SegmentWalk &walk, mlir::Value i, mlir::Value count,
                      mlir::ValueRange rows, mlir::ValueRange fetched, bool all) const;
-  void stageMatrices(const SegmentWalk &walk, mlir::Value i, mlir::Value count,
-                     mlir::ValueRange rows, mlir::ValueRange fetched, bool all) const;
+  void stageMatrices(const SegmentWalk &walk, mlir::Value i, mlir::ValueRange rows,
+                     mlir::ValueRange fetched, bool all) const;
   void bindAs(PointwiseEmitter &pointwise, mlir::Value value, mlir::Value emitted) const;
+  void bindLeaves(PointwiseEmitter &pointwise, llvm::ArrayRef<Leaf> some, bool Leaf::*which,
+                  mlir::ValueRange fetched, int64_t round) const;
 
-  llvm::SmallVector<Leaf> leaves;
+  llvm::SmallVector<Leaf> leaves, lateLeaves;
   Values staged;                ///< body values beside u and delta
   llvm::SmallVector<View> more; ///< [rounded tokens, channels] of each
   Deal channelDeal, matrixDeal;

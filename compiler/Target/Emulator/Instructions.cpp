@@ -177,6 +177,27 @@ static void mma(float *d, const uint32_t *a, const uint32_t *b, const float *c,
 MOM_MMA(mmaBf16, 16, 2, bf16)
 MOM_MMA(mmaF16, 16, 2, f16)
 MOM_MMA(mmaTf32, 8, 1, tf32)
+static void mmaBf16Half(float *d, uint32_t a0, uint32_t a1, uint32_t b0, float c0, float c1,
+                        float c2, float c3) {
+  uint32_t a[] = {a0, a1};
+  float c[] = {c0, c1, c2, c3};
+  mma<8, 2>(d, a, &b0, c, bf16);
+}
+
+/// Lane 4 g + q has elements 2 q and 2 q + 1 of row g, and gets those of column g.
+static int32_t turnMatrix(int32_t pair) {
+  Block &block = here();
+  block.laneSlot(block.lane())[0] = uint32_t(pair);
+  block.meetWarp();
+  int group = block.lane() / 4, quad = block.lane() % 4;
+  uint32_t turned = 0;
+  for (int j = 0; j < 2; ++j) {
+    uint32_t from = block.laneSlot(4 * (2 * quad + j) + group / 2)[0];
+    turned |= (from >> (16 * (group % 2)) & 0xffff) << (16 * j);
+  }
+  block.meetWarp();
+  return int32_t(turned);
+}
 
 /// `count` matrices of 8 x 8 halves; lane 8 i + r gives the address of row r of
 /// matrix i, and gets elements (2 q, 2 q + 1) of row g of each.
@@ -430,6 +451,8 @@ llvm::ArrayRef<mom::EmulatorSymbol> mom::emulatorSymbols() {
       MOM_SYMBOL("mma_m16n8k16_row_col_bf16", mmaBf16),
       MOM_SYMBOL("mma_m16n8k16_row_col_f32_f32", mmaF16),
       MOM_SYMBOL("mma_m16n8k8_row_col_tf32", mmaTf32),
+      MOM_SYMBOL("mma_m16n8k8_row_col_bf16", mmaBf16Half),
+      MOM_SYMBOL("asm_movmatrix", turnMatrix),
       MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x1_b16_p3", loadMatrix1),
       MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x1_trans_b16_p3", loadMatrix1T),
       MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x2_b16_p3", loadMatrix2),

@@ -1,9 +1,10 @@
 // mom-compare: runs functions on random inputs by the reference interpreter and
 // prints their results, or compares their gradients with finite differences, or
-// compares compiled code with it.
+// compares compiled code with it; or compares either with results that a file tells.
 #include "compiler/Passes.h"
 #include "compiler/tools/mom-compare/Bundle.h"
 #include "compiler/tools/mom-compare/Compiled.h"
+#include "compiler/tools/mom-compare/Given.h"
 #include "compiler/tools/mom-compare/Gradients.h"
 #include "compiler/tools/mom-compare/Inputs.h"
 
@@ -61,6 +62,14 @@ static cl::opt<double> tolerance("tolerance", cl::desc("relative"), cl::init(1e-
                                  cl::cat(category));
 static cl::opt<bool> compiled("compiled", cl::desc("compare compiled code with the interpreter"),
                               cl::cat(category));
+static cl::opt<std::string> givenPath("given",
+                                      cl::desc("arguments and expected results, as safetensors, "
+                                               "instead of random ones"),
+                                      cl::value_desc("file"), cl::cat(category));
+static cl::opt<std::string> givenCase("case",
+                                      cl::desc("what the names in the file of --given begin with; "
+                                               "the function's name"),
+                                      cl::value_desc("name"), cl::cat(category));
 static cl::opt<double> rtol("rtol",
                             cl::desc("of compiled code: |out - ref| <= rtol |ref| + atol sqrt(n); "
                                      "by default for the storage type"),
@@ -159,6 +168,27 @@ static FailureOr<bool> runFunction(func::FuncOp func, int64_t count, CompiledFun
   return true;
 }
 
+/// The results of the interpreter, or of compiled code, against those of a file.
+static FailureOr<bool> runGiven(func::FuncOp func, const GivenFile &file,
+                                CompiledFunctions &machine) {
+  StringRef name = givenCase.empty() ? func.getSymName() : StringRef(givenCase);
+  FailureOr<GivenCase> given = file.read(func, name);
+  if (failed(given))
+    return failure();
+  llvm::outs() << "@" << func.getSymName() << "\n";
+  auto results = compiled ? machine.execute(func, given->arguments)
+                          : reference::interpret(func, given->arguments);
+  if (failed(results))
+    return failure();
+  return compareResults(
+      *results, given->results,
+      [&](const Difference &difference) {
+        // Nothing is added for what is small: some gradients are.
+        return compiled ? isClose(func, difference) : difference.normWithin(tolerance, 1e-15);
+      },
+      llvm::outs());
+}
+
 /// The functions that are named, or all that others may call.
 static FailureOr<SmallVector<func::FuncOp>> chosen(ModuleOp module) {
   SmallVector<func::FuncOp> result;
@@ -220,6 +250,16 @@ static int run() {
     return writeBundles(*funcs, how);
   CompiledFunctions machine(how);
   bool good = true;
+  if (!givenPath.empty()) {
+    FailureOr<GivenFile> file = GivenFile::open(givenPath);
+    for (func::FuncOp func : *funcs) {
+      FailureOr<bool> result = failure();
+      if (succeeded(file))
+        result = runGiven(func, *file, machine);
+      good &= succeeded(result) && *result;
+    }
+    return good ? 0 : 1;
+  }
   for (func::FuncOp func : *funcs)
     for (int64_t count : tokens) {
       FailureOr<bool> result = runFunction(func, count, machine);

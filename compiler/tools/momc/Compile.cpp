@@ -18,7 +18,8 @@ static cl::opt<std::string>
                 cl::value_desc("name"), cl::cat(artefactOptions));
 
 static constexpr StringLiteral kTypes[] = {"f32", "bf16", "f16", "i32", "i64", "u8", "u16", "f64"};
-static constexpr StringLiteral kRows[] = {"", "tokens", "streams", "documents", "segments"};
+static constexpr StringLiteral kRows[] = {"",          "tokens",   "streams",
+                                       "documents", "segments", "window"};
 static constexpr StringLiteral kKinds[] = {"LOSS", "SUM", "COUNT", "ROWS", "TENSOR"};
 
 namespace {

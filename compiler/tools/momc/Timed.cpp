@@ -16,6 +16,9 @@ static cl::opt<int64_t> streams("streams", cl::desc("of a batch; 0: as the train
                                 cl::init(0), cl::cat(timingOptions));
 static cl::opt<int64_t> length("length", cl::desc("of a stream, in tokens; 0: likewise"),
                                cl::init(0), cl::cat(timingOptions));
+static cl::opt<bool> wholeStreams("whole-streams",
+                                  cl::desc("a stream is one document, not several uneven ones"),
+                                  cl::cat(timingOptions));
 static cl::opt<int> repeats("repeats", cl::desc("runs of which the median is taken"), cl::init(20),
                             cl::cat(timingOptions));
 static cl::opt<int> warmUp("warm-up", cl::desc("runs before"), cl::init(3),
@@ -27,6 +30,7 @@ momrt::TimingOptions mom::tool::timingOptionsFromCommandLine() {
   options.seed = seed;
   options.streams = streams;
   options.length = length;
+  options.wholeStreams = wholeStreams;
   options.repeats = std::max<int>(repeats, 1);
   options.warmUp = warmUp;
   return options;
@@ -78,8 +82,23 @@ static std::vector<TimedLaunch> launchesOf(const RawTable &table, const momrt_en
   return launches;
 }
 
+/// Compiles for the batch that is timed: the windows that logits come in depend on it.
+static void setBatch(ModuleOp module, const momrt::TimingOptions &options) {
+  auto train = module->getAttrOfType<DictionaryAttr>(attr::kTrain);
+  if (!train)
+    return;
+  Builder b(module.getContext());
+  NamedAttrList changed(train);
+  if (options.streams)
+    changed.set("streams", b.getI64IntegerAttr(options.streams));
+  if (options.length)
+    changed.set("length", b.getI64IntegerAttr(options.length));
+  module->setAttr(attr::kTrain, changed.getDictionary(b.getContext()));
+}
+
 FailureOr<TimedModel> mom::tool::timeModel(Compiler &compiler,
                                            const momrt::TimingOptions &options) {
+  setBatch(compiler.module(), options);
   if (failed(compiler.runTo(Stage::Scheduled)))
     return failure();
   annotateCosts(compiler.module());

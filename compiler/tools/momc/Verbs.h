@@ -10,7 +10,7 @@ namespace mom::tool {
 
 // Groups of options; a verb takes those of its groups only.
 extern llvm::cl::OptionCategory compileOptions, runOptions, trainOptions, emitOptions,
-    artefactOptions, checkOptions, timingOptions, deviceOptions;
+    artefactOptions, checkOptions, timingOptions, deviceOptions, gradcheckOptions;
 
 extern llvm::cl::opt<std::string> input;      ///< the model
 extern llvm::cl::opt<std::string> checkpoint; ///< of parameters: a file or a run's folder
@@ -29,6 +29,7 @@ int train();
 int eval();
 int run();
 int interpret();
+int gradcheck();
 int bench();
 int profile();
 

@@ -150,6 +150,10 @@ static ArrayRef<Verb> verbs() {
        "the same by the double-precision reference interpreter",
        interpret,
        {&compileOptions, &runOptions, &emitOptions}},
+      {"gradcheck",
+       "compare gradients with finite differences in the interpreter",
+       gradcheck,
+       {&compileOptions, &runOptions, &gradcheckOptions}},
       {"bench",
        "time kernels, layers and training steps",
        bench,
@@ -181,7 +185,7 @@ static bool takesItsOptions(const Verb &verb) {
     bool ours = llvm::any_of(option->Categories, [](cl::OptionCategory *group) {
       return llvm::is_contained(
           {&compileOptions, &runOptions, &trainOptions, &emitOptions, &artefactOptions,
-           &checkOptions, &timingOptions, &deviceOptions},
+           &checkOptions, &timingOptions, &deviceOptions, &gradcheckOptions},
           group);
     });
     if (ours && option->getNumOccurrences() && llvm::none_of(option->Categories, inGroup)) {

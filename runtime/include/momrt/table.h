@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 #define MOMRT_TABLE_MAGIC 0x6c62746d6f6dull /* "momtbl" */
-#define MOMRT_TABLE_VERSION 2u
+#define MOMRT_TABLE_VERSION 3u
 #define MOMRT_ALIGNMENT 64 /* bytes: of the arena's slots and of parameters */
 
 /* An array: `count` structs from `offset` bytes into the table. */
@@ -42,9 +42,12 @@ enum momrt_count {
   MOMRT_COUNT_STREAM,    /* streams */
   MOMRT_COUNT_DOCUMENT,  /* documents */
   MOMRT_COUNT_SEGMENT,   /* segments */
+  MOMRT_COUNT_WINDOW,    /* tokens of a window: those of the table's `windows` shares */
   MOMRT_COUNTS           /* number of the above */
 };
-/* The true counts lie in device memory as int64[MOMRT_COUNTS], in this order. */
+/* The true counts lie in device memory as int64[MOMRT_COUNTS], in this order. Where
+ * the table has windows, such a record for each of them follows, with the window's
+ * own tokens. [MOMRT_COUNT_WINDOW] of a record is how many tokens lie before its. */
 
 /* Where a buffer lives. */
 enum momrt_space {
@@ -56,7 +59,7 @@ enum momrt_space {
   MOMRT_SPACE_COPIES,       /* the parameters rounded to copy_type, same layout: written by the
                                entry "copies" after the host wrote parameters, and by "update" */
   MOMRT_SPACE_HYPER,        /* f32[MOMRT_HYPERS]: the step's scalars */
-  MOMRT_SPACE_COUNTS,       /* i64[MOMRT_COUNTS]: true counts */
+  MOMRT_SPACE_COUNTS,       /* i64[MOMRT_COUNTS]: true counts, and those of windows */
   MOMRT_SPACE_SEGMENTS,     /* momrt_segment[segments] */
   MOMRT_SPACE_MODALITY,     /* i32[tokens], by position */
   MOMRT_SPACE_ROUTE_OFFSETS,/* i64[groups + 1] of the modality route */
@@ -100,7 +103,6 @@ enum momrt_type {
 /* Bytes that depend on capacities: sum over c of bytes[c] * capacity[c]. */
 typedef struct {
   int64_t bytes[MOMRT_COUNTS];
-  int64_t reserved;
 } momrt_slot;
 
 /* Initial values: see mom.init in the dialect. */
@@ -208,6 +210,7 @@ typedef struct {
   momrt_range entries;     /* momrt_entry */
   momrt_range rates;       /* momrt_rate */
   int64_t parameter_elements; /* of PARAMETERS, with padding */
+  int64_t windows;         /* shares that repetitions split the tokens into; 0: none do */
   int64_t batch_streams, batch_length; /* of training */
   double beta1, beta2, eps, clip;
   uint32_t parameter_type, gradient_type, moment_type, copy_type; /* f32, bf16 or f16 */

@@ -58,8 +58,8 @@ struct Result {
 /// Runs the entry "plan" on arrays of the capacities' size that hold rubbish.
 static Result plan(const momrt::Program &program, const std::vector<int32_t> &modality,
                    int64_t groups) {
-  momrt::Counts counts{1, int64_t(modality.size()), 1, 1, 1};
-  momrt::Counts capacities = momrt::capacitiesOf(counts);
+  momrt::Counts counts{1, int64_t(modality.size()), 1, 1, 1, 0};
+  momrt::Counts capacities = momrt::capacitiesOf(counts, 0);
   auto tokens = size_t(momrt::alignUp(capacities[MOMRT_COUNT_TOKEN] * 4) / 4);
   std::vector<int32_t> padded(modality), row(tokens, -7), position(tokens, -7);
   padded.resize(tokens, -7);
