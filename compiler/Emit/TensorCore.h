@@ -47,9 +47,10 @@ public:
   mlir::Value advance(mlir::Value descriptor, mlir::Value bytes); ///< i64
   /// sums[64 x columns] += A[64 x 16] B[16 x columns], by four warps; columns / 2 f32 a
   /// thread. Goes on behind the thread's back. Warp w of four and lane l have, for each
-  /// eight columns, rows 16 w + l / 4 and 8 more, columns as `multiply`.
+  /// eight columns, rows 16 w + l / 4 and 8 more, columns as `multiply`. Where `adds` (i1)
+  /// is given and false, what `sums` were does not matter.
   void multiplyGroup(llvm::MutableArrayRef<mlir::Value> sums, mlir::Value a, mlir::Value b,
-                     int64_t columns, bool aInnerLast, bool bInnerLast);
+                     int64_t columns, bool aInnerLast, bool bInnerLast, mlir::Value adds = {});
   /// Before the first multiplyGroup of a batch, and the batch's end.
   void beginGroup();
   void commitGroup();
