@@ -13,7 +13,7 @@ int64_t scanLanes(KernelOp kernel);
 /// Threads of a block: on tensor cores, of all warps that share channels.
 int64_t scanThreads(KernelOp kernel);
 /// Tokens of a run: as many as shared memory takes without making blocks fewer.
-int64_t scanTokens(KernelOp kernel);
+int64_t scanTokens(KernelOp kernel, int64_t architecture);
 /// Tokens that are walked without a branch: for a gradient, their states are in registers.
 int64_t scanGroup(KernelOp kernel);
 /// 1 where u or delta come from f32 rows.

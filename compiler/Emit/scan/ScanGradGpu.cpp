@@ -144,19 +144,18 @@ void ScanGradGpu::advanceGroups(const ScanTile &tile, const Tiles &tiles, Value 
                                 Values &states, bool keepThem) const {
   auto walk = [&](Value first, Value end, int64_t together) {
     states = k.loop(first, end, together, states, [&](Value g, ValueRange carried) {
-      Values states(carried);
-      for (int64_t i = 0; i < together; ++i) {
-        Value number = k.add(g, i);
-        if (keepThem)
-          keep(tile, tiles.groups, number, states);
-        states = tile.advance(states, k.mul(number, shape.group));
-      }
-      return states;
+      SmallVector<Values> before{Values(carried)};
+      for (int64_t i = 0; i < together; ++i)
+        before.push_back(tile.advance(before[i], k.mul(k.add(g, i), shape.group)));
+      for (int64_t i = 0; keepThem && i < together; ++i)
+        keep(tile, tiles.groups, k.add(g, i), before[i]);
+      return before.back();
     });
   };
   if (!shape.tensor)
     return walk(k.index(0), groups, 1);
-  // What the second group waits for is under way while the first one is walked.
+  // What the second group waits for is under way while the first one is walked: there
+  // is no store between them.
   Value paired = k.mul(k.div(groups, 2), 2);
   walk(k.index(0), paired, 2);
   walk(paired, groups, 1);
@@ -250,8 +249,9 @@ void ScanGradGpu::segment(Value s) {
     tile.stage(walk, i, count, rows, data);
     tile.gpu.barrier();
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, runAt(k.add(back, 2))),
-           nextStates = firstStates(runAt(k.add(back, 1))), late = tile.fetchLate(rows);
+           nextStates = firstStates(runAt(k.add(back, 1)));
     Values next = run(tile, tiles, count, states, gradients);
+    Values late = tile.fetchLate(rows);
     tile.gpu.barrier();
     finishParts(tile, tiles, walk, i, count);
     tile.finish(walk, i, count, rows, data, late, pointwise, [&](At at, Value u, Value delta) {

@@ -20,7 +20,7 @@ Values ScanGradGpu::groupOnTensorCores(const ScanTile &tile, const Tiles &tiles,
     y.emplace(tensor, tile.C, /*rounded=*/false);
   SmallVector<Values> h{states}, decays(shape.group); // before each token; of each
   for (int64_t t = 0; t < shape.group; ++t) {
-    h.push_back(nextOnTensorCores(tensor, along, h[t], t, decays[t], start));
+    h.push_back(nextOnTensorCores(tensor, along, h[t], t, decays[t], /*polynomials=*/0));
     if (ofC)
       ofC->add(h.back(), t);
     if (y)

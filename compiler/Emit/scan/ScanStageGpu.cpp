@@ -112,7 +112,9 @@ void ScanTile::chooseWidths(ValueRange after) {
   int64_t registers = matrixDeal.rounds() * (1 + states * (needsC ? 2 : 1));
   for (const Leaf &leaf : leaves)
     registers += channelDeal.rounds() * llvm::divideCeil(width * bytesOf(leaf.view.element), 4);
-  ahead = registers <= kRegistersAhead;
+  // Eight tokens' states and decays leave no room beside four values or more of each.
+  bool isFull = shape.tensor && !staged.empty() && shape.values() > 4;
+  ahead = !isFull && registers <= kRegistersAhead;
 }
 
 /// Bits of a vector, in whole registers where they fill them.

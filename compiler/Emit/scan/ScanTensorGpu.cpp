@@ -201,13 +201,13 @@ Values QuadSums::sums() const { return {product[0], product[2], product[1], prod
 //===----------------------------------------------------------------------===//
 
 Values mom::nextOnTensorCores(const ScanTensor &tensor, const ScanTensor::Outer &outer,
-                              ValueRange states, int64_t t, Values &decays, Value start) {
+                              ValueRange states, int64_t t, Values &decays, int64_t polynomials) {
   const ScanTile &tile = tensor.tile;
-  Values delta = tile.ownChannels(tile.delta, start, t);
+  Values delta = tile.ownChannels(tile.delta, tensor.start, t);
   Values next = tensor.outerProduct(outer, t);
   for (size_t n = 0; n < next.size(); ++n) {
-    int64_t ordinal = t * next.size() + n;
-    decays.push_back(tile.decay(delta[n / tile.shape.held], tile.A[n], ordinal));
+    bool isPolynomial = int64_t(t * next.size() + n) * polynomials % 16 < polynomials;
+    decays.push_back(tile.decay(delta[n / tile.shape.held], tile.A[n], isPolynomial));
     next[n] = tile.k.fma(states[n], decays.back(), next[n]);
   }
   return next;
@@ -216,21 +216,24 @@ Values mom::nextOnTensorCores(const ScanTensor &tensor, const ScanTensor::Outer 
 Values mom::walkOnTensorCores(const ScanTile &tile, ValueRange states, Value start,
                               const View &sums) {
   Values h(states);
+  SmallVector<std::pair<ScanTensor, Values>> summed;
   for (int64_t first = 0; first < tile.shape.group; first += kTensorTokens) {
-    Value token = tile.k.add(start, first);
-    ScanTensor tensor(tile, token);
+    ScanTensor tensor(tile, tile.k.add(start, first));
     ScanTensor::Outer outer = tensor.outer(tensor.inputs(), tile.B);
     std::optional<StateSums> ofStates;
     if (sums)
       ofStates.emplace(tensor, tile.C, /*rounded=*/false);
     for (int64_t t = 0; t < kTensorTokens; ++t) {
       Values decays;
-      h = nextOnTensorCores(tensor, outer, h, t, decays, token);
+      h = nextOnTensorCores(tensor, outer, h, t, decays, tile.shape.polynomials);
       if (sums)
         ofStates->add(h, t);
     }
     if (sums)
-      tensor.storeOwnTokens(ofStates->sums, sums);
+      summed.push_back({tensor, ofStates->sums});
   }
+  // Stored together: what the next eight tokens wait for is loaded before.
+  for (auto &[tensor, values] : summed)
+    tensor.storeOwnTokens(values, sums);
   return h;
 }

@@ -37,6 +37,7 @@ public:
   const int64_t parts;
   mutable TensorCore core;
   const mlir::Value quad, group; ///< q and g
+  const mlir::Value start;
 
   /// [2 * own] of a tile [tokens, channels]: this lane's tokens and channels.
   Values ownTokens(const View &tile) const;
@@ -72,7 +73,6 @@ public:
 private:
   Values packed(mlir::ValueRange fourChannels) const;
   Values fourChannels(const View &x) const;
-  mlir::Value start;
 };
 
 /// Sums over a warp's states times M, of eight tokens in any order.
@@ -121,9 +121,10 @@ private:
   int64_t waitingToken = 0;
 };
 
-/// States after token t of the group from `start` on, and how they decayed.
+/// States after token t of the eight, and how they decayed; of 16 exponentials,
+/// `polynomials` are not the special function unit's.
 Values nextOnTensorCores(const ScanTensor &tensor, const ScanTensor::Outer &inputs,
-                         mlir::ValueRange states, int64_t t, Values &decays, mlir::Value start);
+                         mlir::ValueRange states, int64_t t, Values &decays, int64_t polynomials);
 /// States after a group of the tile's shape; leaves the sums of states times C in
 /// `sums`, if given.
 Values walkOnTensorCores(const ScanTile &tile, mlir::ValueRange states, mlir::Value start,

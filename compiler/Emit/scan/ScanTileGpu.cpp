@@ -282,17 +282,14 @@ Values ScanTile::ownChannels(const View &tile, Value start, int64_t t) const {
                      At{k.index(t), Value(), shape.own, Value()});
 }
 
-Value ScanTile::decay(Value delta, Value a) const {
+Value ScanTile::decay(Value delta, Value a, bool isPolynomial) const {
   Value x = mul(delta, a);
+  Approximations approximations{k.b, k.loc};
   if (shape.exact)
-    return Approximations{k.b, k.loc}.decay(x);
+    return approximations.decay(x);
+  if (isPolynomial)
+    return approximations.exp2OfNegative(x);
   return gpu.intrinsic("llvm.nvvm.ex2.approx.ftz.f", k.b.getF32Type(), x);
-}
-
-Value ScanTile::decay(Value delta, Value a, int64_t ordinal) const {
-  if (shape.exact || ordinal * shape.polynomials % 16 >= shape.polynomials)
-    return decay(delta, a);
-  return Approximations{k.b, k.loc}.exp2OfNegative(mul(delta, a));
 }
 
 Value ScanTile::decayed(Value h, Value decay) const {

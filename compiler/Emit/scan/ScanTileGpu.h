@@ -51,7 +51,7 @@ struct ScanShape {
   int64_t tokens; ///< of a run
   int64_t group;  ///< tokens of a run that are walked without a branch
   bool exact;
-  int64_t polynomials; ///< of 16 exponentials on tensor cores' walks
+  int64_t polynomials; ///< of 16 exponentials of a walk forward on tensor cores
   bool tensor;    ///< sums over states and channels are tensor cores' work
 
   int64_t slots() const { return lanes * held; } ///< states with padding
@@ -159,9 +159,7 @@ public:
   Token token(mlir::Value start, int64_t t, bool withC) const;
   /// [own] of such a tile, at a token likewise.
   Values ownChannels(const View &tile, mlir::Value start, int64_t t) const;
-  mlir::Value decay(mlir::Value delta, mlir::Value a) const;
-  /// The same as the `ordinal`-th of many: knob `exp2_fma` of 16 are polynomials.
-  mlir::Value decay(mlir::Value delta, mlir::Value a, int64_t ordinal) const;
+  mlir::Value decay(mlir::Value delta, mlir::Value a, bool isPolynomial = false) const;
   /// exp(delta A) h, from the decay
   mlir::Value decayed(mlir::Value h, mlir::Value decay) const;
   /// h after a token.

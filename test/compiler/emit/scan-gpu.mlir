@@ -87,12 +87,15 @@ func.func @gradient(%u: !rows, %delta: !rows, %A: !A, %B: !states, %C: !states, 
 !narrowStates = tensor<?x16xbf16, #mom.rows<token by "M">>
 !saved = tensor<?x1024xf32, #mom.rows<chunk of 64>>
 
-// On tensor cores nothing is shuffled. Two warps share 16 channels: a walk forward has a
-// product and four exponentials a token; forward again, one more product sums dC of two
+// On tensor cores nothing is shuffled. Two warps share 16 channels: a walk forward, by
+// two groups and one, has a product and four exponentials a token; forward again, one more product sums dC of two
 // tokens; back, products are added to the carried gradient and sum it over states,
 // channels and quads.
 // CHECK-LABEL: llvm.func ptx_kernelcc @tensor$du(
 // CHECK:         scf.for {{.*}} iter_args
+// CHECK:           scf.for
+// CHECK-COUNT-16:    "llvm.nvvm.mma.m16n8k8.row.col.bf16"
+// CHECK-NOT:         "llvm.nvvm.mma
 // CHECK:           scf.for
 // CHECK-COUNT-8:     "llvm.nvvm.mma.m16n8k8.row.col.bf16"
 // CHECK-NOT:         "llvm.nvvm.mma
