@@ -153,28 +153,57 @@ private:
         findLeaves(operand, leaves, ops, visited);
   }
 
+  /// What a value that is cheap to compute again is computed from, and how.
+  struct Cone {
+    SetVector<Value> leaves; ///< to be saved for it, besides what is saved now
+    SetVector<Operation *> ops;
+    int64_t bytes = 0;
+  };
+  std::optional<Cone> coneOf(Value value) {
+    Operation *op = value.getDefiningOp();
+    if (!op || op->getNumResults() != 1 || !isCheap(op, recompute))
+      return std::nullopt;
+    Cone cone;
+    DenseSet<Value> visited;
+    findLeaves(value, cone.leaves, cone.ops, visited);
+    for (Value leaf : cone.leaves)
+      cone.bytes += bytesOf(leaf);
+    return cone;
+  }
+
   /// Replaces one saved value by fewer bytes from which it is computed again.
   bool saveLess() {
-    for (Value value : saved) {
-      SetVector<Value> leaves;
-      SetVector<Operation *> ops;
-      DenseSet<Value> visited;
-      Operation *op = value.getDefiningOp();
-      if (!op || op->getNumResults() != 1 || !isCheap(op, recompute))
-        continue;
-      findLeaves(value, leaves, ops, visited);
-      int64_t more = 0;
-      for (Value leaf : leaves)
-        more += bytesOf(leaf);
-      // As many bytes are no worse: what lies deeper is more often read by others.
-      if (more > bytesOf(value))
+    for (Value value : llvm::to_vector(saved)) {
+      std::optional<Cone> cone = coneOf(value);
+      if (!cone || cone->bytes > bytesOf(value) ||
+          (cone->bytes == bytesOf(value) && !helpsAnother(value, *cone)))
         continue;
       saved.remove(value);
-      saved.insert_range(leaves);
-      recomputed.insert_range(ops);
+      saved.insert_range(cone->leaves);
+      recomputed.insert_range(cone->ops);
       return true;
     }
     return false;
+  }
+
+  /// Whether some other value could do with fewer bytes once the cone's are saved: only
+  /// then are as many bytes worth the work.
+  bool helpsAnother(Value value, const Cone &cone) {
+    auto shrinks = [&](Value other) {
+      std::optional<Cone> of = coneOf(other);
+      return of && of->bytes < bytesOf(other);
+    };
+    SetVector<Value> now = saved, then = saved;
+    then.remove(value);
+    then.insert_range(cone.leaves);
+    bool helps = false;
+    for (Value other : now) {
+      bool before = shrinks(other);
+      saved = then;
+      helps |= other != value && !before && shrinks(other);
+      saved = now;
+    }
+    return helps;
   }
 
   /// Scans' results that backward reads after the gradient of their scan.

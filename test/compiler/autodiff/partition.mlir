@@ -2,8 +2,9 @@
 // RUN: mom-opt %s --mom-partition=recompute=2 --split-input-file --mlir-print-local-scope | FileCheck %s --check-prefix=MORE
 // RUN: mom-opt %s --mom-partition=recompute=0 --split-input-file --mlir-print-local-scope | FileCheck %s --check-prefix=SAVE
 
-// y = silu(W x): backward computes silu again from the saved product; without
-// recomputing it would save what silu's derivative reads.
+// y = silu(W x): backward reads the product and its sigmoid, and computes the latter
+// again; without recomputing it would save both. A value that takes as many bytes as
+// what it is made of is saved itself, unless that serves another one too.
 #t = #mom.rows<token>
 module {
 // CHECK-LABEL: func.func @top(
@@ -20,15 +21,34 @@ module {
 // CHECK:         mom.linear_wgrad %[[X]]
 // SAVE-LABEL:  func.func private @f.backward(
 // SAVE-NOT:      mom.sigmoid
+// SAVE:          return
+// CHECK-LABEL: func.func private @g.backward(
+// CHECK-NOT:     mom.sigmoid
+// CHECK:         return
 func.func private @f.joint(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: tensor<4x4xf32>, %dy: tensor<?x4xf32, #t>)
     -> (tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, tensor<4x4xf32>) attributes {mom.joint, mom.carried = 1 : i64} {
   %p = mom.linear %x by %w : tensor<?x4xf32, #t>, tensor<4x4xf32> -> tensor<?x4xf32, #t>
   %s = mom.sigmoid %p : tensor<?x4xf32, #t>
   %y = arith.mulf %p, %s : tensor<?x4xf32, #t>
-  %d = arith.mulf %dy, %s : tensor<?x4xf32, #t>
+  %p2 = arith.mulf %dy, %p : tensor<?x4xf32, #t>
+  %d = arith.mulf %p2, %s : tensor<?x4xf32, #t>
   %dx = mom.linear transposed %d by %w : tensor<?x4xf32, #t>, tensor<4x4xf32> -> tensor<?x4xf32, #t>
   %dw = mom.linear_wgrad %x, %d : tensor<?x4xf32, #t>, tensor<?x4xf32, #t> -> tensor<4x4xf32>
   return %y, %dx, %dw : tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, tensor<4x4xf32>
+}
+func.func private @g.joint(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: tensor<4x4xf32>, %dy: tensor<?x4xf32, #t>)
+    -> (tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, tensor<4x4xf32>) attributes {mom.joint, mom.carried = 1 : i64} {
+  %p = mom.linear %x by %w : tensor<?x4xf32, #t>, tensor<4x4xf32> -> tensor<?x4xf32, #t>
+  %s = mom.sigmoid %p : tensor<?x4xf32, #t>
+  %d = arith.mulf %dy, %s : tensor<?x4xf32, #t>
+  %dw = mom.linear_wgrad %x, %d : tensor<?x4xf32, #t>, tensor<?x4xf32, #t> -> tensor<4x4xf32>
+  return %s, %d, %dw : tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, tensor<4x4xf32>
+}
+func.func @other(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: !mom.stack<2 x tensor<4x4xf32>>, %dy: tensor<?x4xf32, #t>)
+    -> (tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>) {
+  %y, %tape = mom.forward @g.joint times 2 carry(%x) share(%batch) each(%w) : (tensor<?x4xf32, #t>, !mom.batch, !mom.stack<2 x tensor<4x4xf32>>) -> (tensor<?x4xf32, #t>, !mom.tape)
+  %dx, %dw = mom.backward @g.joint times 2 gradient(%dy) share(%batch) each(%w) tape %tape : (tensor<?x4xf32, #t>, !mom.batch, !mom.stack<2 x tensor<4x4xf32>>, !mom.tape) -> (tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>)
+  return %dx, %dw : tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>
 }
 func.func @top(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: !mom.stack<2 x tensor<4x4xf32>>, %dy: tensor<?x4xf32, #t>)
     -> (tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>) {
