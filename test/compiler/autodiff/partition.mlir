@@ -14,9 +14,9 @@ module {
 // CHECK-NOT:   @f.joint
 // CHECK-LABEL: func.func private @f.forward(
 // CHECK:         %[[P:.*]] = mom.linear %arg0 by %arg2
-// CHECK:         return %{{.*}}, %arg0, %[[P]]
+// CHECK:         return %{{.*}}, %[[P]], %arg0 :
 // CHECK-LABEL: func.func private @f.backward(
-// CHECK-SAME:    %arg0: {{.*}}, %arg1: !mom.batch, %arg2: tensor<4x4xf32>, %[[X:.*]]: tensor<?x4xf32, {{.*}}>, %[[P:.*]]: tensor<?x4xf32, {{.*}}>)
+// CHECK-SAME:    %arg0: {{.*}}, %arg1: !mom.batch, %arg2: tensor<4x4xf32>, %[[P:.*]]: tensor<?x4xf32, {{.*}}>, %[[X:.*]]: tensor<?x4xf32, {{.*}}>)
 // CHECK:         mom.sigmoid %[[P]]
 // CHECK:         mom.linear_wgrad %[[X]]
 // SAVE-LABEL:  func.func private @f.backward(
