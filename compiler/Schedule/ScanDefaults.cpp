@@ -103,10 +103,17 @@ int64_t mom::scanTokens(KernelOp kernel, int64_t architecture) {
 }
 
 int64_t mom::scanGroup(KernelOp kernel) {
-  if (scanUnit(kernel)) // of eight: a walk along needs few registers, and hides waits with more
-    return isGradient(kernel) ? 8 : 16;
-  int64_t held = llvm::divideCeil(statesOf(kernel), scanLanes(kernel));
+  int64_t lanes = scanLanes(kernel), held = llvm::divideCeil(statesOf(kernel), lanes);
+  // Tensor cores take eight. A walk along hides its waits with more, as registers allow:
+  // the fewer lanes have a channel, the more of it a thread stages.
+  if (scanUnit(kernel))
+    return isGradient(kernel) ? 8 : held <= kHeldOnTensorCores && lanes >= 8 ? 32 : 16;
   return held <= kHeldStates ? 8 : 4;
+}
+
+int64_t mom::scanPolynomials(KernelOp kernel) {
+  // The gradient's first walk does little else.
+  return !scanUnit(kernel) ? 0 : isGradient(kernel) ? 4 : 2;
 }
 
 int64_t mom::scanExact(KernelOp kernel) {
