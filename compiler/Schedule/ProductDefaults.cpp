@@ -99,28 +99,26 @@ Type mom::productType(KernelOp kernel) {
 static int64_t tileColumns(int64_t columns, ProductUnit unit, bool innerLast) {
   if (unit == ProductUnit::Fma)
     return 64; // 32 sums a thread; with 64, registers for two blocks would be short
-  bool tma = unit == ProductUnit::Tma;
-  if (tma && columns <= 256)
-    return llvm::alignTo(std::max<int64_t>(columns, 1), 32);
   if (columns <= (innerLast ? 160 : 128)) // three stages of 128 by 160 still fit twice
     return llvm::alignTo(std::max<int64_t>(columns, 1), 32);
   auto cost = [&](int64_t tile) { return llvm::divideCeil(columns, tile) * (tile + 64); };
-  SmallVector<int64_t> others = {96, 64};
-  if (tma) // one block a multiprocessor
-    others = {192, 128};
-  int64_t best = tma ? 256 : 128;
-  for (int64_t tile : others)
+  int64_t best = 128;
+  for (int64_t tile : {96, 64})
     if (cost(tile) < cost(best))
       best = tile;
   return best;
+}
+
+/// Tiles of a group's weights; 0 for other products, whose rows are not known.
+static int64_t tileCount(const Sizes &sizes, int64_t rows, int64_t columns) {
+  return llvm::divideCeil(sizes.m, rows) * llvm::divideCeil(sizes.n, columns);
 }
 
 /// Parts of the rows of a weight gradient, so that small weights have blocks enough.
 static int64_t rowParts(const Sizes &sizes, int64_t tileRows, int64_t columns) {
   if (!sizes.m)
     return 1;
-  int64_t tiles = llvm::divideCeil(sizes.m, tileRows) * llvm::divideCeil(sizes.n, columns);
-  return std::clamp<int64_t>(kBlocks / tiles, 1, 128);
+  return std::clamp<int64_t>(kBlocks / tileCount(sizes, tileRows, columns), 1, 128);
 }
 
 int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architecture) {
@@ -137,9 +135,13 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
                       : tiled              ? ProductUnit::Tma
                                            : ProductUnit::Wgmma;
   auto unit = static_cast<ProductUnit>(given("unit", usual));
-  int64_t columns = given("tile_columns", tileColumns(sizes.n, unit, sizes.innerLast));
-  int64_t rows = given("tile_rows", 128);
   bool tma = unit == ProductUnit::Tma;
+  // Warpgroups that take turns hide the end of a tile behind the next one; but where the
+  // tiles of large weights are not all under way at once, larger ones read less.
+  bool shares = tma && tileCount(sizes, 128, 128) > kBlocks && sizes.n >= 256;
+  int64_t columns =
+      given("tile_columns", shares ? 256 : tileColumns(sizes.n, unit, sizes.innerLast));
+  int64_t rows = given("tile_rows", 128);
   int64_t threads = given("threads", unit == ProductUnit::Mma ? 128 : tma ? kTmaThreads : 256);
   // Two blocks share a multiprocessor, so that one multiplies while the other stores, if
   // each has stages enough, and registers: its sums, and 64 for all else.
@@ -159,9 +161,10 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
       .Case("tile_rows", 128)
       .Case("tile_columns", columns)
       .Case("tile_inner", inner)
-      .Case("stages", unit == ProductUnit::Fma ? 2 : std::clamp<int64_t>(fitting, least, tma ? 8 : 4))
+      .Case("stages",
+            unit == ProductUnit::Fma ? 2 : std::clamp<int64_t>(fitting, least, tma ? 8 : 4))
       .Case("blocks", blocks)
-      .Case("pingpong", 0)
+      .Case("pingpong", !shares && rows * columns <= 128 * 160)
       .Case("split_k", rowParts(sizes, rows, columns))
       .Default(1);
 }

@@ -24,7 +24,7 @@ func.func @wide(%batch: !mom.batch, %x: tensor<?x64xf32, #m>, %w: tensor<3x512x6
 
 // Narrow operands go to tensor cores. On Hopper a block stays: it makes its tensor maps (a
 // permuted one of the weights, whose tiles are whole), one thread copies, two warpgroups
-// multiply 64 by 256 each and store from registers.
+// multiply a tile of 128 by 128 each in turn and store from registers.
 // CHECK-LABEL: llvm.func ptx_kernelcc @narrow$y
 // HOPPER-SAME: mom.threads = 384
 // HOPPER: momc.tensormap.make2
@@ -36,12 +36,12 @@ func.func @wide(%batch: !mom.batch, %x: tensor<?x64xf32, #m>, %w: tensor<3x512x6
 // HOPPER: setmaxnreg.inc
 // HOPPER: momc.mbarrier.wait
 // HOPPER: "llvm.nvvm.wgmma.fence.sync.aligned"
-// HOPPER-COUNT-4: momc.wgmma.bf16.n256
+// HOPPER-COUNT-8: momc.wgmma.bf16.n128
 // HOPPER-NOT: momc.wgmma.bf16
 // HOPPER: "llvm.nvvm.wgmma.commit_group.sync.aligned"
 // HOPPER: "llvm.nvvm.wgmma.wait_group.sync.aligned"
 // HOPPER: momc.mbarrier.arrive
-// HOPPER: momc.wgmma.finish.n256
+// HOPPER-COUNT-2: momc.wgmma.finish.n128
 // HOPPER-NOT: llvm.nvvm.shfl.sync.bfly
 // AMPERE: "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.b16"
 // AMPERE-NOT: trans
