@@ -5,6 +5,9 @@
 // other saved values where only cheap work lies between and fewer bytes are kept.
 #include "dialect/Mom.h"
 
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
+
 namespace mom {
 #define GEN_PASS_DECL_PARTITIONPASS
 #define GEN_PASS_DEF_PARTITIONPASS
@@ -20,7 +23,7 @@ static bool isFree(Operation *op) { return isa<ModalityRouteOp, arith::ConstantO
 /// Work that costs less than storing and loading its result; with `sequence` also
 /// convolutions, which read each row a few times from a cache.
 static bool isCheap(Operation *op, bool sequence) {
-  if (isFree(op) || isa<BroadcastOp, PresentOp, OneHotOp, RmsNormOp>(op))
+  if (isFree(op) || isa<BroadcastOp, PresentOp, EqualsOp, OneHotOp, RmsNormOp>(op))
     return true;
   if (auto conv = dyn_cast<Conv1dOp>(op))
     return sequence && !conv.getFinal();
@@ -51,22 +54,36 @@ struct Halves {
 /// One joint function on its way to two.
 class Cut {
 public:
-  Cut(func::FuncOp joint, bool recompute, bool sequence)
-      : joint(joint), sequence(sequence) {
+  /// `keep`: the values that are saved, whatever else is; null: those that save most bytes.
+  Cut(func::FuncOp joint, bool recompute, bool sequence, DictionaryAttr keep)
+      : joint(joint), sequence(sequence), keep(keep) {
     carried = joint->getAttrOfType<IntegerAttr>(attr::kCarried).getInt();
     inputs = joint.getNumArguments() - carried;
     auto returned = joint.getBody().front().getTerminator()->getOperands();
     for (Value result : returned.take_front(carried))
       markForward(result);
+    nameForward();
     for (Value gradient : returned.drop_front(carried))
       markBackward(gradient);
-    if (recompute)
+    if (recompute || keep)
       while (saveLess())
         ;
+    if (keep)
+      good = checkKept();
     backward.clear();
     seen.clear();
     for (Value gradient : returned.drop_front(carried))
       markBackward(gradient);
+  }
+
+  explicit operator bool() const { return good; }
+
+  /// The names of the values that are saved.
+  llvm::SetVector<StringRef> savedNames() {
+    llvm::SetVector<StringRef> result;
+    for (Value value : saved)
+      result.insert(nameOf(value));
+    return result;
   }
 
   Halves build(SymbolTable &symbols) {
@@ -80,6 +97,53 @@ public:
   }
 
 private:
+  /// Ops are named as the text names their values; a second one of a name is `name.2`.
+  void nameForward() {
+    llvm::StringMap<unsigned> seen;
+    for (Operation &op : joint.getBody().front()) {
+      if (!forward.contains(&op))
+        continue;
+      auto loc = op.getLoc()->findInstanceOf<NameLoc>();
+      std::string name = (loc ? loc.getName().getValue() : op.getName().stripDialect()).str();
+      unsigned count = ++seen[name];
+      names[&op] = count > 1 ? name + "." + std::to_string(count) : name;
+    }
+  }
+
+  StringRef nameOf(Value value) {
+    if (Operation *op = value.getDefiningOp())
+      return names[op];
+    auto loc = value.getLoc()->findInstanceOf<NameLoc>();
+    return loc ? loc.getName().getValue() : StringRef("argument");
+  }
+
+  bool isKept(Value value) {
+    return keep && llvm::any_of(keep.getAs<ArrayAttr>("names").getAsRange<StringAttr>(),
+                                [&](StringAttr name) { return name.getValue() == nameOf(value); });
+  }
+
+  /// Whether all that is to be kept is: backward needs it.
+  bool checkKept() {
+    llvm::SetVector<StringRef> now = savedNames(), known;
+    for (Operation &op : joint.getBody().front())
+      if (forward.contains(&op) && !isFree(&op))
+        known.insert(names[&op]);
+    auto all = keep.getAs<ArrayAttr>("names").getAsRange<StringAttr>();
+    for (auto [name, place] : llvm::zip(all, keep.getAs<ArrayAttr>("places"))) {
+      if (now.contains(name.getValue()))
+        continue;
+      InFlightDiagnostic report = emitError(LocationAttr(cast<LocationAttr>(place)));
+      if (known.contains(name.getValue()))
+        report << "backward does not need '" << name.getValue() << "', only "
+               << llvm::join(now, ", ");
+      else
+        report << "no value is named '" << name.getValue() << "': expected some of "
+               << llvm::join(known, ", ");
+      return false;
+    }
+    return true;
+  }
+
   void markForward(Value value) {
     Operation *op = value.getDefiningOp();
     if (op && forward.insert(op))
@@ -122,7 +186,7 @@ private:
         leaves.insert(value);
       return;
     }
-    if (!isCheap(op, sequence) && !isCondition(value)) {
+    if ((!isCheap(op, sequence) && !isCondition(value)) || isKept(value)) {
       leaves.insert(value);
       return;
     }
@@ -139,14 +203,14 @@ private:
       SetVector<Operation *> ops;
       DenseSet<Value> visited;
       Operation *op = value.getDefiningOp();
-      if (!op || op->getNumResults() != 1 || !isCheap(op, sequence))
+      if (!op || op->getNumResults() != 1 || !isCheap(op, sequence) || isKept(value))
         continue;
       findLeaves(value, leaves, ops, visited);
       int64_t more = 0;
       for (Value leaf : leaves)
         more += bytesOf(leaf);
       // As many bytes are no worse: what lies deeper is more often read by others.
-      if (more > bytesOf(value))
+      if (!keep && more > bytesOf(value))
         continue;
       saved.remove(value);
       saved.insert_range(leaves);
@@ -245,7 +309,9 @@ private:
   }
 
   func::FuncOp joint;
-  bool sequence;
+  bool sequence, good = true;
+  DictionaryAttr keep; ///< of a schedule's `save`
+  DenseMap<Operation *, std::string> names; ///< of forward
   unsigned carried, inputs;
   SetVector<Operation *> forward, backward, recomputed;
   SetVector<Value> saved;
@@ -267,8 +333,14 @@ public:
         visit(func, symbols, joints);
     for (func::FuncOp joint : joints) {
       replaceCalls(joint);
-      halves[joint.getSymNameAttr()] = Cut(joint, recompute, sequence).build(symbols);
+      Cut cut(joint, recompute, sequence, savedBy(joint));
+      if (!cut)
+        return signalPassFailure();
+      record(joint, cut.savedNames());
+      halves[joint.getSymNameAttr()] = cut.build(symbols);
     }
+    if (!saves.empty())
+      module->setAttr(attr::kSchedules, withSaves(module));
     for (auto func : module.getOps<func::FuncOp>())
       replaceCalls(func);
     for (func::FuncOp joint : joints)
@@ -276,6 +348,52 @@ public:
   }
 
 private:
+  static StringRef layerOf(func::FuncOp joint) {
+    return joint.getSymName().drop_back(StringRef(".joint").size());
+  }
+
+  /// The last `save` among the schedules of a layer, or null.
+  DictionaryAttr savedBy(func::FuncOp joint) {
+    DictionaryAttr found;
+    if (auto all = getOperation()->getAttrOfType<ArrayAttr>(attr::kSchedules))
+      for (auto schedule : all.getAsRange<DictionaryAttr>())
+        if (schedule.getAs<StringAttr>("name").getValue() == layerOf(joint))
+          for (auto item : schedule.getAs<ArrayAttr>("items").getAsRange<DictionaryAttr>())
+            if (item.getAs<StringAttr>("kind").getValue() == "save")
+              found = item;
+    return found;
+  }
+
+  /// What a layer saves, as a schedule says it: for those who print the whole schedule.
+  void record(func::FuncOp joint, const llvm::SetVector<StringRef> &names) {
+    Builder b(&getContext());
+    auto item = b.getDictionaryAttr({b.getNamedAttr("kind", b.getStringAttr("save")),
+                                     b.getNamedAttr("names",
+                                                    b.getStrArrayAttr(names.getArrayRef()))});
+    saves.push_back(b.getDictionaryAttr({b.getNamedAttr("name", b.getStringAttr(layerOf(joint))),
+                                         b.getNamedAttr("items", b.getArrayAttr({item}))}));
+  }
+
+  /// The schedules with what is saved now in place of what was to be.
+  ArrayAttr withSaves(ModuleOp module) {
+    Builder b(&getContext());
+    SmallVector<Attribute> all;
+    if (auto given = module->getAttrOfType<ArrayAttr>(attr::kSchedules))
+      for (auto schedule : given.getAsRange<DictionaryAttr>()) {
+        SmallVector<Attribute> items;
+        for (auto item : schedule.getAs<ArrayAttr>("items").getAsRange<DictionaryAttr>())
+          if (item.getAs<StringAttr>("kind").getValue() != "save")
+            items.push_back(item);
+        NamedAttrList rest(schedule);
+        rest.set("items", b.getArrayAttr(items));
+        all.push_back(rest.getDictionary(&getContext()));
+      }
+    llvm::append_range(all, saves);
+    return b.getArrayAttr(all);
+  }
+
+  SmallVector<Attribute> saves;
+
   void visit(func::FuncOp joint, SymbolTable &symbols, SmallVectorImpl<func::FuncOp> &order) {
     if (llvm::is_contained(order, joint))
       return;
