@@ -18,7 +18,7 @@ bool Parser::parseTrain() {
   return ok;
 }
 
-/// trainItem ::= 'minimize' name | 'batch' expr 'by' expr | 'accumulate' expr
+/// trainItem ::= 'minimize' expr | 'batch' expr 'by' expr | 'accumulate' expr
 ///             | 'clip' 'norm' expr | precision | optimizer
 bool Parser::parseTrainItem(TrainDecl &train) {
   Token word = token;
@@ -33,10 +33,10 @@ bool Parser::parseTrainItem(TrainDecl &train) {
   }
   if (token.is(Token::identifier)) {
     if (word.spelling == "minimize") {
-      if (again(!train.minimize.empty()))
+      if (again(train.minimize))
         return false;
       advance();
-      return expectName(train.minimize, "the name of a loss");
+      return (train.minimize = parseExpr());
     }
     if (word.spelling == "accumulate") {
       if (again(train.accumulate))
@@ -149,8 +149,10 @@ bool Parser::parseOptimizerOption(TrainDecl &train) {
   if (!expect(Token::l_paren))
     return false;
   do {
-    if (!parsePattern(train))
+    StringRef pattern;
+    if (!parsePath(pattern, "a pattern of parameter names", /*stars=*/true))
       return false;
+    train.except.push_back(pattern);
   } while (consumeIf(Token::comma));
   return expect(Token::r_paren);
 }
@@ -175,22 +177,5 @@ bool Parser::parseRate(TrainDecl &train) {
     phase.range = llvm::SMRange(start, previousEnd);
     train.rate.push_back(phase);
   } while (consumeIfWord("then"));
-  return true;
-}
-
-/// pattern ::= names, numbers, '.' and '*' without space between them
-bool Parser::parsePattern(TrainDecl &train) {
-  const char *begin = token.spelling.begin(), *end = begin;
-  auto belongs = [&] {
-    return token.is(Token::identifier) || token.is(Token::number) || token.is(Token::star) ||
-           token.is(Token::dot) || token.isKeyword();
-  };
-  while (belongs() && token.spelling.begin() == end) {
-    end = token.spelling.end();
-    advance();
-  }
-  if (begin == end)
-    return error("expected a pattern of parameter names, but got " + describeToken());
-  train.except.push_back(StringRef(begin, end - begin));
   return true;
 }

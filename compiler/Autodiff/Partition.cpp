@@ -9,6 +9,8 @@
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace mom {
 #define GEN_PASS_DECL_PARTITIONPASS
@@ -35,7 +37,7 @@ static constexpr int64_t kThin = 128;
 /// convolutions, which read each row a few times from a cache. Thin products cost a
 /// little more than they save.
 static bool isCheap(Operation *op, Recompute recompute) {
-  if (isFree(op) || isa<BroadcastOp, PresentOp, OneHotOp, RmsNormOp>(op))
+  if (isFree(op) || isa<BroadcastOp, PresentOp, EqualsOp, OneHotOp, RmsNormOp>(op))
     return true;
   if (auto conv = dyn_cast<Conv1dOp>(op))
     return recompute.sequence && !conv.getFinal();
@@ -68,22 +70,37 @@ struct Halves {
 /// One joint function on its way to two.
 class Cut {
 public:
-  Cut(func::FuncOp joint, Recompute recompute) : joint(joint), recompute(recompute) {
+  /// `keep`: the values that are saved, whatever else is; null: those that save most bytes.
+  Cut(func::FuncOp joint, Recompute recompute, DictionaryAttr keep)
+      : joint(joint), recompute(recompute), keep(keep) {
     carried = joint->getAttrOfType<IntegerAttr>(attr::kCarried).getInt();
     inputs = joint.getNumArguments() - carried;
     auto returned = joint.getBody().front().getTerminator()->getOperands();
     for (Value result : returned.take_front(carried))
       markForward(result);
+    nameForward();
     for (Value gradient : returned.drop_front(carried))
       markBackward(gradient);
-    while (recompute.level && saveLess())
+    while ((recompute.level || keep) && saveLess())
       ;
     if (recompute.level > 1)
       findAgain();
+    if (keep)
+      good = checkKept();
     backward.clear();
     seen.clear();
     for (Value gradient : returned.drop_front(carried))
       markBackward(gradient);
+  }
+
+  explicit operator bool() const { return good; }
+
+  /// The names of the values that are saved.
+  llvm::SetVector<StringRef> savedNames() {
+    llvm::SetVector<StringRef> result;
+    for (Value value : saved)
+      result.insert(nameOf(value));
+    return result;
   }
 
   Halves build(SymbolTable &symbols) {
@@ -97,6 +114,53 @@ public:
   }
 
 private:
+  /// Ops are named as the text names their values; a second one of a name is `name.2`.
+  void nameForward() {
+    llvm::StringMap<unsigned> seen;
+    for (Operation &op : joint.getBody().front()) {
+      if (!forward.contains(&op))
+        continue;
+      auto loc = op.getLoc()->findInstanceOf<NameLoc>();
+      std::string name = (loc ? loc.getName().getValue() : op.getName().stripDialect()).str();
+      unsigned count = ++seen[name];
+      names[&op] = count > 1 ? name + "." + std::to_string(count) : name;
+    }
+  }
+
+  StringRef nameOf(Value value) {
+    if (Operation *op = value.getDefiningOp())
+      return names[op];
+    auto loc = value.getLoc()->findInstanceOf<NameLoc>();
+    return loc ? loc.getName().getValue() : StringRef("argument");
+  }
+
+  bool isKept(Value value) {
+    return keep && llvm::any_of(keep.getAs<ArrayAttr>("names").getAsRange<StringAttr>(),
+                                [&](StringAttr name) { return name.getValue() == nameOf(value); });
+  }
+
+  /// Whether all that is to be kept is: backward needs it.
+  bool checkKept() {
+    llvm::SetVector<StringRef> now = savedNames(), known;
+    for (Operation &op : joint.getBody().front())
+      if (forward.contains(&op) && !isFree(&op))
+        known.insert(names[&op]);
+    auto all = keep.getAs<ArrayAttr>("names").getAsRange<StringAttr>();
+    for (auto [name, place] : llvm::zip(all, keep.getAs<ArrayAttr>("places"))) {
+      if (now.contains(name.getValue()))
+        continue;
+      InFlightDiagnostic report = emitError(LocationAttr(cast<LocationAttr>(place)));
+      if (known.contains(name.getValue()))
+        report << "backward does not need '" << name.getValue() << "', only "
+               << llvm::join(now, ", ");
+      else
+        report << "no value is named '" << name.getValue() << "': expected some of "
+               << llvm::join(known, ", ");
+      return false;
+    }
+    return true;
+  }
+
   void markForward(Value value) {
     Operation *op = value.getDefiningOp();
     if (op && forward.insert(op))
@@ -143,7 +207,7 @@ private:
         leaves.insert(value);
       return;
     }
-    if (!isCheap(op, recompute) && !isCondition(value)) {
+    if ((!isCheap(op, recompute) && !isCondition(value)) || isKept(value)) {
       leaves.insert(value);
       return;
     }
@@ -161,7 +225,7 @@ private:
   };
   std::optional<Cone> coneOf(Value value) {
     Operation *op = value.getDefiningOp();
-    if (!op || op->getNumResults() != 1 || !isCheap(op, recompute))
+    if (!op || op->getNumResults() != 1 || !isCheap(op, recompute) || isKept(value))
       return std::nullopt;
     Cone cone;
     DenseSet<Value> visited;
@@ -175,8 +239,7 @@ private:
   bool saveLess() {
     for (Value value : llvm::to_vector(saved)) {
       std::optional<Cone> cone = coneOf(value);
-      if (!cone || cone->bytes > bytesOf(value) ||
-          (cone->bytes == bytesOf(value) && !helpsAnother(value, *cone)))
+      if (!cone || (!keep && !isLess(value, *cone)))
         continue;
       saved.remove(value);
       saved.insert_range(cone->leaves);
@@ -184,6 +247,13 @@ private:
       return true;
     }
     return false;
+  }
+
+  /// Whether fewer bytes are kept with the cone's leaves instead of the value, or as many
+  /// that serve others too.
+  bool isLess(Value value, const Cone &cone) {
+    return cone.bytes < bytesOf(value) ||
+           (cone.bytes == bytesOf(value) && helpsAnother(value, cone));
   }
 
   /// Whether some other value could do with fewer bytes once the cone's are saved: only
@@ -210,7 +280,7 @@ private:
   void findAgain() {
     joint.walk([&](ScanGradOp grad) {
       auto scan = grad.getCheckpoints() ? grad.getCheckpoints().getDefiningOp<ScanOp>() : ScanOp();
-      if (!scan || !saved.contains(scan.getY()))
+      if (!scan || !saved.contains(scan.getY()) || isKept(scan.getY()))
         return;
       Value y = scan.getY();
       DenseSet<Value> visited;
@@ -347,6 +417,9 @@ private:
 
   func::FuncOp joint;
   Recompute recompute;
+  bool good = true;
+  DictionaryAttr keep; ///< of a schedule's `save`
+  DenseMap<Operation *, std::string> names; ///< of forward
   unsigned carried, inputs;
   SetVector<Operation *> forward, backward, recomputed;
   SetVector<Value> saved;
@@ -369,8 +442,14 @@ public:
         visit(func, symbols, joints);
     for (func::FuncOp joint : joints) {
       replaceCalls(joint);
-      halves[joint.getSymNameAttr()] = Cut(joint, {recompute, sequence}).build(symbols);
+      Cut cut(joint, {recompute, sequence}, savedBy(joint));
+      if (!cut)
+        return signalPassFailure();
+      record(joint, cut.savedNames());
+      halves[joint.getSymNameAttr()] = cut.build(symbols);
     }
+    if (!saves.empty())
+      module->setAttr(attr::kSchedules, withSaves(module));
     for (auto func : module.getOps<func::FuncOp>())
       replaceCalls(func);
     for (func::FuncOp joint : joints)
@@ -378,6 +457,52 @@ public:
   }
 
 private:
+  static StringRef layerOf(func::FuncOp joint) {
+    return joint.getSymName().drop_back(StringRef(".joint").size());
+  }
+
+  /// The last `save` among the schedules of a layer, or null.
+  DictionaryAttr savedBy(func::FuncOp joint) {
+    DictionaryAttr found;
+    if (auto all = getOperation()->getAttrOfType<ArrayAttr>(attr::kSchedules))
+      for (auto schedule : all.getAsRange<DictionaryAttr>())
+        if (schedule.getAs<StringAttr>("name").getValue() == layerOf(joint))
+          for (auto item : schedule.getAs<ArrayAttr>("items").getAsRange<DictionaryAttr>())
+            if (item.getAs<StringAttr>("kind").getValue() == "save")
+              found = item;
+    return found;
+  }
+
+  /// What a layer saves, as a schedule says it: for those who print the whole schedule.
+  void record(func::FuncOp joint, const llvm::SetVector<StringRef> &names) {
+    Builder b(&getContext());
+    auto item = b.getDictionaryAttr({b.getNamedAttr("kind", b.getStringAttr("save")),
+                                     b.getNamedAttr("names",
+                                                    b.getStrArrayAttr(names.getArrayRef()))});
+    saves.push_back(b.getDictionaryAttr({b.getNamedAttr("name", b.getStringAttr(layerOf(joint))),
+                                         b.getNamedAttr("items", b.getArrayAttr({item}))}));
+  }
+
+  /// The schedules with what is saved now in place of what was to be.
+  ArrayAttr withSaves(ModuleOp module) {
+    Builder b(&getContext());
+    SmallVector<Attribute> all;
+    if (auto given = module->getAttrOfType<ArrayAttr>(attr::kSchedules))
+      for (auto schedule : given.getAsRange<DictionaryAttr>()) {
+        SmallVector<Attribute> items;
+        for (auto item : schedule.getAs<ArrayAttr>("items").getAsRange<DictionaryAttr>())
+          if (item.getAs<StringAttr>("kind").getValue() != "save")
+            items.push_back(item);
+        NamedAttrList rest(schedule);
+        rest.set("items", b.getArrayAttr(items));
+        all.push_back(rest.getDictionary(&getContext()));
+      }
+    llvm::append_range(all, saves);
+    return b.getArrayAttr(all);
+  }
+
+  SmallVector<Attribute> saves;
+
   void visit(func::FuncOp joint, SymbolTable &symbols, SmallVectorImpl<func::FuncOp> &order) {
     if (llvm::is_contained(order, joint))
       return;

@@ -169,6 +169,7 @@ private:
   static Place statePlace(StringRef space, int64_t offset, Value value) {
     auto which = llvm::StringSwitch<momrt_space>(space)
                      .Case("hyper", MOMRT_SPACE_HYPER)
+                     .Case("sums", MOMRT_SPACE_SUMS)
                      .Case("gradients", MOMRT_SPACE_GRADIENTS)
                      .Case("moment1", MOMRT_SPACE_MOMENT1)
                      .Case("moment2", MOMRT_SPACE_MOMENT2)
@@ -192,6 +193,10 @@ private:
     input.channels = isRows(type) ? channelsOf(type) : type.getNumElements();
     if (auto limit = func.getArgAttrOfType<IntegerAttr>(index, attr::kLimit))
       input.limit = limit.getInt();
+    if (auto draw = func.getArgAttrOfType<StringAttr>(index, attr::kDraw))
+      input.draw = draw.getValue() == "normal" ? MOMRT_DRAW_NORMAL : MOMRT_DRAW_UNIFORM;
+    if (auto only = func.getArgAttrOfType<IntegerAttr>(index, attr::kOnly))
+      input.only = only.getInt() + 1;
     return input;
   }
 

@@ -254,7 +254,8 @@ static LogicalResult runOp(Operation *op, Frame &frame) {
       .Case<RepeatOp, ForwardOp, BackwardOp, KernelOp, func::CallOp>(
           [&](auto op) { return ::evaluate(op, frame); })
       .Case([&](ModalityRouteOp op) { return ::evaluate(op, frame), success(); })
-      .Case<ModalityOp, ReorderOp, NextOp, PresentOp, OneHotOp, BroadcastOp, ReduceOp, ReduceRowsOp,
+      .Case<ModalityOp, ReorderOp, NextOp, PresentOp, EqualsOp, SpreadOp, CollectOp,
+            OneHotOp, BroadcastOp, ReduceOp, ReduceRowsOp,
             RmsNormOp, RmsNormGradOp, SplitOp, ConcatOp, EmbeddingOp, EmbeddingGradOp, LinearOp,
             LinearWgradOp, Conv1dOp, Conv1dGradOp, ScanOp, ScanGradOp, CrossEntropyOp,
             CrossEntropyGradOp>([&](auto op) { return reference::evaluate(op, frame), success(); })

@@ -15,14 +15,15 @@ namespace cl = llvm::cl;
 
 namespace mom::tool {
 cl::OptionCategory compileOptions("Compiling"), runOptions("Running"), trainOptions("Training"),
-    emitOptions("Artefacts"), artefactOptions("Objects"), checkOptions("Checking");
+    emitOptions("Artefacts"), artefactOptions("Objects"), checkOptions("Checking"),
+    formatOptions("Formatting");
 
 cl::opt<std::string> input(cl::Positional, cl::desc("MODEL"));
 cl::opt<std::string> checkpoint("checkpoint",
                                 cl::desc("parameters: a checkpoint or the folder of a run"),
                                 cl::value_desc("path"), cl::cat(runOptions));
 cl::opt<std::string> output("o", cl::desc("write here"), cl::init("-"), cl::value_desc("file"),
-                            cl::cat(emitOptions), cl::cat(timingOptions));
+                            cl::cat(emitOptions), cl::cat(timingOptions), cl::cat(formatOptions));
 cl::list<std::string> entryNames("entry",
                                  cl::desc("loss, gradient, update, LAYER or LAYER.vjp; several: "
                                           "once each"),
@@ -35,6 +36,9 @@ static cl::opt<int> threads("cpu-threads", cl::desc("of the CPU; 0: all cores"),
 
 static cl::list<std::string> settings("set", cl::desc("a value for a setting of the model"),
                                       cl::value_desc("name=value"), cl::cat(compileOptions));
+static cl::list<std::string> schedules("schedule",
+                                       cl::desc("a file of schedules for the model"),
+                                       cl::value_desc("file"), cl::cat(compileOptions));
 static cl::opt<std::string> startFrom("start-from", cl::desc("the input is IR of this stage"),
                                       cl::value_desc("stage"), cl::cat(compileOptions));
 static cl::opt<std::string> dumpStages("dump-stages", cl::desc("write every stage into a folder"),
@@ -99,6 +103,17 @@ momrt::SessionOptions sessionOptions() {
   return options;
 }
 
+int addSchedules(llvm::SourceMgr &sources) {
+  for (const std::string &path : schedules) {
+    std::string message;
+    std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(path, &message);
+    if (!buffer)
+      return fail(message);
+    sources.AddNewSourceBuffer(std::move(buffer), SMLoc());
+  }
+  return 0;
+}
+
 ModelFile::ModelFile(std::vector<std::string> entries) {
   std::string message;
   std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(input, &message);
@@ -107,6 +122,8 @@ ModelFile::ModelFile(std::vector<std::string> entries) {
     return;
   }
   sources.AddNewSourceBuffer(std::move(buffer), SMLoc());
+  if (addSchedules(sources))
+    return;
   handler = std::make_unique<SourceMgrDiagnosticHandler>(sources, &context);
   CompileOptions options = compileOptionsFromCommandLine();
   options.entries = std::move(entries);
@@ -130,7 +147,12 @@ struct Verb {
 static ArrayRef<Verb> verbs() {
   static const Verb all[] = {
       {"check", "report what is wrong with a model", check, {&compileOptions, &checkOptions}},
+      {"fmt", "rewrite a model's text as it should look", fmt, {&formatOptions}},
       {"emit", "print a stage of the compilation", emit, {&compileOptions, &emitOptions}},
+      {"schedule",
+       "print how each kernel runs, as a schedule to edit",
+       schedule,
+       {&compileOptions, &emitOptions}},
       {"compile",
        "write a program as an object file and a header",
        compile,
@@ -186,7 +208,8 @@ static bool takesItsOptions(const Verb &verb) {
     bool ours = llvm::any_of(option->Categories, [](cl::OptionCategory *group) {
       return llvm::is_contained(
           {&compileOptions, &runOptions, &trainOptions, &emitOptions, &artefactOptions,
-           &checkOptions, &timingOptions, &deviceOptions, &gradcheckOptions},
+           &checkOptions, &timingOptions, &deviceOptions, &gradcheckOptions,
+            &formatOptions},
           group);
     });
     if (ours && option->getNumOccurrences() && llvm::none_of(option->Categories, inGroup)) {
@@ -210,6 +233,10 @@ static int main(int argc, char **argv) {
   std::string program = (llvm::Twine("momc ") + verb->name).str();
   SmallVector<const char *> arguments = {program.c_str()};
   arguments.append(argv + 2, argv + argc);
+  if (verb->run == check) // `momc check --json MODEL`: messages go to standard output
+    for (const char *&argument : arguments)
+      if (StringRef(argument) == "--json")
+        argument = "--json=-";
   cl::ParseCommandLineOptions(arguments.size(), arguments.data(), (verb->sentence + "\n").str());
   if (input.empty())
     return fail("expected a model: momc " + verb->name + " MODEL");
