@@ -89,7 +89,8 @@ class Product:
         return f"""#m = #mom.rows<token by "M">
 func.func @f(%batch: !mom.batch, {given}) -> {self.result()} {{
   %r = mom.modality_route %batch : {route}
-  %0 = mom.kernel product "y"({names}, %r) {schedule if knobs else ""} : ({types}, {route}) -> {self.result()} {{
+  %0 = mom.kernel product "y"({names}, %r) {schedule if knobs else ""} : \
+({types}, {route}) -> {self.result()} {{
   ^bb0({inner}, %q: {route}):
 {lines}
   }}
@@ -142,12 +143,13 @@ def launches(lowered, product, stem):
     roles[route] = ["offsets", "rows", "positions"]
     returned = re.search(r"return (%[\w#]+)", body).group(1)
     lines = []
-    for m in re.finditer(r"(%\w+)(?::\d+)? = mom.launch @(\S+) <(.*?)>\((.*?)\) : .*? -> (.*)",
-                         body):
+    launch = r"(%\w+)(?::\d+)? = mom.launch @(\S+) <(.*?)>\((.*?)\) : .*? -> (.*)"
+    for m in re.finditer(launch, body):
         result, symbol, grid, operands, types = m.groups()
-        tile, extra, factor = map(int, re.findall(r"tile (\d+) extra (\d+) factor (\d+)", grid)[0])
+        tile, extra, factor = map(int, re.findall(r"(?:tile|extra|factor) (\d+)", grid))
         blocks = ((TOKENS if "token" in grid else 1) + tile - 1) // tile + extra
-        types = re.findall(r"tensor<.*?>(?=[,)]|$)", types.replace(", #mom.rows<token by \"M\">", ""))
+        types = types.replace(', #mom.rows<token by "M">', "")
+        types = re.findall(r"tensor<.*?>(?=[,)]|$)", types)
         args = ["counts", "status"]
         for operand in operands.split(", "):
             args += roles[operand]
