@@ -72,12 +72,13 @@ static int64_t bytesOnTensorCores(KernelOp kernel, int64_t tokens) {
   int64_t lanes = scanLanes(kernel), threads = scanThreads(kernel), shares = lanes / 4;
   int64_t held = llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), lanes));
   int64_t channels = threads / lanes * 2 + 4, slots = lanes * held + 4; // with padding
-  bool back = isGradient(kernel);
-  int64_t inputs = (back ? 3 : 2) * channels + 2 * slots, sums = (back ? 2 : 1) * shares * channels;
+  auto grad = dyn_cast<ScanGradOp>(anchorOf(kernel));
+  bool back = grad != nullptr;
+  int64_t kinds = !back ? 1 : grad.getY() ? 3 : 2; // of sums over states
+  int64_t inputs = (back ? 3 : 2) * channels + 2 * slots, sums = kinds * shares * channels;
   int64_t ofChannels = back ? threads / kWarp / shares * 2 * slots : 0;
   int64_t bytes = 4 * tokens * (inputs + sums + ofChannels), states = 4 * threads * 2 * held;
-  auto grad = dyn_cast<ScanGradOp>(anchorOf(kernel));
-  if (!grad)
+  if (!back)
     return bytes;
   bytes += tokens / 8 * states; // before each group of eight
   int64_t chunk = grad.getCheckpoints() ? rowsOf(grad.getCheckpoints()).getChunk() : tokens;
