@@ -27,18 +27,20 @@ FileWriter::~FileWriter() {
   unlink(temporary.c_str());
 }
 
-void FileWriter::write(const void *data, int64_t bytes) {
+static void writeAll(int file, const std::string &name, const void *data, int64_t bytes) {
   const char *from = static_cast<const char *>(data);
   while (bytes > 0) {
     ssize_t written = ::write(file, from, size_t(std::min<int64_t>(bytes, 1 << 30)));
     if (written < 0 && errno == EINTR)
       continue;
     if (written <= 0)
-      fail(MOMRT_SYSTEM, "cannot write '{}': {}", temporary, systemError());
+      fail(MOMRT_SYSTEM, "cannot write '{}': {}", name, systemError());
     from += written;
     bytes -= written;
   }
 }
+
+void FileWriter::write(const void *data, int64_t bytes) { writeAll(file, temporary, data, bytes); }
 
 void FileWriter::commit() {
   if (fsync(file) != 0)
@@ -57,6 +59,28 @@ void FileWriter::commit() {
     fail(MOMRT_SYSTEM, "cannot sync the folder of '{}': {}", path, text);
   }
   close(handle);
+}
+
+/// A pipe or a device keeps its name.
+static void writeInto(const std::string &path, const void *data, int64_t bytes) {
+  int file = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (file < 0)
+    fail(MOMRT_SYSTEM, "cannot write '{}': {}", path, systemError());
+  std::string error = textOfError([&] { writeAll(file, path, data, bytes); });
+  close(file);
+  if (!error.empty())
+    fail(MOMRT_SYSTEM, "{}", error);
+}
+
+std::string writeWhole(const std::string &path, const void *data, int64_t bytes) noexcept {
+  return textOfError([&] {
+    struct stat info;
+    if (stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
+      return writeInto(path, data, bytes);
+    FileWriter file(path);
+    file.write(data, bytes);
+    file.commit();
+  });
 }
 
 MappedFile::MappedFile(const std::string &path) {

@@ -23,6 +23,10 @@ private:
   int file;
 };
 
+/// Writes a whole file so, or into a pipe or a device that has the name. For callers
+/// without exceptions: returns the text of an error, empty if there was none.
+std::string writeWhole(const std::string &path, const void *data, int64_t bytes) noexcept;
+
 /// A file mapped for reading.
 class MappedFile {
 public:

@@ -73,6 +73,14 @@ static void assemble(Job &job, StringRef ptxas, StringRef target) {
     std::error_code code;
     llvm::raw_fd_ostream file(in, code);
     file << job.image.ptx;
+    file.close();
+    if (file.has_error()) {
+      job.error = "cannot write " + std::string(in) + ": " + file.error().message();
+      file.clear_error(); // else the stream ends the process
+      for (StringRef path : {StringRef(in), StringRef(out), StringRef(report)})
+        (void)llvm::sys::fs::remove(path);
+      return;
+    }
   }
   std::string arch = ("-arch=" + target).str();
   StringRef arguments[] = {ptxas, arch, "-O3", "-v", in, "-o", out};

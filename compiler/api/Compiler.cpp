@@ -5,6 +5,7 @@
 #include "compiler/Target/Ptx.h"
 #include "dialect/Mom.h"
 #include "frontend/Frontend.h"
+#include "runtime/Files.h"
 #include "runtime/PrintTable.h"
 
 #include "mlir/Parser/Parser.h"
@@ -161,15 +162,16 @@ LogicalResult Compiler::dump(Stage dumped) {
   llvm::sys::path::append(path, llvm::formatv("{0:02}-{1}.{2}", static_cast<unsigned>(dumped),
                                               nameOf(dumped), dumped == Stage::Ast ? "mom" : "mlir")
                                     .str());
-  llvm::Error problem = llvm::writeToOutput(path, [&](llvm::raw_ostream &file) {
-    if (dumped == Stage::Ast)
-      file << text;
-    else
-      printIr(file, /*locations=*/true);
-    return llvm::Error::success();
-  });
-  if (problem)
-    return error() << "cannot write " << path << ": " << llvm::toString(std::move(problem));
+  std::string content;
+  llvm::raw_string_ostream os(content);
+  if (dumped == Stage::Ast)
+    os << text;
+  else
+    printIr(os, /*locations=*/true);
+  // LLVM's own files end the process where the disk is full.
+  std::string problem = momrt::writeWhole(path.str().str(), content.data(), int64_t(content.size()));
+  if (!problem.empty())
+    return error() << problem;
   return success();
 }
 

@@ -106,6 +106,13 @@ def smallFiles():
 
 
 expect("files that cannot grow", train("--resume", steps=6, preexec_fn=smallFiles), "cannot write", "File too large")
+for verb in (("emit", "--stage", "asm", "-o", "out.s"), ("compile", "-o", "out.o"),
+             ("emit", "--stage", "lowered", "--dump-stages", "stages")):
+    expect(f"momc {verb[0]} where files cannot grow", momc(verb[0], MODEL, *verb[1:], preexec_fn=smallFiles),
+           "cannot write", "File too large")
+if any(os.path.exists(name) for name in ("out.s", "out.o")) or any(".partial" in name for name in os.listdir(".")):
+    bad += 1
+    print("a part of a file was left")
 running = subprocess.Popen(["momc", "train", MODEL, "--data", "tokens", "--steps", "1000000", "--out", "busy"],
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 while running.poll() is None and not os.path.exists("busy/log.jsonl"):

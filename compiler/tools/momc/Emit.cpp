@@ -1,7 +1,7 @@
 // momc emit: a stage of the compilation, as text.
 #include "compiler/tools/momc/Verbs.h"
+#include "runtime/Files.h"
 
-#include "llvm/Support/FileSystem.h"
 
 using namespace mlir;
 using namespace mom;
@@ -21,11 +21,8 @@ static const std::string &stageList() {
 static cl::opt<std::string> stageOption("stage", cl::desc(stageList()), cl::init("mom"),
                                         cl::value_desc("stage"), cl::cat(emitOptions));
 int mom::tool::writeFile(StringRef path, StringRef content) {
-  llvm::Error error = llvm::writeToOutput(path, [&](llvm::raw_ostream &file) {
-    file << content;
-    return llvm::Error::success();
-  });
-  return error ? fail("cannot write " + path + ": " + llvm::toString(std::move(error))) : 0;
+  std::string error = momrt::writeWhole(path.str(), content.data(), content.size());
+  return error.empty() ? 0 : fail(error);
 }
 
 int mom::tool::emit() {
