@@ -8,7 +8,7 @@ import lit.formats
 config.name = "momc"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".mom", ".test"]
-config.excludes = ["Inputs"]
+config.excludes = ["Inputs", "benchmark"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.build, "test")
 path = [os.path.join(config.build, "bin"), config.llvm_tools, config.environment["PATH"]]
