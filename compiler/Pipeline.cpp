@@ -61,6 +61,8 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
   case Stage::Table:
     return; // made by the frontend and the target, not by passes
   case Stage::Grad:
+    // First, as what is saved is among what they say.
+    passes.addPass(createSelectSchedulesPass({options.target}));
     passes.addPass(createInlineLayersPass());
     // Before anything that looks at rows: derivatives are written once, for
     // rows by position, and everything after treats them as any other op.
@@ -87,6 +89,7 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
     passes.addPass(createWindowRowsPass());
     // Last before storage: what crosses kernels is what costs.
     passes.addPass(createFormKernelsPass({options.fuse}));
+    passes.addPass(createCSEPass()); // of what a kernel makes twice
     passes.addPass(createVerifyOrderPass());
     return;
   case Stage::Stored:
@@ -95,6 +98,8 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
     passes.addPass(createVerifyOrderPass());
     return;
   case Stage::Scheduled:
+    // The text's knobs come first: some defaults follow them.
+    passes.addPass(createApplySchedulesPass({isGpu(options) ? "gpu" : "cpu"}));
     passes.addPass(createResolveSchedulePass(
         {isGpu(options) ? "gpu" : "cpu", options.cpu, architectureOf(options.target)}));
     return;

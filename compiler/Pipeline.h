@@ -43,7 +43,7 @@ struct PipelineOptions {
   bool emulate = false;          ///< run a GPU's kernels on the CPU, for tests
   bool strict = false;           ///< a GPU kernel that spills registers is an error
   int64_t checkpoint = 0;        ///< tokens between two saved states of a scan; 0: by target
-  bool recompute = true;         ///< pointwise values in backward
+  int64_t recompute = 1;         ///< in backward: 0 nothing, 1 what is cheap, 2 for less memory
   bool fuse = true;              ///< ops into kernels
   bool training = true;          ///< make the gradient and update functions
 };

@@ -112,6 +112,24 @@ Gradients ReduceRowsOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayR
   return result;
 }
 
+// y[i] = x[document of i]      dx[d] = sum over i in d of d[i], likewise divided by tokens
+Gradients SpreadOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<bool> active) {
+  Gradients result(2);
+  if (active[0])
+    result[0] = CollectOp::create(b, getLoc(), getX().getType(), gradients[0], getBatch(),
+                                  getMean());
+  return result;
+}
+
+// y[d] = sum over i in d of x[i]    dx[i] = d[document of i]
+Gradients CollectOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<bool> active) {
+  Gradients result(2);
+  if (active[0])
+    result[0] =
+        SpreadOp::create(b, getLoc(), getX().getType(), gradients[0], getBatch(), getMean());
+  return result;
+}
+
 // y = r x, r = 1 / sqrt(mean(x^2) + eps)    dx = r d - x r^3 mean(x d)
 Gradients RmsNormOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<bool> active) {
   if (!active[0])
@@ -209,8 +227,8 @@ Gradients ScanOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<boo
   bool wantsInit = getInit() && active.back();
   auto grad = ScanGradOp::create(
       b, getLoc(), getU().getType(), getDelta().getType(), getA().getType(), getB().getType(),
-      getC().getType(), wantsInit ? getInit().getType() : Type(), getU(), getDelta(), getA(),
-      getB(), getC(), getBatch(), dy, getInit(), getCheckpoints(), dfinal, getReverseAttr());
+      getC().getType(), wantsInit ? getInit().getType() : Type(), /*y=*/Type(), getU(),
+      getDelta(), getA(), getB(), getC(), getBatch(), dy, getInit(), getCheckpoints(), dfinal, getReverseAttr());
   for (unsigned i = 0; i < 5; ++i) // u, delta, A, B, C
     if (active[i])
       result[i] = grad->getResult(i);

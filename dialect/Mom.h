@@ -64,6 +64,10 @@ inline constexpr llvm::StringLiteral kInit = "mom.init";     ///< #mom.init: ini
 inline constexpr llvm::StringLiteral kDecay = "mom.decay";   ///< f64: AdamW's decay
 inline constexpr llvm::StringLiteral kInput = "mom.input";   ///< string: name of caller's data
 inline constexpr llvm::StringLiteral kLimit = "mom.limit";   ///< i64: an index is below it
+inline constexpr llvm::StringLiteral kDraw =
+    "mom.draw"; ///< string: the reader draws the input: "normal" or "uniform"
+inline constexpr llvm::StringLiteral kOnly =
+    "mom.only"; ///< i64: the modality whose tokens have the input; others have 0
 inline constexpr llvm::StringLiteral kState = "mom.state";   ///< string: a flat buffer of training
 inline constexpr llvm::StringLiteral kOffset = "mom.offset"; ///< i64: elements into it
 // On results.
@@ -78,6 +82,7 @@ inline constexpr llvm::StringLiteral kSettings = "mom.settings";     ///< {name 
 inline constexpr llvm::StringLiteral kTrain = "mom.train";           ///< how the model is trained
 inline constexpr llvm::StringLiteral kStorage = "mom.storage"; ///< types of the flat buffers
 inline constexpr llvm::StringLiteral kWindows = "mom.windows"; ///< i64: rounds of windows
+inline constexpr llvm::StringLiteral kSchedules = "mom.schedules"; ///< the text's schedules
 inline constexpr llvm::StringLiteral kModel = "mom.model"; ///< symbol of the model function
 } // namespace attr
 
@@ -92,6 +97,9 @@ mlir::RankedTensorType withChannels(mlir::Type type, int64_t channels);
 /// Channels of a row tensor: its inner, static size.
 int64_t channelsOf(mlir::Type type);
 inline int64_t channelsOf(mlir::Value value) { return channelsOf(value.getType()); }
+
+/// Whether row i of the result is made from other rows of the first operand than row i.
+bool readsOtherRows(mlir::Operation *op);
 
 /// Adds derivatives of arith and math ops, and all of MLIR that momc uses.
 void registerDerivatives(mlir::DialectRegistry &registry);

@@ -52,6 +52,35 @@ OpFoldResult ReorderOp::fold(FoldAdaptor) {
   return {};
 }
 
+bool mom::readsOtherRows(Operation *op) {
+  return isa<NextOp, ReorderOp, SpreadOp, CollectOp>(op);
+}
+
+OrderBehaviour SpreadOp::getOrderBehaviour() { return OrderBehaviour::ByIndex; }
+OrderBehaviour CollectOp::getOrderBehaviour() { return OrderBehaviour::ByIndex; }
+
+/// `document` and `token` are of these spaces and have the same channels.
+static LogicalResult verifyDocuments(Operation *op, Value document, Value token) {
+  if (rowsOf(document).getSpace() == RowSpace::document &&
+      rowsOf(token).getSpace() == RowSpace::token && channelsOf(document) == channelsOf(token))
+    return success();
+  return op->emitOpError() << "expected document and token rows with the same channels, but got "
+                           << document.getType() << " and " << token.getType();
+}
+
+LogicalResult SpreadOp::verify() { return verifyDocuments(*this, getX(), getY()); }  // C1
+LogicalResult CollectOp::verify() { return verifyDocuments(*this, getY(), getX()); } // C1
+
+LogicalResult EqualsOp::verify() {
+  if (failed(verifySameRows(*this, getX(), getY())) ||
+      failed(verifyChannels(*this, getY(), 1, "the result"))) // C1
+    return failure();
+  if (getValueAttr().getInt() < 0) // C2
+    return emitOpError() << "expected a value of at least 0, but got "
+                         << getValueAttr().getInt();
+  return success();
+}
+
 LogicalResult PresentOp::verify() {
   if (failed(verifySameRows(*this, getX(), getY()))) // C1
     return failure();
@@ -126,6 +155,9 @@ LogicalResult ConcatOp::verify() {
   for (Value part : getParts()) {
     if (failed(verifySameRows(*this, getY(), part))) // C1
       return failure();
+    if (getElementTypeOrSelf(part) != getElementTypeOrSelf(getY())) // C2
+      return emitOpError() << "expected parts of " << getElementTypeOrSelf(getY()) << ", but got "
+                           << part.getType();
     sum += channelsOf(part);
   }
   return verifyChannels(*this, getY(), sum, "the result"); // C1

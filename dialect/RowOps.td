@@ -56,6 +56,17 @@ def Mom_PresentOp : Mom_Op<"present"> {
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($y)";
 }
 
+def Mom_EqualsOp : Mom_Op<"equals"> {
+  let summary = "1 where a label has a given value, else 0";
+  let description = [{
+    (C1) `y` has one channel and the rows of `x`.
+    (C2) `value` is not negative: a label that is absent equals none.
+  }];
+  let arguments = (ins Mom_IntRows:$x, I64Attr:$value);
+  let results = (outs Mom_Rows:$y);
+  let assemblyFormat = "$x `,` $value attr-dict `:` type($x) `->` type($y)";
+}
+
 def Mom_OneHotOp : Mom_Op<"one_hot"> {
   let summary = "y[i, x[i]] = 1, else 0; all 0 where the label is absent";
   let description = [{
@@ -147,10 +158,14 @@ def Mom_SplitOp : Mom_DiffOp<"split"> {
 def Mom_ConcatOp : Mom_DiffOp<"concat"> {
   let summary = "channels side by side: the inverse of mom.split";
   let description = [{
+    Outside kernels it moves nothing: the kernels that make the parts write them
+    into `y`. Only there are elements narrower than f32.
+
     (C1) the operands have the rows of `y`, and their channels add up to its.
+    (C2) all have the elements of `y`.
   }];
-  let arguments = (ins Variadic<Mom_Rows>:$parts);
-  let results = (outs Mom_Rows:$y);
+  let arguments = (ins Variadic<Mom_StoredRows>:$parts);
+  let results = (outs Mom_StoredRows:$y);
   let assemblyFormat = "$parts attr-dict `:` type($parts) `->` type($y)";
 }
 
@@ -176,6 +191,33 @@ def Mom_EmbeddingGradOp : Mom_Op<"embedding_grad"> {
   let arguments = (ins Mom_IntRows:$ids, Mom_Rows:$dy);
   let results = (outs Mom_Matrix:$dtable);
   let assemblyFormat = "$ids `,` $dy attr-dict `:` type($ids) `,` type($dy) `->` type($dtable)";
+}
+
+class Mom_DocumentOp<string mnemonic> : Mom_DiffOp<mnemonic, [Mom_ByIndex]> {
+  let arguments = (ins Mom_Rows:$x, Mom_BatchType:$batch, UnitAttr:$mean);
+  let results = (outs Mom_Rows:$y);
+  let assemblyFormat = "(`mean` $mean^)? $x `in` $batch attr-dict `:` type($x) `->` type($y)";
+}
+
+def Mom_SpreadOp : Mom_DocumentOp<"spread"> {
+  let summary = "y[i, :] = x[document of i, :]";
+  let description = [{
+    A batch has a document for each of its segments, in their order. With
+    `mean` the value is divided by the tokens of the document, which is the
+    gradient of a mean.
+
+    (C1) `x` has document rows and `y` token rows, with the same channels.
+  }];
+}
+
+def Mom_CollectOp : Mom_DocumentOp<"collect"> {
+  let summary = "y[d, :] = sum of x[i, :] over the tokens of document d";
+  let description = [{
+    Tokens are added in the order of their positions, so the same batch gives
+    the same bits. With `mean` the sum is divided by the tokens of the document.
+
+    (C1) `x` has token rows and `y` document rows, with the same channels.
+  }];
 }
 
 #endif // MOM_ROW_OPS

@@ -99,5 +99,5 @@ LogicalResult ScanGradOp::verify() {
   for (auto [gradient, owner] : llvm::zip_equal(gradients, owners)) // C1
     if (failed(verifyType(*this, gradient, owner.getType(), "a gradient")))
       return failure();
-  return success();
+  return getY() ? verifyType(*this, getY(), getDy().getType(), "the scan's result") : success();
 }

@@ -83,7 +83,8 @@ def Mom_ScanOp : Mom_SequenceOp<"scan",
   }];
 }
 
-def Mom_ScanGradOp : Mom_SequenceOp<"scan_grad", [AttrSizedOperandSegments]> {
+def Mom_ScanGradOp : Mom_SequenceOp<"scan_grad", [AttrSizedOperandSegments,
+                                                  AttrSizedResultSegments]> {
   let summary = "the gradients of mom.scan";
   let description = [{
     With g[t, n] the gradient of h[t, n] and a[t, n] = exp(delta[t] * A[n]),
@@ -96,7 +97,9 @@ def Mom_ScanGradOp : Mom_SequenceOp<"scan_grad", [AttrSizedOperandSegments]> {
         dA[n]     = sum over t of g[t, n] * delta[t] * a[t, n] * h[t - 1, n]
         ddelta[t] = sum over n of g[t, n] * (A[n] * a[t, n] * h[t - 1, n] + u[t] * B[t, n])
 
-    (C1) each gradient has the type of what it belongs to.
+    On the way it meets the states again, and gives `y` as the scan did, if asked.
+
+    (C1) each gradient has the type of what it belongs to, and `y` that of `dy`.
     (C2) `checkpoints` are those of the scan; without them the states are
          computed again from each segment's start.
   }];
@@ -105,12 +108,13 @@ def Mom_ScanGradOp : Mom_SequenceOp<"scan_grad", [AttrSizedOperandSegments]> {
                        Optional<Mom_Rows>:$checkpoints, Optional<Mom_Rows>:$dfinal,
                        UnitAttr:$reverse);
   let results = (outs Mom_Rows:$du, Mom_Rows:$ddelta, Mom_Matrix:$dA, Mom_Rows:$dB, Mom_Rows:$dC,
-                      Optional<Mom_Rows>:$dinit);
+                      Optional<Mom_Rows>:$dinit, Optional<Mom_Rows>:$y);
   let assemblyFormat = [{
     (`reverse` $reverse^)? $u `,` $delta `,` $A `,` $B `,` $C `in` $batch `gradient` $dy
     (`init` $init^)? (`checkpoints` $checkpoints^)? (`dfinal` $dfinal^)?
     attr-dict `:` type(operands)
     `->` type($du) `,` type($ddelta) `,` type($dA) `,` type($dB) `,` type($dC) (`init` type($dinit)^)?
+    (`again` type($y)^)?
   }];
 }
 

@@ -58,7 +58,7 @@ Type Type::weights(ArrayRef<int64_t> shape) {
 
 bool Type::matches(const Type &other) const {
   return kind == other.kind && shape == other.shape && limit == other.limit &&
-         (kind != Rows || space == other.space);
+         ((kind != Rows && kind != Labels) || space == other.space);
 }
 
 std::string Type::text() const {
@@ -70,7 +70,11 @@ std::string Type::text() const {
   case Constant:
     return "a constant";
   case Record:
-    return "the fields of a token";
+    return ("the fields of a " + nameOf(space)).str();
+  case Groups:
+    return "modalities";
+  case Mask:
+    return "a condition";
   case Labels:
     os << "index[" << limit << "]";
     return text;

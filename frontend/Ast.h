@@ -55,13 +55,15 @@ struct Type {
     Rows,     ///< token[C]: one f32 row of C channels for each row of `space`
     Labels,   ///< index[limit]: one i32 for each row of `space`
     Static,   ///< f32[...]: weights
-    Record    ///< all fields of the batch
+    Record,   ///< all fields of a row space of the batch
+    Groups,   ///< the modality of each token that labels belong to
+    Mask      ///< whether a condition holds, for each row of `space`
   };
   Kind kind = Invalid;
   Space space = Space::Token;
   SmallVector<int64_t, 2> shape; ///< Rows: {C}; Static: all of it
   int64_t limit = 0;             ///< Labels: they are below it
-  int64_t ahead = 0;             ///< Labels: how many tokens ahead, by next(...)
+  int64_t ahead = 0;             ///< Labels, Groups: how many tokens ahead, by next(...)
   /// The next(...) calls that decide for which rows the value exists.
   SmallVector<const CallExpr *, 1> targets;
 
@@ -94,6 +96,7 @@ public:
     Member,
     Call,
     Negate,
+    Not,
     Binary,
     Range,
     // Declarations of a name.
@@ -203,6 +206,7 @@ public:
   struct Argument {
     StringRef label; ///< empty for a positional one
     Expr *value = nullptr;
+    Expr *where = nullptr; ///< of mean(value where condition)
   };
   StringRef callee;
   SmallVector<Argument, 2> arguments;
@@ -211,6 +215,12 @@ public:
   PartDecl *part = nullptr;
   std::optional<ast::Function> function;
   bool reverse = false;
+  bool wantsFinal = false;     ///< two names are bound: the last states are the second value
+  Expr *init = nullptr;        ///< states to begin with
+  /// Positional arguments without `reverse`.
+  ArrayRef<Argument> values() const {
+    return ArrayRef<Argument>(arguments).drop_back((init != nullptr) + reverse);
+  }
 };
 
 class NegateExpr : public NodeOf<Expr, Node::Negate> {
@@ -218,10 +228,22 @@ public:
   Expr *operand = nullptr;
 };
 
+/// `not a`
+class NotExpr : public NodeOf<Expr, Node::Not> {
+public:
+  Expr *operand = nullptr;
+};
+
 class BinaryExpr : public NodeOf<Expr, Node::Binary> {
 public:
-  StringRef op; ///< one of + - * /
+  StringRef op; ///< + - * /, a comparison, `and` or `or`
   Expr *lhs = nullptr, *rhs = nullptr;
+
+  bool isArithmetic() const { return op.size() == 1 && op != "<" && op != ">"; }
+  bool isLogic() const { return op == "and" || op == "or"; }
+
+  // Checked.
+  int64_t member = -1; ///< of `modality(..) == image`: the modality's number
 };
 
 /// `1..N`, both ends included.
@@ -256,13 +278,16 @@ public:
   SmallVector<StringRef, 4> members;
 };
 
-/// `id: index[V]` of a batch.
+/// `id: index[V]` or `image: latent: f32[64]` of a batch.
 class FieldDecl : public NodeOf<Decl, Node::Field> {
 public:
+  StringRef only; ///< the modality whose tokens have the field; empty: all
   TypeSyntax syntax;
 
   // Checked.
   Type type;
+  int64_t onlyIndex = -1;
+  StringRef draw; ///< "normal" or "uniform" where the reader draws the values
 };
 
 /// A name bound by a statement, or an argument of a layer or model.
@@ -363,6 +388,7 @@ public:
 
   // Checked.
   Expr *mean = nullptr;   ///< what is averaged
+  Expr *where = nullptr;  ///< over which rows; null: all
   Expr *labels = nullptr; ///< whose modality is meant
 };
 
@@ -370,11 +396,22 @@ public:
 // Other declarations
 //===----------------------------------------------------------------------===//
 
-/// `batch { token by M { id: index[V] } }`
+/// `batch { token by M { id: index[V] }; document { label: index[10] } }`
 class BatchDecl : public NodeOf<Node, Node::Batch> {
 public:
-  StringRef space, route; ///< route may be empty
-  SmallVector<FieldDecl *, 2> fields;
+  struct Group {
+    StringRef space, route; ///< route may be empty
+    SmallVector<FieldDecl *, 2> fields;
+  };
+  SmallVector<Group, 1> groups;
+
+  /// All of them, in order.
+  SmallVector<FieldDecl *> fields() const {
+    SmallVector<FieldDecl *> all;
+    for (const Group &group : groups)
+      all.append(group.fields.begin(), group.fields.end());
+    return all;
+  }
 
   // Checked.
   ModalityDecl *modality = nullptr;
@@ -393,7 +430,8 @@ struct RatePhase {
 
 class TrainDecl : public NodeOf<Node, Node::Train> {
 public:
-  StringRef model, minimize;
+  StringRef model;
+  Expr *minimize = nullptr; ///< a loss, or a sum of losses with factors
   Expr *streams = nullptr, *length = nullptr, *accumulate = nullptr, *clip = nullptr;
   std::string precision; ///< single spaces between words; empty if absent
   StringRef optimizer;
@@ -403,7 +441,10 @@ public:
   SmallVector<StringRef, 4> except;
 
   // Checked.
-  int64_t streamCount = 0, tokenCount = 0;
+  int64_t streamCount = 0, tokenCount = 0, batches = 1; ///< batches: of a step
+  SmallVector<std::pair<StringRef, double>, 1> losses;  ///< with their factors
+  /// Whether what is minimized is one of the model's losses as it is.
+  bool isOneLoss() const { return losses.size() == 1 && losses[0].second == 1; }
   double clipNorm = 0, beta1 = 0, beta2 = 0, epsValue = 0, decayRate = 0;
 };
 
@@ -412,11 +453,30 @@ public:
   SmallVector<StringRef, 2> names;
 };
 
-/// Kept as text.
+/// `schedule mamba on sm_90a when rows >= 8192 { kernel h: lanes 2 }`
 class ScheduleDecl : public NodeOf<Node, Node::Schedule> {
 public:
-  StringRef name;
-  StringRef text; ///< from the name to the closing brace
+  struct Knob {
+    StringRef name;
+    Expr *value = nullptr;
+
+    // Checked.
+    int64_t number = 0;
+  };
+  /// `kernel h: lanes 2, tokens 16`, `grad in_proj.weight: split_k 4`, `save u, z`
+  struct Item {
+    StringRef kind; ///< kernel, grad or save
+    SmallVector<StringRef, 2> names;
+    SmallVector<Knob, 2> knobs;
+  };
+  StringRef name;        ///< of a layer or model, or of one function of it: `mamba.backward`
+  StringRef target;      ///< of the devices meant; empty: all
+  StringRef comparison;  ///< of `when rows >= 8192`: `>=` or `<`; empty: always
+  Expr *rows = nullptr;
+  std::vector<Item> items;
+
+  // Checked.
+  int64_t rowCount = 0;
 };
 
 /// A file. Owns its nodes; names in them are slices of `sources`.

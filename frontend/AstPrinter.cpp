@@ -3,6 +3,7 @@
 #include "frontend/Frontend.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -17,17 +18,19 @@ public:
 
 private:
   /// How tightly an expression binds; parentheses go round looser ones.
-  enum Strength { Sum, Product, Prefix };
+  enum Strength { Or, And, Not, Compare, Sum, Product, Prefix };
+  static Strength strengthOf(StringRef op);
 
   void print(const Node *node);
   void print(const BatchDecl &decl);
   void print(const FunctionDecl &decl);
   void print(const TrainDecl &decl);
+  void print(const ScheduleDecl &decl);
   void print(const RatePhase &phase);
   void printStatement(const Node *node);
   void print(const PartDecl &part);
   void print(const TypeSyntax &type);
-  void print(const Expr *expr, Strength needed = Sum);
+  void print(const Expr *expr, Strength needed = Or);
   template <typename List> void list(const List &items) {
     llvm::interleaveComma(items, os, [&](const auto &item) { print(item); });
   }
@@ -36,6 +39,15 @@ private:
   llvm::raw_ostream &os;
 };
 } // namespace
+
+Printer::Strength Printer::strengthOf(StringRef op) {
+  return llvm::StringSwitch<Strength>(op)
+      .Case("or", Or)
+      .Case("and", And)
+      .Cases({"+", "-"}, Sum)
+      .Cases({"*", "/"}, Product)
+      .Default(Compare);
+}
 
 void Printer::print(const Expr *expr, Strength needed) {
   llvm::TypeSwitch<const Expr *>(expr)
@@ -52,6 +64,10 @@ void Printer::print(const Expr *expr, Strength needed) {
           if (!argument.label.empty())
             os << argument.label << ": ";
           print(argument.value);
+          if (argument.where) {
+            os << " where ";
+            print(argument.where);
+          }
         });
         os << ")";
       })
@@ -59,14 +75,19 @@ void Printer::print(const Expr *expr, Strength needed) {
         os << "-";
         print(negate->operand, Prefix);
       })
+      .Case([&](const NotExpr *negation) {
+        os << (Not < needed ? "(not " : "not ");
+        print(negation->operand, Not);
+        if (Not < needed)
+          os << ")";
+      })
       .Case([&](const BinaryExpr *binary) {
-        bool isSum = binary->op == "+" || binary->op == "-";
-        Strength own = isSum ? Sum : Product;
+        Strength own = strengthOf(binary->op);
         if (own < needed)
           os << "(";
         print(binary->lhs, own);
         os << " " << binary->op << " ";
-        print(binary->rhs, isSum ? Product : Prefix);
+        print(binary->rhs, static_cast<Strength>(own + 1));
         if (own < needed)
           os << ")";
       })
@@ -168,13 +189,16 @@ void Printer::print(const FunctionDecl &decl) {
 
 void Printer::print(const BatchDecl &decl) {
   os << "batch {\n";
-  if (!decl.space.empty()) {
-    os << "  " << decl.space;
-    if (!decl.route.empty())
-      os << " by " << decl.route;
+  for (const BatchDecl::Group &group : decl.groups) {
+    os << "  " << group.space;
+    if (!group.route.empty())
+      os << " by " << group.route;
     os << " {\n";
-    for (const FieldDecl *field : decl.fields) {
-      os << "    " << field->name << ": ";
+    for (const FieldDecl *field : group.fields) {
+      os << "    ";
+      if (!field->only.empty())
+        os << field->only << ": ";
+      os << field->name << ": ";
       print(field->syntax);
       os << "\n";
     }
@@ -201,8 +225,6 @@ void Printer::print(const RatePhase &phase) {
 
 void Printer::print(const TrainDecl &decl) {
   os << "train " << decl.model << " {\n";
-  if (!decl.minimize.empty())
-    os << "  minimize " << decl.minimize << "\n";
   auto line = [&](StringRef word, const Expr *value) {
     if (!value)
       return;
@@ -210,6 +232,7 @@ void Printer::print(const TrainDecl &decl) {
     print(value);
     os << "\n";
   };
+  line("minimize", decl.minimize);
   if (decl.streams) {
     os << "  batch ";
     print(decl.streams);
@@ -257,6 +280,29 @@ void Printer::print(const TrainDecl &decl) {
   os << "}\n";
 }
 
+void Printer::print(const ScheduleDecl &decl) {
+  os << "schedule " << decl.name;
+  if (!decl.target.empty())
+    os << " on " << decl.target;
+  if (decl.rows) {
+    os << " when rows " << decl.comparison << " ";
+    print(decl.rows, Sum);
+  }
+  os << " {\n";
+  for (const ScheduleDecl::Item &item : decl.items) {
+    os << "  " << item.kind << " ";
+    names(item.names);
+    StringRef separator = ": ";
+    for (const ScheduleDecl::Knob &knob : item.knobs) {
+      os << separator << knob.name << " ";
+      print(knob.value, Sum);
+      separator = ", ";
+    }
+    os << "\n";
+  }
+  os << "}\n";
+}
+
 void Printer::print(const Node *node) {
   llvm::TypeSwitch<const Node *>(node)
       .Case([&](const ModalityDecl *decl) {
@@ -277,7 +323,7 @@ void Printer::print(const Node *node) {
         names(decl->names);
         os << "\n";
       })
-      .Case([&](const ScheduleDecl *decl) { os << "schedule " << decl->text << "\n"; });
+      .Case([&](const ScheduleDecl *decl) { print(*decl); });
 }
 
 void Printer::print(const Module &module) {

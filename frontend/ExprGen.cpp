@@ -6,6 +6,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace mom;
 using namespace mom::frontend;
@@ -37,6 +39,12 @@ Value FunctionGen::broadcast(Value x, Value like, int64_t channels, Location loc
 Value FunctionGen::affine(Value x, double scale, double offset, Location location) {
   return AffineOp::create(builder, location, x.getType(), x, builder.getF64FloatAttr(scale),
                           builder.getF64FloatAttr(offset));
+}
+
+Value FunctionGen::reduce(Value x, Location location) {
+  if (channelsOf(x) == 1)
+    return x;
+  return ReduceOp::create(builder, location, withChannels(x.getType(), 1), Reduction::sum, x);
 }
 
 Value FunctionGen::reduceRows(Value x, Location location) {
@@ -76,16 +84,7 @@ Value FunctionGen::binary(const BinaryExpr &expr, StringRef name) {
       locate(llvm::SMRange(llvm::SMLoc::getFromPointer(expr.op.data()), expr.range.End), name);
   if (expr.lhs->constant || expr.rhs->constant)
     return withConstant(expr, location);
-  Value a = value(expr.lhs), b = value(expr.rhs);
-  const ast::Type &type = expr.types.front(), &left = expr.lhs->types.front(),
-                  &right = expr.rhs->types.front();
-  bool isRows = type.kind == ast::Type::Rows;
-  Value like = left.kind == type.kind && (isRows || left.matches(type)) ? a : b;
-  auto spread = [&](Value value, const ast::Type &own) {
-    return own.matches(type) ? value : broadcast(value, like, type.channels(), location);
-  };
-  a = spread(a, left);
-  b = spread(b, right);
+  auto [a, b] = operands(*expr.lhs, *expr.rhs, expr.types.front(), location);
   switch (expr.op.front()) {
   case '+':
     return arith::AddFOp::create(builder, location, a, b);
@@ -96,6 +95,45 @@ Value FunctionGen::binary(const BinaryExpr &expr, StringRef name) {
   default:
     return arith::DivFOp::create(builder, location, a, b);
   }
+}
+
+std::pair<Value, Value> FunctionGen::operands(const Expr &lhs, const Expr &rhs,
+                                              const ast::Type &type, Location location) {
+  if (lhs.constant) {
+    Value b = value(&rhs);
+    return {affine(b, 0, lhs.constant->asDouble(), location), b};
+  }
+  Value a = value(&lhs);
+  if (rhs.constant)
+    return {a, affine(a, 0, rhs.constant->asDouble(), location)};
+  Value b = value(&rhs);
+  const ast::Type &left = lhs.types.front(), &right = rhs.types.front();
+  bool isRows = type.kind == ast::Type::Rows;
+  Value like = left.kind == type.kind && (isRows || left.matches(type)) ? a : b;
+  auto spread = [&](Value value, const ast::Type &own) {
+    return own.matches(type) ? value : broadcast(value, like, type.channels(), location);
+  };
+  return {spread(a, left), spread(b, right)};
+}
+
+Value FunctionGen::mask(const Expr &condition, Location location) {
+  if (auto *negation = llvm::dyn_cast<NotExpr>(&condition))
+    return affine(mask(*negation->operand, location), -1, 1, location);
+  const auto &binary = llvm::cast<BinaryExpr>(condition);
+  if (binary.isLogic()) {
+    Value a = mask(*binary.lhs, location), b = mask(*binary.rhs, location);
+    if (binary.op == "and")
+      return arith::MulFOp::create(builder, location, a, b);
+    return arith::MaximumFOp::create(builder, location, a, b);
+  }
+  const auto *call = llvm::dyn_cast<CallExpr>(binary.lhs);
+  bool ofModality = binary.lhs->types.front().kind == ast::Type::Groups;
+  Value labels = ofModality ? labelModality(call->arguments[0].value, location)
+                            : value(binary.lhs);
+  auto type = RankedTensorType::get({ShapedType::kDynamic, 1}, builder.getF32Type(),
+                                    rowsOf(labels));
+  Value equal = EqualsOp::create(builder, location, type, labels, binary.member);
+  return binary.op == "==" ? equal : affine(equal, -1, 1, location);
 }
 
 /// Rows and weights meet constants in mom.affine.
@@ -120,20 +158,66 @@ Value FunctionGen::withConstant(const BinaryExpr &expr, Location location) {
 FunctionGen::Values FunctionGen::call(const CallExpr &expr, StringRef name) {
   if (expr.part)
     return part(expr, name);
-  return {function(expr, locate(expr.range, name))};
+  Location location = locate(expr.range, name);
+  if (expr.function == ast::Function::scan)
+    return scan(expr, location);
+  return {function(expr, location)};
+}
+
+FunctionGen::Values FunctionGen::scan(const CallExpr &expr, Location location) {
+  llvm::SmallVector<Value> x;
+  for (const CallExpr::Argument &argument : expr.values())
+    x.push_back(value(argument.value));
+  Value init = expr.init ? value(expr.init) : Value();
+  auto scan = ScanOp::create(
+      builder, location, x[0].getType(),
+      expr.wantsFinal ? convert(expr.types[1], builder.getContext()) : mlir::Type(),
+      /*checkpoints=*/mlir::Type(), x[0], x[1], x[2], x[3], x[4], batch, init, expr.reverse);
+  return expr.wantsFinal ? Values{scan.getY(), scan.getFinal()} : Values{scan.getY()};
 }
 
 Value FunctionGen::function(const CallExpr &expr, Location location) {
+  auto argument = [&](size_t index) { return expr.arguments[index].value; };
   llvm::SmallVector<Value> x;
-  for (const CallExpr::Argument &argument : llvm::ArrayRef(expr.arguments).drop_back(expr.reverse))
-    x.push_back(value(argument.value));
   switch (*expr.function) {
-  case ast::Function::scan: {
-    auto scan = ScanOp::create(builder, location, x[0].getType(), /*final=*/mlir::Type(),
-                               /*checkpoints=*/mlir::Type(), x[0], x[1], x[2], x[3], x[4], batch,
-                               Value(), expr.reverse);
-    return scan.getY();
+  case ast::Function::min:
+  case ast::Function::max: {
+    auto [a, b] = operands(*argument(0), *argument(1), expr.types.front(), location);
+    if (*expr.function == ast::Function::min)
+      return arith::MinimumFOp::create(builder, location, a, b);
+    return arith::MaximumFOp::create(builder, location, a, b);
   }
+  case ast::Function::clamp: {
+    Value v = value(argument(0));
+    Value low = affine(v, 0, argument(1)->constant->asDouble(), location),
+          high = affine(v, 0, argument(2)->constant->asDouble(), location);
+    v = arith::MaximumFOp::create(builder, location, v, low);
+    return arith::MinimumFOp::create(builder, location, v, high);
+  }
+  case ast::Function::mse: {
+    ast::Type type = expr.types.front();
+    type.shape = {std::max(argument(0)->types.front().channels(),
+                           argument(1)->types.front().channels())};
+    auto [a, b] = operands(*argument(0), *argument(1), type, location);
+    Value d = arith::SubFOp::create(builder, location, a, b); // [rows, C]
+    Value sum = reduce(arith::MulFOp::create(builder, location, d, d), location);
+    return affine(sum, 1.0 / double(type.channels()), 0, location);
+  }
+  default:
+    break;
+  }
+  for (const CallExpr::Argument &argument : expr.arguments)
+    x.push_back(value(argument.value));
+  mlir::Type type = convert(expr.types.front(), builder.getContext());
+  switch (*expr.function) {
+  case ast::Function::sum:
+    return reduce(x[0], location);
+  case ast::Function::concat:
+    return ConcatOp::create(builder, location, type, x);
+  case ast::Function::spread:
+    return SpreadOp::create(builder, location, type, x[0], batch, /*mean=*/false);
+  case ast::Function::pool:
+    return CollectOp::create(builder, location, type, x[0], batch, /*mean=*/true);
   case ast::Function::next:
     return targets[&expr] = NextOp::create(builder, location, x[0].getType(), x[0], batch);
   case ast::Function::cross_entropy: {
@@ -163,6 +247,19 @@ Value FunctionGen::elementwise(ast::Function function, Value x, Location locatio
     return math::TanhOp::create(builder, location, x);
   case ast::Function::abs:
     return math::AbsFOp::create(builder, location, x);
+  case ast::Function::gelu: { // x / 2 * (1 + erf(x / sqrt(2)))
+    Value bell = math::ErfOp::create(builder, location, affine(x, M_SQRT1_2, 0, location));
+    return arith::MulFOp::create(builder, location, affine(x, 0.5, 0, location),
+                                 affine(bell, 1, 1, location));
+  }
+  case ast::Function::relu:
+    return arith::MaximumFOp::create(builder, location, x, affine(x, 0, 0, location));
+  case ast::Function::erf:
+    return math::ErfOp::create(builder, location, x);
+  case ast::Function::sin:
+    return math::SinOp::create(builder, location, x);
+  case ast::Function::cos:
+    return math::CosOp::create(builder, location, x);
   default:
     llvm_unreachable("a checked tree has elementwise functions here");
   }
@@ -179,7 +276,7 @@ FunctionGen::Values FunctionGen::part(const CallExpr &expr, StringRef name) {
   Location inner = locate(expr.range, part.name),
            outer = locate(expr.range, name.empty() ? part.name : name);
   llvm::SmallVector<Value> x;
-  for (const CallExpr::Argument &argument : llvm::ArrayRef(expr.arguments).drop_back(expr.reverse))
+  for (const CallExpr::Argument &argument : expr.values())
     x.push_back(value(argument.value));
   switch (part.partKind) {
   case PartKind::RmsNorm:
@@ -187,7 +284,7 @@ FunctionGen::Values FunctionGen::part(const CallExpr &expr, StringRef name) {
   case PartKind::Linear:
     return linearPart(part, x[0], inner, outer);
   case PartKind::Conv1d:
-    return {convPart(part, x[0], expr.reverse, outer)};
+    return convPart(expr, x[0], outer);
   case PartKind::Embedding: {
     Value table = bound[&part].front(); // [V, D]
     auto ids = cast<RankedTensorType>(x[0].getType());
@@ -229,12 +326,15 @@ FunctionGen::Values FunctionGen::linearPart(const PartDecl &part, Value x, Locat
   return Values(SplitOp::create(builder, outer, types, y).getParts());
 }
 
-Value FunctionGen::convPart(const PartDecl &part, Value x, bool reverse, Location outer) {
-  const Values &parameters = bound[&part];
-  Value bias = part.bias ? parameters[1] : Value(); // [E]
-  return Conv1dOp::create(builder, outer, x.getType(), mlir::Type(), x, parameters[0], batch, bias,
-                          /*init=*/Value(), reverse)
-      .getY();
+FunctionGen::Values FunctionGen::convPart(const CallExpr &expr, Value x, Location outer) {
+  const Values &parameters = bound[expr.part];
+  Value bias = expr.part->bias ? parameters[1] : Value(); // [E]
+  Value init = expr.init ? value(expr.init) : Value();
+  auto conv = Conv1dOp::create(
+      builder, outer, x.getType(),
+      expr.wantsFinal ? convert(expr.types[1], builder.getContext()) : mlir::Type(), x,
+      parameters[0], batch, bias, init, expr.reverse);
+  return expr.wantsFinal ? Values{conv.getY(), conv.getFinal()} : Values{conv.getY()};
 }
 
 FunctionGen::Values FunctionGen::layerPart(const PartDecl &part, ValueRange carried,

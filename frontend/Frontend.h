@@ -23,6 +23,10 @@ struct Options {
 /// slices of it. Null after errors were emitted.
 std::unique_ptr<ast::Module> parse(llvm::SourceMgr &sources, mlir::MLIRContext *context);
 
+/// Adds the schedules of another buffer of the module's sources.
+mlir::LogicalResult parseSchedules(ast::Module &module, unsigned buffer,
+                                   mlir::MLIRContext *context);
+
 /// Resolves names, evaluates constants, checks shapes and row spaces, and
 /// writes what it finds into the tree. May be called again with other settings.
 mlir::LogicalResult check(ast::Module &module, const Options &options, mlir::MLIRContext *context);

@@ -10,7 +10,7 @@ using llvm::StringRef;
 static bool startsWord(char c) { return llvm::isAlpha(c) || c == '_'; }
 static bool continuesWord(char c) { return llvm::isAlnum(c) || c == '_'; }
 
-bool Token::isKeyword() const { return kind > number && kind <= kw_false; }
+bool Token::isKeyword() const { return kind > number && kind <= kw_not; }
 
 StringRef mom::frontend::describe(Token::Kind kind) {
   switch (kind) {
@@ -40,9 +40,8 @@ Token::Kind mom::frontend::keywordKind(StringRef word) {
       .Default(Token::identifier);
 }
 
-Lexer::Lexer(llvm::SourceMgr &sources, mlir::MLIRContext *context)
-    : sources(sources), context(context),
-      buffer(sources.getMemoryBuffer(sources.getMainFileID())->getBuffer()),
+Lexer::Lexer(llvm::SourceMgr &sources, unsigned number, mlir::MLIRContext *context)
+    : sources(sources), context(context), buffer(sources.getMemoryBuffer(number)->getBuffer()),
       current(buffer.begin()) {}
 
 mlir::InFlightDiagnostic Lexer::emitError(llvm::SMLoc place) {
@@ -128,26 +127,4 @@ Token Lexer::lexNumber(const char *begin) {
   emitError(llvm::SMLoc::getFromPointer(begin))
       << "expected a number, but got '" << StringRef(begin, current - begin) << "'";
   return make(Token::error, begin);
-}
-
-StringRef Lexer::skipBlock(const char *from) {
-  unsigned depth = 0;
-  for (const char *at = from, *end = buffer.end(); at != end; ++at) {
-    if (*at == '#') {
-      while (at + 1 != end && at[1] != '\n')
-        ++at;
-    } else if (*at == '{') {
-      ++depth;
-    } else if (*at == '}' && depth <= 1) {
-      if (depth == 0)
-        break;
-      current = at + 1;
-      startsLine = false;
-      return StringRef(from, current - from);
-    } else if (*at == '}') {
-      --depth;
-    }
-  }
-  current = buffer.end();
-  return {};
 }

@@ -37,14 +37,10 @@ Token::Kind keywordKind(llvm::StringRef word);
 
 class Lexer {
 public:
-  Lexer(llvm::SourceMgr &sources, mlir::MLIRContext *context);
+  /// Of a buffer of `sources`, by its number.
+  Lexer(llvm::SourceMgr &sources, unsigned number, mlir::MLIRContext *context);
 
   Token lex();
-
-  /// The text from `from` to the brace that closes the first one after it,
-  /// and goes on lexing there; empty if it is never closed. Inside, only
-  /// braces and comments are looked at.
-  llvm::StringRef skipBlock(const char *from);
 
   mlir::InFlightDiagnostic emitError(llvm::SMLoc place);
 

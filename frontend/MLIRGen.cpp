@@ -14,6 +14,8 @@ using llvm::StringRef;
 
 /// On a function that the text exports.
 static constexpr llvm::StringLiteral kExport = attr::kExport;
+/// The name of a sum of losses.
+static constexpr llvm::StringLiteral kTotal = "total";
 
 //===----------------------------------------------------------------------===//
 // Types
@@ -31,7 +33,7 @@ static RowsAttr rowsAttr(MLIRContext *context, Space space) {
   llvm_unreachable("rows have one of the spaces above");
 }
 
-static mlir::Type convert(const ast::Type &type, MLIRContext *context) {
+mlir::Type mom::frontend::convert(const ast::Type &type, MLIRContext *context) {
   auto f32 = Float32Type::get(context);
   if (type.kind == ast::Type::Static)
     return RankedTensorType::get(type.shape, f32);
@@ -159,10 +161,17 @@ func::FuncOp FunctionGen::model(const FunctionDecl &decl) {
   batch = addArgument(BatchType::get(builder.getContext()),
                       NameLoc::get(builder.getStringAttr("batch"), function.getLoc()));
   if (const auto *declared = module.first<BatchDecl>())
-    for (const FieldDecl *field : declared->fields) {
-      NamedAttribute attributes[] = {
-          builder.getNamedAttr(attr::kInput, builder.getStringAttr(field->name)),
-          builder.getNamedAttr(attr::kLimit, builder.getI64IntegerAttr(field->type.limit))};
+    for (const FieldDecl *field : declared->fields()) {
+      llvm::SmallVector<NamedAttribute> attributes = {
+          builder.getNamedAttr(attr::kInput, builder.getStringAttr(field->name))};
+      if (field->type.kind == ast::Type::Labels)
+        attributes.push_back(
+            builder.getNamedAttr(attr::kLimit, builder.getI64IntegerAttr(field->type.limit)));
+      if (!field->draw.empty())
+        attributes.push_back(builder.getNamedAttr(attr::kDraw, builder.getStringAttr(field->draw)));
+      if (field->onlyIndex >= 0)
+        attributes.push_back(
+            builder.getNamedAttr(attr::kOnly, builder.getI64IntegerAttr(field->onlyIndex)));
       bound[field] = {addArgument(convert(field->type, builder.getContext()), locate(field->name),
                                   builder.getDictionaryAttr(attributes))};
     }
@@ -175,6 +184,8 @@ func::FuncOp FunctionGen::model(const FunctionDecl &decl) {
     if (auto *statement = llvm::dyn_cast<MeasureStmt>(node))
       measure(*statement, results, attributes);
   }
+  if (const auto *train = module.first<TrainDecl>(); train && !train->isOneLoss())
+    total(*train, results, attributes);
   end(function, results, attributes, function.getLoc());
   return function;
 }
@@ -192,6 +203,21 @@ void FunctionGen::bind(const BindStmt &statement) {
     bound[decl] = {result};
 }
 
+/// The sum of losses that is minimized.
+void FunctionGen::total(const TrainDecl &train, Values &results,
+                        llvm::SmallVectorImpl<DictionaryAttr> &attributes) {
+  Location location = locate(train.minimize->range, kTotal);
+  Value sum;
+  for (auto [name, factor] : train.losses) {
+    DictionaryAttr wanted = dictionary(attr::kLoss, name);
+    Value term = affine(results[llvm::find(attributes, wanted) - attributes.begin()], factor, 0,
+                        location);
+    sum = sum ? arith::AddFOp::create(builder, location, sum, term).getResult() : term;
+  }
+  results.push_back(sum);
+  attributes.push_back(dictionary(attr::kLoss, kTotal));
+}
+
 /// A mean over the rows whose targets are all there: (mean, sum, count) for a
 /// loss, (sum, count) for a metric, each of them one a group.
 void FunctionGen::measure(const MeasureStmt &statement, Values &results,
@@ -201,6 +227,10 @@ void FunctionGen::measure(const MeasureStmt &statement, Values &results,
   Value present;                                   // [rows, 1]
   for (const CallExpr *target : statement.mean->types.front().targets) {
     Value one = PresentOp::create(builder, location, v.getType(), targets.lookup(target));
+    present = present ? arith::MulFOp::create(builder, location, present, one).getResult() : one;
+  }
+  if (statement.where) {
+    Value one = mask(*statement.where, location);
     present = present ? arith::MulFOp::create(builder, location, present, one).getResult() : one;
   }
   if (present)
@@ -280,9 +310,51 @@ static DictionaryAttr training(const TrainDecl &decl, OpBuilder &builder) {
        builder.getNamedAttr("clip", builder.getF64FloatAttr(decl.clipNorm)),
        builder.getNamedAttr("betas", builder.getF64ArrayAttr({decl.beta1, decl.beta2})),
        builder.getNamedAttr("eps", builder.getF64FloatAttr(decl.epsValue)),
-       builder.getNamedAttr("loss", builder.getStringAttr(decl.minimize)),
+       builder.getNamedAttr("accumulate", builder.getI64IntegerAttr(decl.batches)),
+       builder.getNamedAttr(
+           "loss", builder.getStringAttr(decl.isOneLoss() ? decl.losses[0].first : kTotal)),
        builder.getNamedAttr("precision", builder.getStringAttr(precision)),
        builder.getNamedAttr("rates", builder.getArrayAttr(rates))});
+}
+
+/// mom.schedules: [{name, target, comparison, rows, items = [{kind, names, places, knobs =
+/// [{name, value, place}], place}], place}], the places being locations.
+static ArrayAttr schedules(const ast::Module &module, OpBuilder &builder) {
+  MLIRContext *context = builder.getContext();
+  auto entry = [&](StringRef name, Attribute value) { return builder.getNamedAttr(name, value); };
+  auto place = [&](StringRef slice) -> Attribute {
+    return LocationAttr(mom::frontend::locate(module.sources, slice, context));
+  };
+  llvm::SmallVector<Attribute> all;
+  for (const ScheduleDecl *decl : module.all<ScheduleDecl>()) {
+    llvm::SmallVector<Attribute> items;
+    for (const ScheduleDecl::Item &item : decl->items) {
+      llvm::SmallVector<Attribute> knobs, places;
+      // `save nothing` is a list of no names.
+      bool none = item.kind == "save" && item.names.front() == "nothing";
+      llvm::ArrayRef<StringRef> names = none ? llvm::ArrayRef<StringRef>() : item.names;
+      for (StringRef name : names)
+        places.push_back(place(name));
+      for (const ScheduleDecl::Knob &knob : item.knobs)
+        knobs.push_back(builder.getDictionaryAttr(
+            {entry("name", builder.getStringAttr(knob.name)),
+             entry("value", builder.getI64IntegerAttr(knob.number)),
+             entry("place", place(knob.name))}));
+      items.push_back(builder.getDictionaryAttr(
+          {entry("kind", builder.getStringAttr(item.kind)),
+           entry("names", builder.getStrArrayAttr(names)),
+           entry("places", builder.getArrayAttr(places)),
+           entry("knobs", builder.getArrayAttr(knobs)),
+           entry("place", place(item.names.front()))}));
+    }
+    all.push_back(builder.getDictionaryAttr(
+        {entry("name", builder.getStringAttr(decl->name)),
+         entry("target", builder.getStringAttr(decl->target)),
+         entry("comparison", builder.getStringAttr(decl->comparison)),
+         entry("rows", builder.getI64IntegerAttr(decl->rowCount)),
+         entry("items", builder.getArrayAttr(items)), entry("place", place(decl->name))}));
+  }
+  return builder.getArrayAttr(all);
 }
 
 OwningOpRef<ModuleOp> mom::frontend::generate(ast::Module &module, MLIRContext *context) {
@@ -301,6 +373,8 @@ OwningOpRef<ModuleOp> mom::frontend::generate(ast::Module &module, MLIRContext *
     else
       generator.layer(*decl);
   }
+  if (module.first<ScheduleDecl>())
+    (*op)->setAttr(attr::kSchedules, schedules(module, builder));
   if (const auto *train = module.first<TrainDecl>())
     (*op)->setAttr(attr::kTrain, training(*train, builder));
   if (failed(verify(*op)))

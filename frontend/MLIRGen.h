@@ -5,8 +5,8 @@
 // parameters, which returns its losses and metrics. Attributes of arguments and
 // of the module hold what is not an op: docs/Dialect.md lists them.
 //
-// mom.train = {streams, length, clip, betas, eps, loss, precision, rates}: counts
-// are i64, other numbers f64. `clip` is the largest norm of the gradient,
+// mom.train = {streams, length, accumulate, clip, betas, eps, loss, precision, rates}:
+// counts are i64, other numbers f64. `clip` is the largest norm of the gradient,
 // 0 where the text has none; `precision` is the text of its line. A rate
 // is {kind = "warmup", steps} or {kind = "cosine" | "constant", steps, from, to};
 // `steps` of 0 are the rest of the run, in the last one only.
@@ -23,6 +23,9 @@
 #include "llvm/ADT/DenseMap.h"
 
 namespace mom::frontend {
+
+/// The tensor type of rows, labels or weights.
+mlir::Type convert(const ast::Type &type, mlir::MLIRContext *context);
 
 /// Generates the body of one layer or model.
 class FunctionGen {
@@ -46,6 +49,8 @@ private:
 
   // Statements.
   void bind(const ast::BindStmt &statement);
+  void total(const ast::TrainDecl &train, Values &results,
+             llvm::SmallVectorImpl<mlir::DictionaryAttr> &attributes);
   void measure(const ast::MeasureStmt &statement, Values &results,
                llvm::SmallVectorImpl<mlir::DictionaryAttr> &attributes);
 
@@ -56,21 +61,28 @@ private:
   }
   Value binary(const ast::BinaryExpr &expr, llvm::StringRef name);
   Value withConstant(const ast::BinaryExpr &expr, mlir::Location location);
+  /// 1 in the rows where a condition holds, else 0: [rows, 1]
+  Value mask(const ast::Expr &condition, mlir::Location location);
   Values call(const ast::CallExpr &expr, llvm::StringRef name);
   Value function(const ast::CallExpr &expr, mlir::Location location);
+  Values scan(const ast::CallExpr &expr, mlir::Location location);
+  /// Two operands with the shape of their result, and a number in place of a constant.
+  std::pair<Value, Value> operands(const ast::Expr &lhs, const ast::Expr &rhs,
+                                   const ast::Type &type, mlir::Location location);
   Value elementwise(ast::Function function, Value x, mlir::Location location);
 
   // Parts, in the order of PartKind.
   Values part(const ast::CallExpr &expr, llvm::StringRef name);
   Value normPart(const ast::PartDecl &part, Value x, mlir::Location inner, mlir::Location outer);
   Values linearPart(const ast::PartDecl &part, Value x, mlir::Location inner, mlir::Location outer);
-  Value convPart(const ast::PartDecl &part, Value x, bool reverse, mlir::Location outer);
+  Values convPart(const ast::CallExpr &expr, Value x, mlir::Location outer);
   Values layerPart(const ast::PartDecl &part, mlir::ValueRange carried, mlir::Location outer);
 
   // Small pieces.
   Value route(const ast::ModalityDecl &modality, mlir::Location location);
   Value broadcast(Value x, Value like, int64_t channels, mlir::Location location, Value route = {});
   Value affine(Value x, double scale, double offset, mlir::Location location);
+  Value reduce(Value x, mlir::Location location); ///< [rows, C] -> [rows, 1]: the sum
   Value reduceRows(Value x, mlir::Location location);
   Value labelModality(const ast::Expr *labels, mlir::Location location);
   mlir::Location locate(llvm::SMRange range, llvm::StringRef name) const;

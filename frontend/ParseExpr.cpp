@@ -9,42 +9,62 @@ using llvm::Twine;
 /// The tree is walked by recursion, so its depth has a bound.
 static constexpr unsigned kMaxNodes = 1000;
 
-/// expr ::= term (('+' | '-') term)*
-Expr *Parser::parseExpr() {
-  Expr *lhs = parseTerm();
-  while (lhs && (at(Token::plus) || at(Token::minus))) {
+Expr *Parser::parseChain(Expr *(Parser::*operand)(), llvm::ArrayRef<Token::Kind> kinds) {
+  Expr *lhs = (this->*operand)();
+  while (lhs && llvm::any_of(kinds, [&](Token::Kind kind) { return at(kind); })) {
     auto *binary = create<BinaryExpr>(lhs->range.Start);
     binary->op = token.spelling;
     advance();
     binary->lhs = lhs;
-    if (!(binary->rhs = parseTerm()))
+    if (!(binary->rhs = (this->*operand)()))
       return nullptr;
     lhs = finish(binary);
   }
   return lhs;
 }
 
+/// expr ::= conjunction ('or' conjunction)*
+Expr *Parser::parseExpr() { return parseChain(&Parser::parseConjunction, {Token::kw_or}); }
+
+/// conjunction ::= negation ('and' negation)*
+Expr *Parser::parseConjunction() { return parseChain(&Parser::parseNegation, {Token::kw_and}); }
+
+/// negation ::= 'not' negation | comparison
+Expr *Parser::parseNegation() {
+  if (!token.is(Token::kw_not))
+    return parseComparison();
+  if (!countNode())
+    return nullptr;
+  auto *negation = create<NotExpr>(token.start());
+  advance();
+  if (!(negation->operand = parseNegation()))
+    return nullptr;
+  return finish(negation);
+}
+
+/// comparison ::= sum (('==' | '!=' | '<' | '<=' | '>' | '>=') sum)*
+Expr *Parser::parseComparison() {
+  return parseChain(&Parser::parseSum,
+                    {Token::equal_equal, Token::not_equal, Token::less, Token::less_equal,
+                     Token::greater, Token::greater_equal});
+}
+
+/// sum ::= term (('+' | '-') term)*
+Expr *Parser::parseSum() { return parseChain(&Parser::parseTerm, {Token::plus, Token::minus}); }
+
 /// term ::= unary (('*' | '/') unary)*
-Expr *Parser::parseTerm() {
-  Expr *lhs = parseUnary();
-  while (lhs && (at(Token::star) || at(Token::slash))) {
-    auto *binary = create<BinaryExpr>(lhs->range.Start);
-    binary->op = token.spelling;
-    advance();
-    binary->lhs = lhs;
-    if (!(binary->rhs = parseUnary()))
-      return nullptr;
-    lhs = finish(binary);
-  }
-  return lhs;
+Expr *Parser::parseTerm() { return parseChain(&Parser::parseUnary, {Token::star, Token::slash}); }
+
+bool Parser::countNode() {
+  return ++nodes <= kMaxNodes ||
+         error("expected a shorter expression: this one has more than " + Twine(kMaxNodes) +
+               " terms");
 }
 
 /// unary ::= '-' unary | primary
 Expr *Parser::parseUnary() {
-  if (++nodes > kMaxNodes) {
-    error("expected a shorter expression: this one has more than " + Twine(kMaxNodes) + " terms");
+  if (!countNode())
     return nullptr;
-  }
   if (!token.is(Token::minus))
     return parsePrimary();
   auto *negate = create<NegateExpr>(token.start());
@@ -80,33 +100,8 @@ Expr *Parser::parsePrimary() {
   case Token::identifier: {
     Token name = token;
     advance();
-    if (at(Token::l_paren)) {
-      auto *call = create<CallExpr>(start);
-      call->callee = name.spelling;
-      advance();
-      while (!at(Token::r_paren)) {
-        CallExpr::Argument argument;
-        if (!(argument.value = parseExpr()))
-          return nullptr;
-        if (auto *label = llvm::dyn_cast<NameExpr>(argument.value);
-            label && consumeIf(Token::colon)) {
-          argument.label = label->name;
-          if (!(argument.value = parseExpr()))
-            return nullptr;
-        } else if (at(Token::dots)) {
-          auto *range = create<RangeExpr>(argument.value->range.Start);
-          advance();
-          range->first = argument.value;
-          if (!(range->last = parseExpr()))
-            return nullptr;
-          argument.value = finish(range);
-        }
-        call->arguments.push_back(argument);
-        if (!consumeIf(Token::comma))
-          break;
-      }
-      return expect(Token::r_paren) ? finish(call) : nullptr;
-    }
+    if (at(Token::l_paren))
+      return parseCall(name);
     if (name.is(Token::kw_modality)) {
       error("expected '(', but got " + describeToken());
       return nullptr;
@@ -125,6 +120,43 @@ Expr *Parser::parsePrimary() {
     error("expected an expression, but got " + describeToken());
     return nullptr;
   }
+}
+
+/// call ::= name '(' (callArgument (',' callArgument)*)? ')'
+Expr *Parser::parseCall(Token name) {
+  auto *call = create<CallExpr>(name.start());
+  call->callee = name.spelling;
+  advance();
+  while (!at(Token::r_paren)) {
+    if (!parseCallArgument(*call))
+      return nullptr;
+    if (!consumeIf(Token::comma))
+      break;
+  }
+  return expect(Token::r_paren) ? finish(call) : nullptr;
+}
+
+/// callArgument ::= name ':' expr | expr ('..' expr | 'where' expr)?
+bool Parser::parseCallArgument(CallExpr &call) {
+  CallExpr::Argument argument;
+  if (!(argument.value = parseExpr()))
+    return false;
+  if (auto *label = llvm::dyn_cast<NameExpr>(argument.value); label && consumeIf(Token::colon)) {
+    argument.label = label->name;
+    if (!(argument.value = parseExpr()))
+      return false;
+  } else if (at(Token::dots)) {
+    auto *range = create<RangeExpr>(argument.value->range.Start);
+    advance();
+    range->first = argument.value;
+    if (!(range->last = parseExpr()))
+      return false;
+    argument.value = finish(range);
+  } else if (consumeIfWord("where") && !(argument.where = parseExpr())) {
+    return false;
+  }
+  call.arguments.push_back(argument);
+  return true;
 }
 
 /// exprs ::= expr (',' expr)*

@@ -18,7 +18,7 @@ bool Parser::parseTrain() {
   return ok;
 }
 
-/// trainItem ::= 'minimize' name | 'batch' expr 'by' expr | 'accumulate' expr
+/// trainItem ::= 'minimize' expr | 'batch' expr 'by' expr | 'accumulate' expr
 ///             | 'clip' 'norm' expr | precision | optimizer
 bool Parser::parseTrainItem(TrainDecl &train) {
   Token word = token;
@@ -33,10 +33,10 @@ bool Parser::parseTrainItem(TrainDecl &train) {
   }
   if (token.is(Token::identifier)) {
     if (word.spelling == "minimize") {
-      if (again(!train.minimize.empty()))
+      if (again(train.minimize))
         return false;
       advance();
-      return expectName(train.minimize, "the name of a loss");
+      return (train.minimize = parseExpr());
     }
     if (word.spelling == "accumulate") {
       if (again(train.accumulate))
@@ -73,7 +73,8 @@ bool Parser::parsePrecisionType(std::string &text, llvm::StringRef what) {
 }
 
 /// precision ::= 'precision' type ('(' precisionItem (',' precisionItem)* ')')?
-/// precisionItem ::= 'weights' type ('+' type 'copy')? | ('moments' | 'gradients') type
+/// precisionItem ::= 'weights' type ('+' type 'copy')? |
+///                   ('moments' | 'gradients' | 'residual') type
 bool Parser::parsePrecision(TrainDecl &train) {
   advance();
   if (!parsePrecisionType(train.precision, "a precision"))
@@ -84,8 +85,9 @@ bool Parser::parsePrecision(TrainDecl &train) {
   llvm::StringRef separator;
   do {
     llvm::StringRef item = token.spelling;
-    if (item != "weights" && item != "moments" && item != "gradients")
-      return error("expected 'weights', 'moments' or 'gradients', but got " + describeToken());
+    if (item != "weights" && item != "moments" && item != "gradients" && item != "residual")
+      return error("expected 'weights', 'moments', 'gradients' or 'residual', but got " +
+                   describeToken());
     advance();
     train.precision += (separator + item + " ").str();
     if (!parsePrecisionType(train.precision, item.str()))
@@ -147,8 +149,10 @@ bool Parser::parseOptimizerOption(TrainDecl &train) {
   if (!expect(Token::l_paren))
     return false;
   do {
-    if (!parsePattern(train))
+    StringRef pattern;
+    if (!parsePath(pattern, "a pattern of parameter names", /*stars=*/true))
       return false;
+    train.except.push_back(pattern);
   } while (consumeIf(Token::comma));
   return expect(Token::r_paren);
 }
@@ -173,22 +177,5 @@ bool Parser::parseRate(TrainDecl &train) {
     phase.range = llvm::SMRange(start, previousEnd);
     train.rate.push_back(phase);
   } while (consumeIfWord("then"));
-  return true;
-}
-
-/// pattern ::= names, numbers, '.' and '*' without space between them
-bool Parser::parsePattern(TrainDecl &train) {
-  const char *begin = token.spelling.begin(), *end = begin;
-  auto belongs = [&] {
-    return token.is(Token::identifier) || token.is(Token::number) || token.is(Token::star) ||
-           token.is(Token::dot) || token.isKeyword();
-  };
-  while (belongs() && token.spelling.begin() == end) {
-    end = token.spelling.end();
-    advance();
-  }
-  if (begin == end)
-    return error("expected a pattern of parameter names, but got " + describeToken());
-  train.except.push_back(StringRef(begin, end - begin));
   return true;
 }

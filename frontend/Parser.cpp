@@ -2,6 +2,7 @@
 #include "frontend/Parser.h"
 
 #include "frontend/Frontend.h"
+#include "frontend/SourceLocation.h"
 #include "frontend/Suggest.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -9,9 +10,24 @@ using namespace mom::frontend;
 using namespace mom::frontend::ast;
 using llvm::SMLoc;
 using llvm::Twine;
+using mlir::LogicalResult;
 
 std::unique_ptr<Module> mom::frontend::parse(llvm::SourceMgr &sources, mlir::MLIRContext *context) {
-  return Parser(sources, context).parse();
+  auto module = std::make_unique<Module>(sources);
+  bool good = Parser(*module, sources.getMainFileID(), context).parse();
+  return good ? std::move(module) : nullptr;
+}
+
+LogicalResult mom::frontend::parseSchedules(ast::Module &module, unsigned buffer,
+                                            mlir::MLIRContext *context) {
+  size_t before = module.declarations.size();
+  if (!Parser(module, buffer, context).parse())
+    return mlir::failure();
+  for (const Node *node : llvm::ArrayRef(module.declarations).drop_front(before))
+    if (!llvm::isa<ScheduleDecl>(node))
+      return mlir::emitError(locate(module.sources, node->range.Start, context))
+             << "expected schedules only: models stand in files of their own";
+  return mlir::success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -165,7 +181,7 @@ bool Parser::parseBlock(llvm::function_ref<bool()> statement, bool commas) {
 //===----------------------------------------------------------------------===//
 
 /// file ::= (declaration end)*
-std::unique_ptr<Module> Parser::parse() {
+bool Parser::parse() {
   token = lexer.lex();
   while (!token.is(Token::eof)) {
     const char *before = token.spelling.data();
@@ -175,7 +191,7 @@ std::unique_ptr<Module> Parser::parse() {
       advance();
     recover();
   }
-  return failed || token.is(Token::error) ? nullptr : std::move(module);
+  return !failed && !token.is(Token::error);
 }
 
 /// declaration ::= modality | constants | batch | layer | model | train
@@ -239,34 +255,48 @@ bool Parser::parseConstants(bool isSetting) {
   return true;
 }
 
-/// batch ::= 'batch' '{' name ('by' name)? '{' (field (end | ','))* '}' end '}'
+/// batch ::= 'batch' '{' (fields end)* '}'
 bool Parser::parseBatch() {
   auto *decl = create<BatchDecl>(token.start());
   advance();
-  bool ok = parseBlock([&] {
-    if (!decl->space.empty())
-      return error("expected one group of fields in a batch, but got a second");
-    if (!expectName(decl->space, "what the rows stand for"))
-      return false;
-    if (consumeIf(Token::kw_by) && !expectName(decl->route, "the name of a modality declaration"))
-      return false;
-    return parseBlock([&] { return parseField(*decl); }, /*commas=*/true);
-  });
+  bool ok = parseBlock([&] { return parseFields(*decl); });
   module->declarations.push_back(finish(decl));
   return ok;
 }
 
-/// field ::= name ':' type
-bool Parser::parseField(BatchDecl &batch) {
-  auto *field = create<FieldDecl>(token.start());
-  if (!expectName(field->name) || !expect(Token::colon) || !parseType(field->syntax))
+/// fields ::= name ('by' name)? '{' (field (end | ','))* '}'
+bool Parser::parseFields(BatchDecl &batch) {
+  BatchDecl::Group group;
+  if (!expectName(group.space, "what the rows stand for"))
     return false;
-  batch.fields.push_back(finish(field));
+  if (consumeIf(Token::kw_by) && !expectName(group.route, "the name of a modality declaration"))
+    return false;
+  bool ok = parseBlock([&] { return parseField(group); }, /*commas=*/true);
+  batch.groups.push_back(std::move(group));
+  return ok;
+}
+
+/// field ::= (name ':')? name ':' type
+bool Parser::parseField(BatchDecl::Group &group) {
+  auto *field = create<FieldDecl>(token.start());
+  if (!expectName(field->name) || !expect(Token::colon))
+    return false;
+  StringRef first = field->name;
+  if (!parseType(field->syntax))
+    return false;
+  if (!field->syntax.bracketed && consumeIf(Token::colon)) {
+    field->only = first;
+    field->name = field->syntax.name;
+    field->syntax = {};
+    if (!parseType(field->syntax))
+      return false;
+  }
+  group.fields.push_back(finish(field));
   return true;
 }
 
 /// layer ::= 'layer' name '(' argument (',' argument)* ')' '->' type (',' type)* body
-/// model ::= 'model' name '(' argument ')' body
+/// model ::= 'model' name '(' argument (',' argument)* ')' body
 /// argument ::= name ':' type
 /// body ::= '{' (statement end)* '}'
 bool Parser::parseFunction(bool isModel) {
@@ -363,6 +393,9 @@ bool Parser::parsePartArguments(PartDecl &part) {
     if (!expr)
       return false;
     if (auto *name = llvm::dyn_cast<NameExpr>(expr); name && consumeIf(Token::colon)) {
+      if (part.hasArrow && part.outputs.empty())
+        return errorAt(expr->range.Start,
+                       "expected a size after '->', but got the option '" + name->name + ":'");
       Expr *value = parseExpr();
       if (!value)
         return false;
@@ -449,23 +482,5 @@ bool Parser::parseExport() {
     decl->names.push_back(name);
   } while (consumeIf(Token::comma));
   module->declarations.push_back(finish(decl));
-  return true;
-}
-
-/// schedule ::= 'schedule' name text '{' text '}'
-bool Parser::parseSchedule() {
-  auto *decl = create<ScheduleDecl>(token.start());
-  advance();
-  if (!token.is(Token::identifier))
-    return error("expected the name of a layer or model, but got " + describeToken());
-  decl->name = token.spelling;
-  decl->text = lexer.skipBlock(decl->name.data());
-  if (decl->text.empty())
-    return error("expected a block in braces for the schedule of '" + decl->name +
-                 "', but got the end of the file");
-  previousEnd = SMLoc::getFromPointer(decl->text.end());
-  token = lexer.lex();
-  decl->range.End = previousEnd;
-  module->declarations.push_back(decl);
   return true;
 }

@@ -1,6 +1,6 @@
 // Tokens to the tree: recursive descent, one production a function, with its
 // grammar above it: declarations in Parser.cpp, the train block in ParseTrain.cpp,
-// expressions in ParseExpr.cpp. docs/Language.md has the grammar in one piece.
+// schedules in ParseSchedule.cpp, expressions in ParseExpr.cpp. docs/Language.md has the grammar in one piece.
 #pragma once
 
 #include "frontend/Ast.h"
@@ -10,11 +10,12 @@ namespace mom::frontend {
 
 class Parser {
 public:
-  Parser(llvm::SourceMgr &sources, mlir::MLIRContext *context)
-      : lexer(sources, context), module(std::make_unique<ast::Module>(sources)) {}
+  /// Adds what buffer number `buffer` of the module's sources declares to the module.
+  Parser(ast::Module &module, unsigned buffer, mlir::MLIRContext *context)
+      : lexer(module.sources, buffer, context), module(&module) {}
 
-  /// Null if a message was given.
-  std::unique_ptr<ast::Module> parse();
+  /// False if a message was given.
+  bool parse();
 
 private:
   // Declarations and statements add to a list and return false after a message.
@@ -22,7 +23,8 @@ private:
   bool parseModality();
   bool parseConstants(bool isSetting);
   bool parseBatch();
-  bool parseField(ast::BatchDecl &batch);
+  bool parseFields(ast::BatchDecl &batch);
+  bool parseField(ast::BatchDecl::Group &group);
   bool parseFunction(bool isModel);
   bool parseStatement(ast::FunctionDecl &function);
   bool parsePart(std::vector<ast::Node *> &body);
@@ -38,17 +40,27 @@ private:
   bool parseOptimizer(ast::TrainDecl &train);
   bool parseOptimizerOption(ast::TrainDecl &train);
   bool parseRate(ast::TrainDecl &train);
-  bool parsePattern(ast::TrainDecl &train);
   bool parseExport();
   bool parseSchedule();
+  bool parseScheduleItem(ast::ScheduleDecl &schedule);
+  bool parseKnob(ast::ScheduleDecl::Item &item);
+  /// Names, numbers, '.' and perhaps '*' without space between them.
+  bool parsePath(llvm::StringRef &path, llvm::StringRef what, bool stars = false);
   bool parseType(ast::TypeSyntax &type);
 
   // Expressions return null after a message.
   ast::Expr *parseExpr();
+  ast::Expr *parseConjunction();
+  ast::Expr *parseNegation();
+  ast::Expr *parseComparison();
+  ast::Expr *parseSum();
   ast::Expr *parseTerm();
   ast::Expr *parseUnary();
   ast::Expr *parsePrimary();
-  ast::Expr *parseCall();
+  ast::Expr *parseCall(Token name);
+  bool parseCallArgument(ast::CallExpr &call);
+  /// operand (op operand)*, for the operators that `kinds` lists.
+  ast::Expr *parseChain(ast::Expr *(Parser::*operand)(), llvm::ArrayRef<Token::Kind> kinds);
   bool parseExprs(llvm::SmallVectorImpl<ast::Expr *> &list);
 
   /// A block of statements in braces; goes on after a statement with errors.
@@ -60,6 +72,9 @@ private:
   bool finishStatement();
   bool startsStatement() const;
   void recover();
+
+  /// False, after a message, once the expression at hand is too long.
+  bool countNode();
 
   // Tokens.
   void advance();
@@ -84,7 +99,7 @@ private:
   }
 
   Lexer lexer;
-  std::unique_ptr<ast::Module> module;
+  ast::Module *module;
   Token token;
   llvm::SMLoc previousEnd;
   unsigned brackets = 0; ///< open parentheses and square brackets

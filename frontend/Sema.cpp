@@ -109,12 +109,12 @@ LogicalResult Sema::check() {
       checkBatch(*decl);
     else if (auto *decl = llvm::dyn_cast<FunctionDecl>(node))
       checkFunction(*decl);
-    else if (auto *decl = llvm::dyn_cast<ScheduleDecl>(node))
-      warning(decl->name) << "schedules are not used yet";
   }
   // These name functions, which may stand behind them.
   for (ExportDecl *decl : module.all<ExportDecl>())
     checkExport(*decl);
+  for (ScheduleDecl *decl : module.all<ScheduleDecl>())
+    checkSchedule(*decl);
   for (auto [index, decl] : llvm::enumerate(module.all<TrainDecl>())) {
     if (index)
       error(decl->model) << "expected one train block, but got a second";
@@ -189,38 +189,126 @@ void Sema::checkBatch(BatchDecl &decl) {
     return;
   }
   batch = &decl;
-  if (decl.space.empty()) {
+  decl.modality = nullptr;
+  if (decl.groups.empty()) {
     error(&decl) << "expected a batch with a group of fields, but got none";
     return;
   }
-  if (decl.space != "token")
-    error(decl.space) << "expected fields of a 'token', but got '" << decl.space << "'";
-  decl.modality = nullptr;
-  if (!decl.route.empty()) {
-    decl.modality = llvm::dyn_cast_or_null<ModalityDecl>(lookup(decl.route));
-    if (!decl.modality)
-      error(decl.route) << "unknown modality declaration '" << decl.route << "'"
-                        << suggest(decl.route, namesIf([](const Decl *d) {
-                                     return llvm::isa<ModalityDecl>(d);
-                                   }));
+  for (auto [index, group] : llvm::enumerate(decl.groups)) {
+    static constexpr StringRef spaces[] = {"token", "document", "stream"};
+    if (!llvm::is_contained(spaces, group.space))
+      error(group.space) << "expected fields of a 'token', 'document' or 'stream', but got '"
+                         << group.space << "'" << suggest(group.space, spaces);
+    for (BatchDecl::Group &other : llvm::MutableArrayRef(decl.groups).take_front(index))
+      if (other.space == group.space)
+        error(group.space)
+                .append("expected one group of fields of a '", group.space, "', but got a second")
+                .attachNote(at(other.space))
+            << "the first one";
+    if (!group.route.empty() && group.space != "token")
+      error(group.route) << "expected 'by' on fields of a token only, but those of a "
+                         << group.space << " have one";
+    else if (!group.route.empty())
+      decl.modality = findModality(group.route);
   }
-  llvm::SmallVector<StringRef> seen;
-  for (FieldDecl *field : decl.fields) {
-    field->used = false;
-    field->type = Type();
-    auto first = llvm::find(seen, field->name);
-    if (first != seen.end())
-      error(field->name).append("'", field->name, "' is bound twice").attachNote(at(*first))
-          << "first bound here";
-    seen.push_back(field->name);
-    if (auto type = resolveType(field->syntax)) {
-      if (type->kind != Type::Labels)
-        error(field->syntax.name) << "expected a field of type index[...], but got "
-                                  << type->text();
-      else
-        field->type = *type;
+  for (BatchDecl::Group &group : decl.groups)
+    checkFields(group);
+}
+
+/// The declaration of a set of modalities; null after a message.
+ModalityDecl *Sema::findModality(StringRef name) {
+  if (auto *modality = llvm::dyn_cast_or_null<ModalityDecl>(lookup(name)))
+    return modality;
+  error(name) << "unknown modality declaration '" << name << "'"
+              << suggest(name, namesIf([](const Decl *d) { return llvm::isa<ModalityDecl>(d); }));
+  return nullptr;
+}
+
+void Sema::checkFields(BatchDecl::Group &group) {
+  for (FieldDecl *field : group.fields) {
+    // The data file has one name space for all of them.
+    for (FieldDecl *other : batch->fields()) {
+      if (other == field)
+        break;
+      if (other->name == field->name) {
+        error(field->name)
+                .append("'", field->name, "' is bound twice")
+                .attachNote(at(other->name))
+            << "first bound here";
+        break;
+      }
     }
+    static constexpr StringRef taken[] = {"modality", "document", "initial", "final"};
+    if (llvm::is_contained(taken, field->name))
+      error(field->name) << "'" << field->name
+                         << "' is a name that data files have for the batch itself";
+    checkField(*field, group);
   }
+}
+
+void Sema::checkField(FieldDecl &field, const BatchDecl::Group &group) {
+  field.used = false;
+  field.type = Type();
+  field.onlyIndex = -1;
+  field.draw = {};
+  if (!field.only.empty()) {
+    llvm::ArrayRef<StringRef> members;
+    if (batch->modality)
+      members = batch->modality->members;
+    auto found = llvm::find(members, field.only);
+    if (group.space != "token")
+      error(field.only) << "expected a field of one modality's tokens, but it is a "
+                        << group.space << "'s";
+    else if (found == members.end())
+      error(field.only) << "unknown modality '" << field.only << "' of the batch's tokens"
+                        << suggest(field.only, members);
+    else
+      field.onlyIndex = found - members.begin();
+  }
+  std::optional<Type> type = resolveFieldType(field);
+  if (!type)
+    return;
+  type->space = group.space == "document" ? Space::Document
+                : group.space == "stream" ? Space::Stream
+                                          : Space::Token;
+  if (type->space == Space::Stream && type->kind != Type::Rows)
+    error(field.syntax.name) << "expected a stream's field of type f32[...], but got "
+                             << type->text();
+  else if (type->space == Space::Stream && !field.draw.empty())
+    error(field.syntax.name) << "expected a stream's field of type f32[...], but got one that is "
+                                "drawn for each token or document";
+  else if (type->kind == Type::Labels && field.onlyIndex >= 0)
+    error(field.only) << "expected a field of one modality's tokens to be of f32, since others "
+                         "have 0, but got "
+                      << type->text();
+  else
+    field.type = *type;
+}
+
+/// index[limit], f32[C], or numbers that the reader draws: normal[C], uniform[C].
+std::optional<Type> Sema::resolveFieldType(FieldDecl &field) {
+  const TypeSyntax &syntax = field.syntax;
+  bool drawn = syntax.name == "normal" || syntax.name == "uniform";
+  if (drawn || syntax.name == "f32") {
+    if (syntax.sizes.size() != 1) {
+      error(syntax.name) << "expected 1 size of a field '" << syntax.name << "', but got "
+                         << syntax.sizes.size();
+      return std::nullopt;
+    }
+    auto channels = integer(syntax.sizes[0], "a size");
+    if (!channels)
+      return std::nullopt;
+    if (drawn)
+      field.draw = syntax.name;
+    return Type::rows(Space::Token, *channels);
+  }
+  if (syntax.name == "index")
+    return resolveType(syntax);
+  error(syntax.name) << "expected a field of type index[...], f32[...], normal[...] or "
+                        "uniform[...], but got '"
+                     << syntax.name << "'"
+                     << suggest(syntax.name, {"index", "f32", "normal", "uniform"});
+  return std::nullopt;
 }
 
 void Sema::checkSignature(FunctionDecl &decl) {
@@ -231,16 +319,26 @@ void Sema::checkSignature(FunctionDecl &decl) {
       Type::Kind expected = decl.isModel ? Type::Record : Type::Rows;
       if (type->kind != expected)
         error(argument->syntax.name)
-            << (decl.isModel ? "expected a model's argument to be a token of the batch, but got "
-                             : "expected rows, as token[...], but got ")
+            << (decl.isModel
+                    ? "expected a model's argument to be a token, document or stream of the batch, "
+                      "but got "
+                    : "expected rows, as token[...], but got ")
             << type->text();
       else
         argument->type = *type;
     }
     bind(*argument);
   }
-  if (decl.isModel && decl.arguments.size() != 1)
-    error(decl.name) << "expected 1 argument of a model, but got " << decl.arguments.size();
+  if (decl.isModel)
+    for (auto [index, argument] : llvm::enumerate(decl.arguments))
+      for (ValueDecl *other : llvm::ArrayRef(decl.arguments).take_front(index))
+        if (argument->type.kind == Type::Record && other->type.kind == Type::Record &&
+            other->type.space == argument->type.space)
+          error(argument->name)
+                  .append("expected one argument for the fields of a ",
+                          nameOf(argument->type.space), ", but got a second")
+                  .attachNote(at(other->name))
+              << "the first one";
   decl.results.clear();
   for (const TypeSyntax &syntax : decl.resultSyntax) {
     auto type = resolveType(syntax);
@@ -329,6 +427,9 @@ void Sema::warnUnused() {
 //===----------------------------------------------------------------------===//
 
 void Sema::checkBind(BindStmt &statement) {
+  // The last states of a walk are made where a second name asks for them.
+  if (auto *call = llvm::dyn_cast<CallExpr>(statement.value))
+    call->wantsFinal = statement.names.size() == 2;
   checkExpr(statement.value);
   auto &types = statement.value->types;
   bool known = llvm::none_of(types, [](const Type &type) { return type.kind == Type::Invalid; });
@@ -341,7 +442,8 @@ void Sema::checkBind(BindStmt &statement) {
   for (auto [index, name] : llvm::enumerate(statement.names)) {
     name->used = false;
     name->type = known ? types[index] : Type();
-    if (name->type.kind == Type::Constant || name->type.kind == Type::Record) {
+    if (!name->type.isTensor() && name->type.kind != Type::Labels &&
+        name->type.kind != Type::Invalid) {
       error(name->name) << "expected rows or weights, but got " << name->type.text();
       name->type = Type();
     }
@@ -367,19 +469,24 @@ void Sema::checkReturn(FunctionDecl &decl, ReturnStmt &statement) {
       error(value) << "expected to return " << expected.text() << ", but got " << type.text();
 }
 
-/// name = mean(a value of each token) [by modality(ids)]
+/// name = mean(a value of each row [where condition]) [by modality(ids)]
 void Sema::checkMeasure(MeasureStmt &statement) {
-  statement.mean = checkMean(statement.value);
+  statement.where = nullptr;
+  statement.mean = checkMean(statement);
   statement.labels = statement.by ? checkBy(statement.by) : nullptr;
+  if (statement.labels && statement.mean &&
+      statement.mean->types.front().space != statement.labels->types.front().space)
+    error(statement.by) << "expected the modality of the rows that the mean is of, "
+                        << statement.mean->types.front().text() << ", but got that of tokens";
   if (claim(statement.name))
     measures[statement.name] = statement.name;
 }
 
 /// What the mean is of; null after a message.
-Expr *Sema::checkMean(Expr *expr) {
-  auto *mean = llvm::dyn_cast<CallExpr>(expr);
+Expr *Sema::checkMean(MeasureStmt &statement) {
+  auto *mean = llvm::dyn_cast<CallExpr>(statement.value);
   if (!mean || mean->callee != "mean") {
-    error(expr) << "expected mean(...) of a value of each token";
+    error(statement.value) << "expected mean(...) of a value of each token or document";
     return nullptr;
   }
   if (!expectArguments(*mean, 1))
@@ -388,10 +495,32 @@ Expr *Sema::checkMean(Expr *expr) {
   Type type = checkOne(value);
   if (type.kind == Type::Invalid)
     return nullptr;
-  if (type.kind == Type::Rows && type.channels() == 1 && type.space == Space::Token)
-    return value;
-  error(value) << "expected the mean of token[1], but got " << type.text();
-  return nullptr;
+  if (type.kind != Type::Rows || type.channels() != 1 || type.space == Space::Stream) {
+    error(value) << "expected the mean of token[1] or document[1], but got " << type.text();
+    return nullptr;
+  }
+  if (Expr *where = mean->arguments[0].where) {
+    if (!checkWhere(where, type))
+      return nullptr;
+    statement.where = where;
+  }
+  return value;
+}
+
+/// A condition on the rows of `of`. False after a message.
+bool Sema::checkWhere(Expr *where, const Type &of) {
+  Type type = checkOne(where);
+  if (type.kind == Type::Invalid)
+    return false;
+  if (type.kind == Type::Mask && type.space == of.space)
+    return true;
+  if (type.kind == Type::Mask)
+    error(where) << "expected a condition on the rows of " << of.text()
+                 << ", but got one on those of a " << nameOf(type.space);
+  else
+    error(where) << "expected a condition on rows, as modality(ids) == image, but got "
+                 << (where->constant ? where->constant->text() : type.text());
+  return false;
 }
 
 /// The ids whose modality is meant; null after a message.

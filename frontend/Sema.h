@@ -6,6 +6,7 @@
 //   SemaCalls.cpp  calls of parts and functions
 //   SemaParts.cpp  parts, weights and their initial values
 //   SemaTrain.cpp  the train block
+//   SemaSchedule.cpp  schedules, as far as the model's names go
 #pragma once
 
 #include "frontend/Frontend.h"
@@ -32,20 +33,29 @@ private:
   void applySetting(ast::ConstantDecl &decl, llvm::StringRef text);
   void checkSettingNames();
   void checkBatch(ast::BatchDecl &decl);
+  void checkFields(ast::BatchDecl::Group &group);
+  void checkField(ast::FieldDecl &field, const ast::BatchDecl::Group &group);
+  std::optional<Type> resolveFieldType(ast::FieldDecl &field);
+  ast::ModalityDecl *findModality(llvm::StringRef name);
   void checkFunction(ast::FunctionDecl &decl);
   void checkSignature(ast::FunctionDecl &decl);
   void checkExport(ast::ExportDecl &decl);
+  void checkSchedule(ast::ScheduleDecl &decl);
   void checkTrain(ast::TrainDecl &decl);
   void checkRate(ast::TrainDecl &decl);
   void checkPhase(ast::RatePhase &phase, bool last);
   void checkExcept(ast::TrainDecl &decl, const ast::FunctionDecl &model);
+  void checkMinimize(ast::TrainDecl &decl, const ast::FunctionDecl &model);
+  bool addLosses(ast::TrainDecl &decl, Expr *expr, double factor,
+                 llvm::ArrayRef<llvm::StringRef> known);
   void warnUnused();
 
   // Statements.
   void checkBind(ast::BindStmt &statement);
   void checkReturn(ast::FunctionDecl &decl, ast::ReturnStmt &statement);
   void checkMeasure(ast::MeasureStmt &statement);
-  Expr *checkMean(Expr *expr);
+  Expr *checkMean(ast::MeasureStmt &statement);
+  bool checkWhere(Expr *where, const Type &of);
   Expr *checkBy(Expr *expr);
   void checkPart(ast::PartDecl &part);
   bool checkRoute(ast::PartDecl &part);
@@ -68,7 +78,12 @@ private:
   Type checkName(ast::NameExpr &expr);
   Type checkMember(ast::MemberExpr &expr);
   Type checkNegate(ast::NegateExpr &expr);
+  Type checkNot(ast::NotExpr &expr);
   Type checkBinary(ast::BinaryExpr &expr);
+  /// The type of arithmetic on rows, weights and constants, not both constants.
+  Type combine(const Expr *expr, const Type &a, const Type &b);
+  Type checkComparison(ast::BinaryExpr &expr);
+  Type checkLogic(ast::BinaryExpr &expr);
   Type foldBinary(ast::BinaryExpr &expr, const Constant &a, const Constant &b);
   void checkCall(ast::CallExpr &call);
   void checkPartCall(ast::CallExpr &call, ast::PartDecl &part);
@@ -78,8 +93,16 @@ private:
   Type checkScan(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
   Type checkCrossEntropy(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
   Type checkCeil(ast::CallExpr &call, const Type &argument);
+  Type checkExtreme(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
+  Type checkClamp(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
+  Type checkMse(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
+  Type checkConcat(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
+  Type checkSpace(ast::CallExpr &call, const Type &argument, ast::Space from, ast::Space to);
   bool expectArguments(ast::CallExpr &call, size_t count);
-  bool takeReverse(ast::CallExpr &call, size_t position);
+  /// Takes `reverse` and `init:` from a call that walks along the sequence; the states
+  /// are stream rows of `channels`. False after a message.
+  bool takeWalkOptions(ast::CallExpr &call, size_t count);
+  bool checkState(ast::CallExpr &call, int64_t channels);
 
   // Names.
   void bind(ast::Decl &decl);

@@ -30,20 +30,62 @@ bool Sema::expectArguments(CallExpr &call, size_t count) {
   return false;
 }
 
-/// `reverse`, as the last argument of what follows the sequence.
-bool Sema::takeReverse(CallExpr &call, size_t position) {
-  if (call.arguments.size() != position + 1 || !call.arguments.back().label.empty())
-    return false;
-  auto *word = llvm::dyn_cast<NameExpr>(call.arguments.back().value);
-  return word && word->name == "reverse";
+bool Sema::takeWalkOptions(CallExpr &call, size_t count) {
+  llvm::ArrayRef<CallExpr::Argument> all(call.arguments);
+  if (!all.empty() && all.back().label == "init") {
+    call.init = all.back().value;
+    all = all.drop_back();
+  }
+  if (all.size() == count + 1 && all.back().label.empty())
+    if (auto *word = llvm::dyn_cast<NameExpr>(all.back().value); word && word->name == "reverse")
+      call.reverse = true;
+  for (const CallExpr::Argument &argument : all)
+    if (!argument.label.empty()) {
+      if (argument.label == "init")
+        error(argument.label) << "expected 'init:' as the last argument of '" << call.callee << "'";
+      else
+        error(argument.label) << "unknown option '" << argument.label << "' of '" << call.callee
+                              << "'" << suggest(argument.label, {"init"});
+      return false;
+    }
+  if (call.values().size() == count)
+    return true;
+  error(call.callee) << "expected " << count << (count == 1 ? " argument" : " arguments")
+                     << " of '" << call.callee << "', but got " << call.values().size();
+  return false;
+}
+
+/// The states that a walk begins with, and those that it ends with.
+bool Sema::checkState(CallExpr &call, int64_t channels) {
+  if (!call.init)
+    return true;
+  Type expected = Type::rows(Space::Stream, channels), type = checkOne(call.init);
+  if (type.kind != Type::Invalid && !type.matches(expected))
+    error(call.init) << "expected 'init' of '" << call.callee << "' to be " << expected.text()
+                     << ", but got " << type.text();
+  return type.matches(expected);
 }
 
 void Sema::checkCall(CallExpr &call) {
   call.part = nullptr;
   call.function = functionNamed(call.callee);
   call.reverse = false;
+  call.init = nullptr;
+  for (const CallExpr::Argument &argument : call.arguments)
+    if (argument.where && call.callee != "mean") {
+      error(argument.where) << "expected 'where' in mean(...) only, but '" << call.callee
+                            << "' has one";
+      call.types.push_back(Type());
+      return;
+    }
   if (call.function) {
-    call.types.push_back(checkFunctionCall(call, *call.function));
+    Type type = checkFunctionCall(call, *call.function);
+    call.types.push_back(type);
+    if (call.function == Function::scan && call.wantsFinal)
+      call.types.push_back(type.kind == Type::Invalid
+                               ? type
+                               : Type::rows(Space::Stream, call.values()[2].value->types[0].shape[0] *
+                                                               call.values()[2].value->types[0].shape[1]));
     return;
   }
   Decl *decl = lookup(call.callee);
@@ -73,7 +115,6 @@ void Sema::checkCall(CallExpr &call) {
 
 void Sema::checkPartCall(CallExpr &call, PartDecl &part) {
   bool isConv = part.partKind == PartKind::Conv1d;
-  call.reverse = isConv && takeReverse(call, 1);
   call.types.push_back(Type());
   if (part.out.empty() && !part.layer) { // a part with errors
     for (CallExpr::Argument &argument : call.arguments)
@@ -81,10 +122,10 @@ void Sema::checkPartCall(CallExpr &call, PartDecl &part) {
     return;
   }
   size_t count = part.layer ? part.layer->arguments.size() : 1;
-  if (!expectArguments(call, count + call.reverse))
+  if (isConv ? !takeWalkOptions(call, count) : !expectArguments(call, count))
     return;
   llvm::SmallVector<Type> types;
-  for (const CallExpr::Argument &argument : llvm::ArrayRef(call.arguments).take_front(count))
+  for (const CallExpr::Argument &argument : call.values())
     types.push_back(checkOne(argument.value));
   if (llvm::any_of(types, [](const Type &type) { return type.kind == Type::Invalid; }))
     return;
@@ -102,7 +143,7 @@ void Sema::checkPartCall(CallExpr &call, PartDecl &part) {
       error(argument)
           << "expected ids of every token, but next(...) is absent on a document's last token";
     else
-      call.types.front() = Type::rows(Space::Token, part.out.front());
+      call.types.front() = Type::rows(type.space, part.out.front());
     return;
   }
   if (type.kind != Type::Rows || type.channels() != part.in) {
@@ -116,9 +157,18 @@ void Sema::checkPartCall(CallExpr &call, PartDecl &part) {
                     << ": expected rows of tokens, but got " << type.text();
     return;
   }
+  int64_t state = (part.width - 1) * part.in;
+  if (isConv && !checkState(call, state))
+    return;
+  if (isConv && state == 0 && (call.init || call.wantsFinal)) {
+    error(call.callee) << "'" << part.name << "' has a width of 1, and so no states";
+    return;
+  }
   call.types.clear();
   for (int64_t channels : part.out)
     call.types.push_back(Type::rows(type.space, channels));
+  if (isConv && call.wantsFinal)
+    call.types.push_back(Type::rows(Space::Stream, state));
 }
 
 void Sema::checkLayerCall(CallExpr &call, PartDecl &part, llvm::ArrayRef<Type> types) {
@@ -133,22 +183,37 @@ void Sema::checkLayerCall(CallExpr &call, PartDecl &part, llvm::ArrayRef<Type> t
   call.types.assign(part.layer->results.begin(), part.layer->results.end());
 }
 
-Type Sema::checkFunctionCall(CallExpr &call, Function function) {
-  if (function == Function::scan) {
-    for (CallExpr::Argument &argument : call.arguments)
-      if (argument.label == "init")
-        return invalid(error(argument.label) << "initial states are not supported yet");
-    call.reverse = takeReverse(call, 5);
+/// How many arguments a function takes; 0: at least two.
+static size_t argumentsOf(Function function) {
+  switch (function) {
+  case Function::scan:
+    return 5;
+  case Function::clamp:
+    return 3;
+  case Function::cross_entropy:
+  case Function::mse:
+  case Function::min:
+  case Function::max:
+    return 2;
+  case Function::concat:
+    return 0;
+  default:
+    return 1;
   }
-  size_t count = function == Function::scan ? 5 : function == Function::cross_entropy ? 2 : 1;
-  if (!expectArguments(call, count + call.reverse))
+}
+
+Type Sema::checkFunctionCall(CallExpr &call, Function function) {
+  size_t count = argumentsOf(function);
+  if (count == 0 && call.arguments.size() < 2)
+    return invalid(error(call.callee) << "expected at least 2 arguments of '" << call.callee
+                                      << "', but got " << call.arguments.size());
+  if (function == Function::scan ? !takeWalkOptions(call, count)
+                                 : !expectArguments(call, count ? count : call.arguments.size()))
     return Type();
   if (function == Function::mean)
     return invalid(error(call.callee) << "expected mean(...) as the whole of a loss or metric");
-  if (function == Function::modality)
-    return invalid(error(call.callee) << "expected modality(...) after the 'by' of a metric");
   llvm::SmallVector<Type> types;
-  for (const CallExpr::Argument &argument : llvm::ArrayRef(call.arguments).take_front(count)) {
+  for (const CallExpr::Argument &argument : call.values()) {
     // The quotient under ceil need not be exact.
     auto *quotient = llvm::dyn_cast<BinaryExpr>(argument.value);
     if (function == Function::ceil && quotient && quotient->op == "/") {
@@ -164,11 +229,42 @@ Type Sema::checkFunctionCall(CallExpr &call, Function function) {
     return checkScan(call, types);
   case Function::cross_entropy:
     return checkCrossEntropy(call, types);
+  case Function::min:
+  case Function::max:
+    return checkExtreme(call, types);
+  case Function::clamp:
+    return checkClamp(call, types);
+  case Function::mse:
+    return checkMse(call, types);
+  case Function::concat:
+    return checkConcat(call, types);
+  case Function::spread:
+    return checkSpace(call, types.front(), Space::Document, Space::Token);
+  case Function::pool:
+    return checkSpace(call, types.front(), Space::Token, Space::Document);
+  case Function::sum: {
+    Type type = types.front();
+    if (type.kind != Type::Rows)
+      return invalid(error(call.arguments[0].value)
+                     << "expected rows to sum the channels of, but got " << type.text());
+    type.shape = {1};
+    return type;
+  }
+  case Function::modality: {
+    Type type = types.front();
+    if (type.kind != Type::Labels || type.space != Space::Token)
+      return invalid(error(call.arguments[0].value)
+                     << "expected ids of tokens, as index[...], but got " << type.text());
+    if (!batch->modality)
+      return invalid(error(call.callee) << "the batch's tokens have no modality");
+    type.kind = Type::Groups;
+    return type;
+  }
   case Function::next: {
     Type type = types.front();
-    if (type.kind != Type::Labels)
+    if (type.kind != Type::Labels || type.space != Space::Token)
       return invalid(error(call.arguments[0].value)
-                     << "expected ids, as index[...], but got " << type.text());
+                     << "expected ids of tokens, as index[...], but got " << type.text());
     ++type.ahead;
     type.targets = {&call}; // -1, which is absent, stays -1
     return type;
@@ -229,6 +325,16 @@ static double evaluate(Function function, double x) {
     return std::tanh(x);
   case Function::abs:
     return std::fabs(x);
+  case Function::gelu:
+    return 0.5 * x * (1 + std::erf(x * M_SQRT1_2));
+  case Function::relu:
+    return std::fmax(x, 0);
+  case Function::erf:
+    return std::erf(x);
+  case Function::sin:
+    return std::sin(x);
+  case Function::cos:
+    return std::cos(x);
   default:
     llvm_unreachable("not an elementwise function");
   }
@@ -270,6 +376,8 @@ Type Sema::checkScan(CallExpr &call, llvm::ArrayRef<Type> types) {
   for (size_t index : {3, 4})
     if (!types[index].matches(perState))
       return wrong(index, perState);
+  if (!checkState(call, a.shape[0] * a.shape[1]))
+    return Type();
   return Type::rows(Space::Token, u.channels());
 }
 
@@ -278,10 +386,85 @@ Type Sema::checkCrossEntropy(CallExpr &call, llvm::ArrayRef<Type> types) {
   if (target.kind != Type::Labels)
     return invalid(error(call.arguments[1].value)
                    << "expected ids, as index[...], but got " << target.text());
-  if (logits.kind != Type::Rows || logits.space != Space::Token || logits.channels() < target.limit)
-    return invalid(error(call.arguments[0].value) << "expected logits token[" << target.limit
-                                                  << "], one a target, but got " << logits.text());
-  Type nll = Type::rows(Space::Token, 1);
+  if (logits.kind != Type::Rows || logits.space != target.space ||
+      logits.channels() < target.limit)
+    return invalid(error(call.arguments[0].value)
+                   << "expected logits " << Type::rows(target.space, target.limit).text()
+                   << ", one a target, but got " << logits.text());
+  Type nll = Type::rows(target.space, 1);
   nll.targets = target.targets;
   return nll;
+}
+
+/// min(a, b), max(a, b)
+Type Sema::checkExtreme(CallExpr &call, llvm::ArrayRef<Type> types) {
+  for (auto [argument, type] : llvm::zip(call.arguments, types))
+    if (!type.isTensor() && type.kind != Type::Constant)
+      return invalid(error(argument.value) << "cannot compute with " << type.text());
+    else if (argument.value->constant && argument.value->constant->kind == Constant::Boolean)
+      return invalid(error(argument.value) << "expected a number, but got "
+                                           << argument.value->constant->text());
+  auto a = call.arguments[0].value->constant, b = call.arguments[1].value->constant;
+  if (!a || !b)
+    return combine(&call, types[0], types[1]);
+  bool first = (call.callee == "min") == (a->asDouble() <= b->asDouble());
+  call.constant = first ? a : b;
+  return types.front();
+}
+
+Type Sema::checkClamp(CallExpr &call, llvm::ArrayRef<Type> types) {
+  auto low = number(call.arguments[1].value, "a bound"),
+       high = number(call.arguments[2].value, "a bound");
+  if (!low || !high)
+    return Type();
+  if (*low > *high)
+    return invalid(error(call.callee)
+                   << "expected clamp(x, low, high) with low <= high, but got "
+                   << Constant::of(*low).text() << " and " << Constant::of(*high).text());
+  Expr *value = call.arguments[0].value;
+  if (types[0].isTensor())
+    return types[0];
+  auto x = number(value, "a value");
+  if (!x)
+    return Type();
+  call.constant = Constant::of(std::fmin(std::fmax(*x, *low), *high));
+  return types[0];
+}
+
+Type Sema::checkMse(CallExpr &call, llvm::ArrayRef<Type> types) {
+  for (auto [argument, type] : llvm::zip(call.arguments, types))
+    if (type.kind != Type::Rows)
+      return invalid(error(argument.value) << "expected rows, but got " << type.text());
+  Type difference = combine(&call, types[0], types[1]);
+  if (difference.kind != Type::Invalid)
+    difference.shape = {1};
+  return difference;
+}
+
+Type Sema::checkConcat(CallExpr &call, llvm::ArrayRef<Type> types) {
+  Type result = types.front();
+  result.shape = {0};
+  for (auto [argument, type] : llvm::zip(call.arguments, types)) {
+    if (type.kind != Type::Rows || type.space != types.front().space)
+      return invalid(error(argument.value)
+                     << "expected rows of one space to put side by side, but got " << type.text());
+    result.shape[0] += type.channels();
+    for (const CallExpr *target : type.targets)
+      if (!llvm::is_contained(result.targets, target))
+        result.targets.push_back(target);
+  }
+  return result;
+}
+
+/// spread(...) and pool(...)
+Type Sema::checkSpace(CallExpr &call, const Type &argument, Space from, Space to) {
+  if (argument.kind != Type::Rows || argument.space != from)
+    return invalid(error(call.arguments[0].value)
+                   << "expected rows of " << (from == Space::Token ? "tokens" : "documents")
+                   << " for '" << call.callee << "', but got " << argument.text());
+  if (!argument.targets.empty())
+    return invalid(error(call.arguments[0].value)
+                   << "expected a value of every token, but next(...) is absent on a document's "
+                      "last token");
+  return Type::rows(to, argument.channels());
 }

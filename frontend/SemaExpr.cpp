@@ -123,6 +123,7 @@ void Sema::checkExpr(Expr *expr) {
                   .Case([&](NameExpr *name) { return checkName(*name); })
                   .Case([&](MemberExpr *member) { return checkMember(*member); })
                   .Case([&](NegateExpr *negate) { return checkNegate(*negate); })
+                  .Case([&](NotExpr *negation) { return checkNot(*negation); })
                   .Case([&](BinaryExpr *binary) { return checkBinary(*binary); })
                   .Case([&](RangeExpr *range) {
                     return invalid(error(range)
@@ -173,17 +174,21 @@ Type Sema::checkMember(MemberExpr &expr) {
   if (base.kind == Type::Invalid)
     return base;
   if (base.kind != Type::Record)
-    return invalid(error(expr.member) << "expected fields of a token, but got " << base.text());
+    return invalid(error(expr.member) << "expected fields of the batch, but got " << base.text());
   llvm::SmallVector<StringRef> names;
   if (batch)
-    for (FieldDecl *field : batch->fields) {
-      if (field->name == expr.member) {
-        expr.field = field;
-        return field->type;
+    for (const BatchDecl::Group &group : batch->groups)
+      for (FieldDecl *field : group.fields) {
+        if (group.space != nameOf(base.space))
+          continue;
+        if (field->name == expr.member) {
+          expr.field = field;
+          return field->type;
+        }
+        names.push_back(field->name);
       }
-      names.push_back(field->name);
-    }
-  return invalid(error(expr.member) << "unknown field '" << expr.member << "' of the batch"
+  return invalid(error(expr.member) << "unknown field '" << expr.member << "' of a "
+                                    << nameOf(base.space) << " of the batch"
                                     << suggest(expr.member, names));
 }
 
@@ -212,7 +217,107 @@ static void addTargets(Type &type, const Type &other) {
 /// Rows of one channel and vectors spread over the channels of the other.
 static bool canSpread(int64_t a, int64_t b) { return a == b || a == 1 || b == 1; }
 
+Type Sema::checkNot(NotExpr &expr) {
+  Type type = checkOne(expr.operand);
+  if (type.kind == Type::Invalid || type.kind == Type::Mask)
+    return type;
+  auto value = expr.operand->constant;
+  if (!value || value->kind != Constant::Boolean)
+    return invalid(error(expr.operand)
+                   << "expected a condition after 'not', but got "
+                   << (value ? value->text() : type.text()));
+  expr.constant = Constant::of(!value->integer);
+  return type;
+}
+
+/// Of constants, or of rows.
+Type Sema::checkLogic(BinaryExpr &expr) {
+  Type a = checkOne(expr.lhs), b = checkOne(expr.rhs);
+  if (a.kind == Type::Invalid || b.kind == Type::Invalid)
+    return Type();
+  for (auto [type, side] : {std::pair(&a, expr.lhs), std::pair(&b, expr.rhs)})
+    if (type->kind != Type::Mask &&
+        !(side->constant && side->constant->kind == Constant::Boolean))
+      return invalid(error(side) << "expected a condition beside '" << expr.op << "', but got "
+                                 << (side->constant ? side->constant->text() : type->text()));
+  if (a.kind != b.kind)
+    return invalid(error(&expr) << "expected two conditions on rows or two constants, but got "
+                                << a.text() << " and " << b.text());
+  if (a.kind == Type::Mask && a.space != b.space)
+    return invalid(error(&expr) << "expected two conditions on the same rows, but got one on a "
+                                << nameOf(a.space) << "'s and one on a " << nameOf(b.space)
+                                << "'s");
+  if (a.kind == Type::Mask)
+    return a;
+  bool x = expr.lhs->constant->integer, y = expr.rhs->constant->integer;
+  expr.constant = Constant::of(expr.op == "and" ? x && y : x || y);
+  return a;
+}
+
+static bool compare(StringRef op, double x, double y) {
+  return op == "==" ? x == y : op == "!=" ? x != y : op == "<" ? x < y : op == "<=" ? x <= y
+         : op == ">" ? x > y : x >= y;
+}
+
+/// Of constants; of modalities with a name, of labels with a constant.
+Type Sema::checkComparison(BinaryExpr &expr) {
+  bool equality = expr.op == "==" || expr.op == "!=";
+  Type a = checkOne(expr.lhs);
+  if (a.kind == Type::Groups) {
+    auto *name = llvm::dyn_cast<NameExpr>(expr.rhs);
+    llvm::ArrayRef<StringRef> members = batch->modality->members;
+    auto found = name ? llvm::find(members, name->name) : members.end();
+    if (!equality)
+      return invalid(error(&expr) << "expected '==' or '!=' after a modality, but got '" << expr.op
+                                  << "'");
+    if (!name)
+      return invalid(error(expr.rhs) << "expected the name of a modality of '"
+                                     << batch->modality->name << "'");
+    if (found == members.end())
+      return invalid(error(name->name) << "unknown modality '" << name->name << "' of '"
+                                       << batch->modality->name << "'"
+                                       << suggest(name->name, members));
+    expr.member = found - members.begin();
+    Type mask;
+    mask.kind = Type::Mask;
+    return mask;
+  }
+  Type b = checkOne(expr.rhs);
+  if (a.kind == Type::Invalid || b.kind == Type::Invalid)
+    return Type();
+  auto x = expr.lhs->constant, y = expr.rhs->constant;
+  if (a.kind == Type::Labels && y && y->kind == Constant::Integer) {
+    if (!equality)
+      return invalid(error(&expr) << "expected '==' or '!=' after ids, but got '" << expr.op
+                                  << "'");
+    if (y->integer < 0 || y->integer >= a.limit)
+      return invalid(error(expr.rhs) << "expected an id of at least 0 and below " << a.limit
+                                     << ", but got " << y->text());
+    expr.member = y->integer;
+    Type mask;
+    mask.kind = Type::Mask;
+    mask.space = a.space;
+    return mask;
+  }
+  if (!x || !y)
+    return invalid(error(&expr) << "cannot compare " << (x ? x->text() : a.text()) << " with "
+                                << (y ? y->text() : b.text()));
+  bool booleans = x->kind == Constant::Boolean;
+  if (booleans != (y->kind == Constant::Boolean) || (booleans && !equality))
+    return invalid(error(&expr) << "cannot compare " << x->text() << " with " << y->text()
+                                << " by '" << expr.op << "'");
+  expr.constant = Constant::of(x->kind == Constant::Integer && y->kind == Constant::Integer
+                                   ? compare(expr.op, double(x->integer > y->integer),
+                                             double(x->integer < y->integer))
+                                   : compare(expr.op, x->asDouble(), y->asDouble()));
+  return a;
+}
+
 Type Sema::checkBinary(BinaryExpr &expr) {
+  if (expr.isLogic())
+    return checkLogic(expr);
+  if (!expr.isArithmetic())
+    return checkComparison(expr);
   Type a = checkOne(expr.lhs), b = checkOne(expr.rhs);
   if (a.kind == Type::Invalid || b.kind == Type::Invalid)
     return Type();
@@ -226,17 +331,24 @@ Type Sema::checkBinary(BinaryExpr &expr) {
     return foldBinary(expr, *expr.lhs->constant, *expr.rhs->constant);
   if (b.kind == Type::Constant && expr.op == "/" && expr.rhs->constant->asDouble() == 0)
     return invalid(error(&expr) << "division by zero");
+  return combine(&expr, a, b);
+}
+
+Type Sema::combine(const Expr *expr, const Type &a, const Type &b) {
   if (a.kind == Type::Constant || b.kind == Type::Constant)
     return a.kind == Type::Constant ? b : a;
 
   auto mismatch = [&] {
-    return invalid(error(&expr) << "expected operands of the same size, but got " << a.text()
-                                << " and " << b.text());
+    return invalid(error(expr) << "expected operands of the same size, but got " << a.text()
+                               << " and " << b.text());
   };
   if (a.kind == Type::Rows && b.kind == Type::Rows) {
     if (a.space != b.space)
-      return invalid(error(&expr) << "expected rows of one space, but got " << a.text() << " and "
-                                  << b.text());
+      return invalid(error(expr) << "expected rows of one space, but got " << a.text() << " and "
+                                 << b.text()
+                                 << (a.space == Space::Document || b.space == Space::Document
+                                         ? "; spread(...) gives tokens the row of their document"
+                                         : ""));
     if (!canSpread(a.channels(), b.channels()))
       return mismatch();
     Type result = Type::rows(a.space, std::max(a.channels(), b.channels()));

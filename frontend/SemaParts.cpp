@@ -99,13 +99,9 @@ bool Sema::checkRoute(PartDecl &part) {
     error(part.route) << "expected a modality declaration: computed routes are not supported yet";
     return false;
   }
-  auto *modality = llvm::dyn_cast_or_null<ModalityDecl>(lookup(name->name));
-  if (!modality) {
-    error(name->name) << "unknown modality declaration '" << name->name << "'"
-                      << suggest(name->name,
-                                 namesIf([](const Decl *d) { return llvm::isa<ModalityDecl>(d); }));
+  ModalityDecl *modality = findModality(name->name);
+  if (!modality)
     return false;
-  }
   modality->used = true;
   if (batch && batch->modality != modality) {
     auto diagnostic = error(name->name);

@@ -4,6 +4,7 @@
 #include "frontend/Sema.h"
 #include "frontend/Suggest.h"
 
+#include <cmath>
 #include <limits>
 
 using namespace mom::frontend;
@@ -21,26 +22,16 @@ void Sema::checkTrain(TrainDecl &decl) {
                                  }));
     return;
   }
-  llvm::SmallVector<StringRef> losses;
-  for (MeasureStmt *measure : model->all<MeasureStmt>())
-    if (measure->isLoss)
-      losses.push_back(measure->name);
-  if (decl.minimize.empty())
-    error(decl.model) << "expected 'minimize' and a loss in the train block, but got none";
-  else if (!llvm::is_contained(losses, decl.minimize))
-    error(decl.minimize) << "unknown loss '" << decl.minimize << "'"
-                         << suggest(decl.minimize, losses);
-
+  checkMinimize(decl, *model);
   if (!decl.streams)
     error(decl.model) << "expected 'batch STREAMS by LENGTH' in the train block, but got none";
   else {
     decl.streamCount = integer(decl.streams, "a number of streams").value_or(1);
     decl.tokenCount = integer(decl.length, "a length of streams").value_or(1);
   }
+  decl.batches = 1;
   if (decl.accumulate)
-    if (auto count = integer(decl.accumulate, "'accumulate'"); count && *count > 1)
-      error(decl.accumulate) << "accumulating gradients is not supported yet: expected 1, but got "
-                             << *count;
+    decl.batches = integer(decl.accumulate, "'accumulate'").value_or(1);
 
   // A number with its default and the interval it lies in.
   auto limited = [&](Expr *expr, double otherwise, StringRef what, double low, double high) {
@@ -68,6 +59,67 @@ void Sema::checkTrain(TrainDecl &decl) {
   decl.decayRate = limited(decl.decay, defaults::kDecay, "'decay'", 0, kUnbounded);
   checkRate(decl);
   checkExcept(decl, *model);
+}
+
+/// minimize ::= a loss, or a sum of losses, each with a constant factor
+void Sema::checkMinimize(TrainDecl &decl, const FunctionDecl &model) {
+  llvm::SmallVector<StringRef> known;
+  StringRef total;
+  for (MeasureStmt *measure : model.all<MeasureStmt>()) {
+    if (measure->isLoss)
+      known.push_back(measure->name);
+    if (measure->name == "total")
+      total = measure->name;
+  }
+  decl.losses.clear();
+  if (!decl.minimize)
+    error(decl.model) << "expected 'minimize' and a loss in the train block, but got none";
+  else if (addLosses(decl, decl.minimize, 1, known) && !decl.isOneLoss() && !total.empty())
+    error(total) << "'total' is the name of the sum of losses that is minimized";
+}
+
+/// Adds the losses of `expr` times `factor`. False after a message.
+bool Sema::addLosses(TrainDecl &decl, Expr *expr, double factor, llvm::ArrayRef<StringRef> known) {
+  if (auto *name = llvm::dyn_cast<NameExpr>(expr)) {
+    if (!llvm::is_contained(known, name->name)) {
+      error(name->name) << "unknown loss '" << name->name << "'" << suggest(name->name, known);
+      return false;
+    }
+    for (auto &[other, weight] : decl.losses)
+      if (other == name->name) {
+        error(name->name) << "loss '" << name->name << "' is minimized twice";
+        return false;
+      }
+    decl.losses.push_back({name->name, factor});
+    return true;
+  }
+  auto *binary = llvm::dyn_cast<BinaryExpr>(expr);
+  if (binary && binary->op == "+")
+    return addLosses(decl, binary->lhs, factor, known) &&
+           addLosses(decl, binary->rhs, factor, known);
+  if (binary && (binary->op == "*" || binary->op == "/")) {
+    auto isLoss = [&](Expr *side) {
+      auto *name = llvm::dyn_cast<NameExpr>(side);
+      return (name && llvm::is_contained(known, name->name)) ||
+             (llvm::isa<BinaryExpr>(side) && llvm::cast<BinaryExpr>(side)->op == "+");
+    };
+    bool onLeft = isLoss(binary->lhs);
+    Expr *loss = onLeft ? binary->lhs : binary->rhs;
+    if (onLeft || binary->op == "*") {
+      auto value = number(onLeft ? binary->rhs : binary->lhs, "a factor of a loss");
+      if (!value)
+        return false;
+      double scaled = binary->op == "*" ? factor * *value : factor / *value;
+      if (*value < 0 || !std::isfinite(scaled)) {
+        error(binary) << "expected a loss with a factor of at least 0, but got "
+                      << Constant::of(*value).text();
+        return false;
+      }
+      return addLosses(decl, loss, scaled, known);
+    }
+  }
+  error(expr) << "expected a sum of losses with factors, as lm + 0.5 * picture";
+  return false;
 }
 
 /// Phases follow one another; only the last may leave its length open.

@@ -67,6 +67,9 @@ static void check(const BatchDescription &batch, int64_t groups) {
   if (position != tokens)
     fail(MOMRT_BAD_ARGUMENT, "segments end at position {}, but the batch has {} tokens", position,
          tokens);
+  if (tokens && batch.documents && batch.documents != int64_t(batch.segments.size()))
+    fail(MOMRT_BAD_ARGUMENT, "a batch has a document for each segment: expected {} but got {}",
+         batch.segments.size(), batch.documents);
   checkModalities(batch.modality, groups);
 }
 
@@ -75,8 +78,8 @@ Batch::Batch(BatchDescription given, int64_t groups) : description(std::move(giv
 }
 
 Counts Batch::counts() const {
-  return {1, tokens(), description.streams, description.documents,
-          int64_t(description.segments.size()), /*before the window*/ 0};
+  int64_t segments = int64_t(description.segments.size());
+  return {1, tokens(), description.streams, segments, segments, /*before the window*/ 0};
 }
 
 } // namespace momrt

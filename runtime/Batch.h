@@ -21,7 +21,7 @@ struct BatchInput {
 struct BatchDescription {
   int64_t streams = 1;
   int64_t length = 0; ///< positions of a stream, the last may be shorter; 0: streams differ
-  int64_t documents = 0;
+  int64_t documents = 0; ///< as many as segments; 0 says the same
   std::vector<momrt_segment> segments; ///< partition of the positions, ascending
   std::vector<int32_t> modality;       ///< [tokens]
 };

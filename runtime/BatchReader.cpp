@@ -52,7 +52,7 @@ std::optional<Batch> Packer::next() {
   batch.length = packing.length;
   batch.modality.resize(tokens);
   std::vector<BatchInput> inputs = data.makeInputs(tokens);
-  for (int64_t position = 0, last = -1; position < tokens;) {
+  for (int64_t position = 0; position < tokens;) {
     if (document == data.documents())
       startEpoch(epoch + 1);
     int64_t index = order[document];
@@ -60,10 +60,8 @@ std::optional<Batch> Packer::next() {
     int64_t room = std::min(packing.length - position % packing.length, tokens - position);
     int64_t count = std::min(left, room);
     if (count > 0) {
-      data.copy(data.documentStart(index) + inside, count, position, batch.modality, inputs);
+      data.copy({index, inside, count, position, packing.seed, epoch}, batch.modality, inputs);
       batch.segments.push_back({position, count, -1, -1});
-      batch.documents += index != last || inside == 0;
-      last = index;
     }
     position += count;
     offset += count;

@@ -94,6 +94,8 @@ void Checker::checkTraining() {
           table->windows);
   require(table->beta1 >= 0 && table->beta1 < 1 && table->beta2 >= 0 && table->beta2 < 1,
           "betas are {} and {}, outside [0, 1)", table->beta1, table->beta2);
+  require(table->accumulate >= 1 && table->accumulate <= INT32_MAX, "a step has {} batches",
+          table->accumulate);
   require(table->eps >= 0 && table->clip >= 0, "eps is {} and clip {}, but neither may be negative",
           table->eps, table->clip);
   for (uint32_t type :
@@ -269,6 +271,8 @@ void Checker::checkInputsAndOutputs(const Table &view) const {
                 input.channels <= INT32_MAX && input.limit >= 0,
             "input {} has type {}, count {}, {} channels and limit {}", at, input.type, input.count,
             input.channels, input.limit);
+    require(input.draw <= MOMRT_DRAW_UNIFORM && input.only <= table->modalities.count,
+            "input {} is drawn in way {} for modality {}", at, input.draw, input.only);
   }
   for (size_t at = 0; at < view.outputs().size(); ++at) {
     const momrt_output &output = view.outputs()[at];

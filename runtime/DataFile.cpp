@@ -1,5 +1,6 @@
 #include "runtime/DataFile.h"
 #include "runtime/Error.h"
+#include "runtime/Philox.h"
 #include <charconv>
 #include <cstring>
 
@@ -67,16 +68,33 @@ static bool fits(uint32_t stored, uint32_t wanted) {
 
 void DataFile::addColumn(const Table &table, const momrt_input &input) {
   const char *name = table.string(input.name);
-  if (input.count != MOMRT_COUNT_TOKEN)
+  bool isToken = input.count == MOMRT_COUNT_TOKEN;
+  if (!isToken && input.count != MOMRT_COUNT_DOCUMENT)
     fail(MOMRT_BAD_ARGUMENT,
-         "input '{}' of model '{}' is not one row a token: it cannot come from "
+         "input '{}' of model '{}' is not one row a token or document: it cannot come from "
          "a token file",
          name, table.model());
+  Column column{name, nullptr, input.type, input.channels, input.count, input.draw, input.only, {}};
+  if (input.draw) {
+    columns.push_back(std::move(column));
+    return;
+  }
   const StoredTensor &tensor = file.get(name);
-  if (!fits(tensor.type, input.type) || tensor.shape.empty() || tensor.shape[0] != tokenCount ||
-      tensor.elements() != tokenCount * input.channels)
-    fail(MOMRT_BAD_FILE, "expected '{}' of '{}' to be {} rows of {} {}, but it is {} {}", name,
-         file.path, tokenCount, input.channels, typeName(input.type),
+  int64_t rows = isToken ? tokenCount : documentCount;
+  std::string also;
+  if (input.only) {
+    // Few values of many tokens: stored without the others.
+    column.before = rowsBefore(int32_t(input.only) - 1);
+    also = fmt::format(" or {}", column.before.back());
+    if (!tensor.shape.empty() && tensor.shape[0] == column.before.back())
+      rows = column.before.back();
+    else
+      column.before.clear();
+  }
+  if (!fits(tensor.type, input.type) || tensor.shape.empty() || tensor.shape[0] != rows ||
+      tensor.elements() != rows * input.channels)
+    fail(MOMRT_BAD_FILE, "expected '{}' of '{}' to be {}{} rows of {} {}, but it is {} {}", name,
+         file.path, rows, also, input.channels, typeName(input.type),
          fmt::format("[{}]", fmt::join(tensor.shape, ", ")), typeName(tensor.type));
   // The vocabulary is that of `id`; other indices are checked by kernels only.
   std::string text = file.text("vocabulary");
@@ -85,16 +103,31 @@ void DataFile::addColumn(const Table &table, const momrt_input &input) {
   if (std::strcmp(name, "id") == 0 && input.limit && vocabulary > input.limit)
     fail(MOMRT_BAD_FILE, "'{}' has a vocabulary of {}, but model '{}' knows ids below {}",
          file.path, vocabulary, table.model(), input.limit);
-  columns.push_back({name, &tensor, input.type, input.channels});
+  column.source = &tensor;
+  columns.push_back(std::move(column));
+}
+
+/// Tokens of a modality before each document.
+std::vector<int64_t> DataFile::rowsBefore(int32_t which) const {
+  std::vector<int64_t> before{0};
+  for (int64_t at = 0; at < documentCount; ++at) {
+    int64_t count = 0;
+    for (int64_t token = documentStart(at); token < documentStart(at + 1); ++token)
+      count += modality && modality[token] == which;
+    before.push_back(before.back() + count);
+  }
+  return before;
 }
 
 int64_t DataFile::documentStart(int64_t at) const { return load<int64_t>(document->data, at); }
 
 std::vector<BatchInput> DataFile::makeInputs(int64_t tokens) const {
   std::vector<BatchInput> inputs;
-  for (const Column &column : columns)
-    inputs.push_back({column.name, column.type, tokens, column.channels,
-                      std::vector<uint8_t>(tokens * column.channels * typeBytes(column.type))});
+  for (const Column &column : columns) {
+    int64_t rows = column.count == MOMRT_COUNT_TOKEN ? tokens : 0; // a piece adds its document
+    inputs.push_back({column.name, column.type, rows, column.channels,
+                      std::vector<uint8_t>(rows * column.channels * typeBytes(column.type))});
+  }
   return inputs;
 }
 
@@ -106,32 +139,83 @@ static void widen(const uint8_t *from, int64_t first, int64_t count, uint8_t *to
   }
 }
 
-void DataFile::copy(int64_t begin, int64_t count, int64_t to, std::vector<int32_t> &modalities,
-                    std::vector<BatchInput> &inputs) const {
-  for (int64_t at = 0; at < count; ++at)
-    modalities[to + at] = modality ? modality[begin + at] : 0;
-  for (size_t at = 0; at < columns.size(); ++at) {
-    const Column &column = columns[at];
-    int64_t first = begin * column.channels, elements = count * column.channels;
-    uint8_t *target = inputs[at].bytes.data() + to * column.channels * typeBytes(column.type);
-    int64_t width = typeBytes(column.source->type);
-    if (column.source->type == column.type) {
-      std::memcpy(target, column.source->data + first * width, size_t(elements * width));
-    } else if (column.type == MOMRT_F32) {
-      StoredTensor part{column.name,
-                        column.source->type,
-                        {elements},
-                        column.source->data + first * width,
-                        elements * width};
-      std::vector<float> values(elements);
-      toFloats(part, values.data());
-      std::memcpy(target, values.data(), size_t(elements) * 4);
-    } else if (column.source->type == MOMRT_U16) {
-      widen<uint16_t>(column.source->data, first, elements, target);
-    } else {
-      widen<uint8_t>(column.source->data, first, elements, target);
-    }
+void DataFile::copyRows(const Column &column, int64_t row, int64_t count, uint8_t *to) const {
+  int64_t first = row * column.channels, elements = count * column.channels;
+  int64_t width = typeBytes(column.source->type);
+  if (column.source->type == column.type) {
+    std::memcpy(to, column.source->data + first * width, size_t(elements * width));
+  } else if (column.type == MOMRT_F32) {
+    StoredTensor part{column.name,
+                      column.source->type,
+                      {elements},
+                      column.source->data + first * width,
+                      elements * width};
+    std::vector<float> values(elements);
+    toFloats(part, values.data());
+    std::memcpy(to, values.data(), size_t(elements) * 4);
+  } else if (column.source->type == MOMRT_U16) {
+    widen<uint16_t>(column.source->data, first, elements, to);
+  } else {
+    widen<uint8_t>(column.source->data, first, elements, to);
   }
+}
+
+/// Numbers of rows of the file, token or document: the same wherever they lie in a batch.
+void DataFile::drawRows(const Column &column, const Piece &piece, int64_t row, int64_t count,
+                        uint8_t *to) const {
+  Philox random(piece.seed, fmt::format("{}/{}", column.name, piece.epoch));
+  for (int64_t at = 0; at < count * column.channels; ++at) {
+    uint64_t index = uint64_t(row * column.channels + at);
+    float value = float(column.draw == MOMRT_DRAW_NORMAL ? random.normal(index)
+                                                         : random.uniform(index));
+    std::memcpy(to + at * 4, &value, 4);
+  }
+}
+
+void DataFile::copyTokens(const Column &column, const Piece &piece, BatchInput &input) const {
+  int64_t start = documentStart(piece.document), begin = start + piece.inside;
+  int64_t bytes = column.channels * typeBytes(column.type);
+  auto copyRun = [&](int64_t stored, int64_t token, int64_t count) {
+    uint8_t *to = input.bytes.data() + (piece.position + token - begin) * bytes;
+    if (column.draw)
+      drawRows(column, piece, token, count, to);
+    else
+      copyRows(column, stored, count, to);
+  };
+  if (!column.only)
+    return copyRun(begin, begin, piece.count);
+  auto belongs = [&](int64_t token) {
+    return modality && modality[token] + 1u == column.only;
+  };
+  bool dense = column.before.empty();
+  int64_t stored = dense ? 0 : column.before[piece.document];
+  for (int64_t token = start; !dense && token < begin; ++token)
+    stored += belongs(token);
+  for (int64_t token = begin; token < begin + piece.count; ++token)
+    if (belongs(token))
+      copyRun(dense ? token : stored++, token, 1);
+}
+
+void DataFile::copyDocument(const Column &column, const Piece &piece, BatchInput &input) const {
+  size_t end = input.bytes.size();
+  input.bytes.resize(end + size_t(column.channels * typeBytes(column.type)));
+  ++input.rows;
+  if (column.draw)
+    drawRows(column, piece, piece.document, 1, input.bytes.data() + end);
+  else
+    copyRows(column, piece.document, 1, input.bytes.data() + end);
+}
+
+void DataFile::copy(const Piece &piece, std::vector<int32_t> &modalities,
+                    std::vector<BatchInput> &inputs) const {
+  int64_t begin = documentStart(piece.document) + piece.inside;
+  for (int64_t at = 0; at < piece.count; ++at)
+    modalities[piece.position + at] = modality ? modality[begin + at] : 0;
+  for (size_t at = 0; at < columns.size(); ++at)
+    if (columns[at].count == MOMRT_COUNT_TOKEN)
+      copyTokens(columns[at], piece, inputs[at]);
+    else
+      copyDocument(columns[at], piece, inputs[at]);
 }
 
 } // namespace momrt

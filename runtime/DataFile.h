@@ -1,6 +1,7 @@
 // Token files: safetensors with `modality` U8 [T], `document` I64 [documents +
-// 1] (offsets into T) and one tensor [T] or [T, channels] for each input of
-// the model, such as `id`.
+// 1] (offsets into T) and one tensor for each input of the model, such as `id`,
+// that is not drawn at random: [T] or [T, channels], [documents, ..] for one a
+// document, [tokens of the modality, ..] or [T, ..] for one of a modality.
 #pragma once
 
 #include "runtime/Batch.h"
@@ -26,20 +27,36 @@ public:
 
   /// Empty inputs of the entry for a batch of so many tokens.
   std::vector<BatchInput> makeInputs(int64_t tokens) const;
-  /// Copies tokens begin .. begin + count to positions from `to` on.
-  void copy(int64_t begin, int64_t count, int64_t to, std::vector<int32_t> &modality,
+  /// Tokens of one document, on their way to positions of a batch. Seed and epoch say
+  /// what is drawn for them.
+  struct Piece {
+    int64_t document, inside, count, position;
+    uint64_t seed;
+    int64_t epoch;
+  };
+  /// Copies a piece: its tokens to their positions, and what belongs to the document as
+  /// one more row.
+  void copy(const Piece &piece, std::vector<int32_t> &modality,
             std::vector<BatchInput> &inputs) const;
 
 private:
   struct Column {
     std::string name;
-    const StoredTensor *source;
+    const StoredTensor *source; ///< null: drawn
     uint32_t type;
     int64_t channels;
+    uint32_t count, draw, only; ///< as those of momrt_input
+    std::vector<int64_t> before; ///< [documents + 1] stored rows, where only a modality has them
   };
+  void copyRows(const Column &column, int64_t first, int64_t count, uint8_t *to) const;
+  void drawRows(const Column &column, const Piece &piece, int64_t first, int64_t count,
+                uint8_t *to) const;
+  void copyTokens(const Column &column, const Piece &piece, BatchInput &input) const;
+  void copyDocument(const Column &column, const Piece &piece, BatchInput &input) const;
   void checkDocuments();
   void checkModalities(const Table &table);
   void addColumn(const Table &table, const momrt_input &input);
+  std::vector<int64_t> rowsBefore(int32_t modality) const;
 
   SafetensorsReader file;
   const StoredTensor *document = nullptr;

@@ -11,8 +11,10 @@
 
 namespace momrt {
 
+static constexpr const char *kPartial = ".partial";
+
 FileWriter::FileWriter(std::string name)
-    : path(std::move(name)), temporary(fmt::format("{}.{}.partial", path, getpid())) {
+    : path(std::move(name)), temporary(fmt::format("{}.{}{}", path, getpid(), kPartial)) {
   file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0)
     fail(MOMRT_SYSTEM, "cannot write '{}': {}", temporary, systemError());
@@ -99,6 +101,13 @@ FolderLock::FolderLock(const std::string &folder) {
 }
 
 FolderLock::~FolderLock() { close(file); }
+
+void removePartialFiles(const std::string &folder) {
+  std::error_code ignored; // one that stays does no harm
+  for (const auto &entry : std::filesystem::directory_iterator(folder, ignored))
+    if (entry.path().extension() == kPartial)
+      std::filesystem::remove(entry.path(), ignored);
+}
 
 void makeFolder(const std::string &folder) {
   std::error_code error;

@@ -51,6 +51,9 @@ private:
   int file;
 };
 
+/// Removes what writers that were killed left in a folder that is locked.
+void removePartialFiles(const std::string &folder);
+
 /// Makes a folder and those above it.
 void makeFolder(const std::string &folder);
 

@@ -58,7 +58,7 @@ std::vector<Measure> MeasureTotals::result() const {
       sum += measure.sums[group];
       count += measure.counts[group];
     }
-    measure.value = measure.sums.empty() ? measure.value / tokens : sum / count;
+    measure.value = measure.sums.empty() ? measure.value / tokens : count > 0 ? sum / count : 0;
   }
   return means;
 }

@@ -10,10 +10,11 @@ constexpr const char *kCounts[] = {"",          "tokens",   "streams",
                                    "documents", "segments", "window"};
 static_assert(std::size(kCounts) == MOMRT_COUNTS);
 constexpr const char *kSpaces[] = {"arena",   "parameters", "gradients", "moment1",  "moment2",
-                                   "copies",  "hyper",      "counts",    "segments", "modality",
+                                   "copies",  "sums",       "hyper",      "counts",    "segments", "modality",
                                    "offsets", "row",        "position",  "input",    "status"};
 static_assert(std::size(kSpaces) == MOMRT_SPACES);
 constexpr const char *kInits[] = {"constant", "uniform", "normal", "log_iota", "dt"};
+constexpr const char *kDraws[] = {"", "normal", "uniform"};
 constexpr const char *kOutputs[] = {"loss", "sum", "count", "rows", "tensor"};
 constexpr const char *kRates[] = {"warmup", "cosine", "constant"};
 
@@ -99,7 +100,10 @@ void Printer::printTraining() {
     line("{} windows of tokens", table.windows());
   if (!table.rates().size())
     return;
-  line("batch {} by {}, betas ({}, {}), eps {}, clip {}", header.batch_streams, header.batch_length,
+  std::string batches =
+      header.accumulate > 1 ? fmt::format(", accumulate {}", header.accumulate) : "";
+  line("batch {} by {}{}, betas ({}, {}), eps {}, clip {}", header.batch_streams, header.batch_length,
+       batches,
        header.beta1, header.beta2, header.eps, header.clip);
   for (const momrt_rate &rate : table.rates()) {
     std::string steps = rate.steps ? fmt::format("{} steps", rate.steps) : "the rest";
@@ -153,8 +157,11 @@ void Printer::printEntry(const momrt_entry &entry) {
   ++indent;
   for (const momrt_input &input : table.inputsOf(entry)) {
     std::string limit = input.limit ? fmt::format(" below {}", input.limit) : "";
-    line("input {}: {}[{}{}{}]{}", name(input.name), typeName(input.type), kCounts[input.count],
-         input.count ? ", " : "", input.channels, limit);
+    std::string draw = input.draw ? fmt::format(" drawn {}", kDraws[input.draw]) : "";
+    std::string only =
+        input.only ? fmt::format(" of {} only", table.modalities()[input.only - 1]) : "";
+    line("input {}: {}[{}{}{}]{}{}{}", name(input.name), typeName(input.type),
+         kCounts[input.count], input.count ? ", " : "", input.channels, limit, draw, only);
   }
   for (const momrt_op &op : table.ops().slice(entry.ops)) {
     if (op.kind == MOMRT_OP_REPEAT) {

@@ -48,6 +48,23 @@ static NamedTensor load(const StoredTensor &stored) {
   return tensor;
 }
 
+/// Which stream's state each document begins with, and in which it leaves its own.
+static void readStates(const std::vector<NamedTensor> &tensors, const std::string &path,
+                       BatchDescription &batch) {
+  for (const NamedTensor &tensor : tensors) {
+    if (tensor.name != "initial" && tensor.name != "final")
+      continue;
+    if (tensor.data.size() != batch.segments.size())
+      fail(MOMRT_BAD_FILE, "{}: expected '{}' to have {} elements, one a document, but got {}",
+           path, tensor.name, batch.segments.size(), tensor.data.size());
+    for (size_t at = 0; at < batch.segments.size(); ++at) {
+      int64_t row = int64_t(tensor.data[at]);
+      (tensor.name == "initial" ? batch.segments[at].initial : batch.segments[at].final) = row;
+      batch.streams = std::max(batch.streams, row + 1);
+    }
+  }
+}
+
 /// Documents as segments, modalities as they are; `tokens` rows in all.
 static BatchDescription describe(const std::vector<NamedTensor> &tensors, const std::string &path) {
   BatchDescription batch;
@@ -58,7 +75,8 @@ static BatchDescription describe(const std::vector<NamedTensor> &tensors, const 
       document = &tensor;
     else if (tensor.name == "modality")
       modality = &tensor;
-    else if (tokens < 0 && !tensor.shape.empty())
+    else if (tokens < 0 && !tensor.shape.empty() && tensor.name != "initial" &&
+             tensor.name != "final")
       tokens = tensor.shape[0];
   }
   if (modality)
@@ -75,7 +93,8 @@ static BatchDescription describe(const std::vector<NamedTensor> &tensors, const 
   for (size_t i = 0; i + 1 < offsets.size(); ++i)
     if (offsets[i] != offsets[i + 1]) // an empty document has no segment
       batch.segments.push_back({int64_t(offsets[i]), int64_t(offsets[i + 1] - offsets[i]), -1, -1});
-  batch.documents = int64_t(offsets.size()) - 1;
+  batch.documents = int64_t(batch.segments.size());
+  readStates(tensors, path, batch);
   return batch;
 }
 

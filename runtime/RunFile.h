@@ -22,7 +22,9 @@ struct Request {
 
 /// Reads a batch and its tensors from safetensors: `modality` [T] (absent: all
 /// 0) and `document` [documents + 1] (absent: one) describe the batch, each
-/// document a segment of the one stream; the rest are inputs by name.
+/// document a segment of the one stream; `initial` and `final` [documents] (absent: all
+/// -1) say which row of the stream inputs a document begins with and which its last
+/// states go to; the rest are inputs by name.
 std::string readRequest(const std::string &path, Request &request) noexcept;
 
 std::string writeTensors(const std::string &path, const std::vector<NamedTensor> &tensors) noexcept;

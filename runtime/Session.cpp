@@ -47,6 +47,8 @@ static const char *nameOf(uint32_t space) {
     return "gradients";
   case MOMRT_SPACE_COPIES:
     return "copies";
+  case MOMRT_SPACE_SUMS:
+    return "sums of gradients";
   default:
     return "moments";
   }
@@ -57,6 +59,8 @@ std::vector<MemoryPart> Session::memory() const {
   std::vector<MemoryPart> parts;
   for (momrt_space which : {MOMRT_SPACE_PARAMETERS, MOMRT_SPACE_COPIES, MOMRT_SPACE_GRADIENTS})
     parts.push_back({nameOf(which), bytes(which)});
+  if (spaces[MOMRT_SPACE_SUMS].data())
+    parts.push_back({nameOf(MOMRT_SPACE_SUMS), bytes(MOMRT_SPACE_SUMS)});
   parts.push_back({"moments", bytes(MOMRT_SPACE_MOMENT1) + bytes(MOMRT_SPACE_MOMENT2)});
   parts.push_back({"arena", arena.bytes()});
   parts.push_back({"batch", batchArrays.bytes()});
@@ -98,9 +102,12 @@ void Session::place(momrt_space which, int64_t bytes, const std::string &what) {
 
 /// A space that is laid out as the parameters are.
 Buffer &Session::space(momrt_space which) {
-  if (!spaces[which].data())
+  if (!spaces[which].data()) {
     place(which, layout.elements() * typeBytes(table().typeOf(which)),
           fmt::format("the space of {}", nameOf(which)));
+    if (which == MOMRT_SPACE_SUMS) // 0 times what they begin as must be 0
+      where->fill(spaces[which].data(), 0, spaces[which].bytes());
+  }
   return spaces[which];
 }
 
@@ -162,7 +169,8 @@ void Session::initialise(uint64_t seed) {
   for (const Parameter &parameter : layout.all())
     momrt::initialise(parameter, seed, values.data() + parameter.offset);
   writeSpace(MOMRT_SPACE_PARAMETERS, values);
-  for (momrt_space which : {MOMRT_SPACE_GRADIENTS, MOMRT_SPACE_MOMENT1, MOMRT_SPACE_MOMENT2})
+  for (momrt_space which : {MOMRT_SPACE_GRADIENTS, MOMRT_SPACE_MOMENT1, MOMRT_SPACE_MOMENT2,
+                            MOMRT_SPACE_SUMS})
     if (spaces[which].data())
       where->fill(spaces[which].data(), 0, spaces[which].bytes());
 }

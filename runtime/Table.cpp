@@ -18,6 +18,8 @@ uint32_t Table::typeOf(uint32_t space) const {
     return table->gradient_type;
   case MOMRT_SPACE_COPIES:
     return table->copy_type;
+  case MOMRT_SPACE_SUMS:
+    return MOMRT_F32;
   default:
     return table->moment_type;
   }

@@ -99,7 +99,7 @@ private:
 
 /// Whether a space has an element for each of the parameters.
 inline bool isLikeParameters(uint32_t space) {
-  return space >= MOMRT_SPACE_PARAMETERS && space <= MOMRT_SPACE_COPIES;
+  return space >= MOMRT_SPACE_PARAMETERS && space <= MOMRT_SPACE_SUMS;
 }
 
 /// Bytes of an element of a momrt_type; 0 for what is none.

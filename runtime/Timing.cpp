@@ -115,6 +115,10 @@ BatchInput Timer::makeInput(const momrt_input &input, const Counts &counts, Norm
     auto *values = reinterpret_cast<int32_t *>(result.bytes.data());
     for (int64_t at = 0; at < elements; ++at)
       values[at] = int32_t(random() % uint64_t(input.limit > 0 ? input.limit : 2));
+  } else if (input.type == MOMRT_F32 && input.draw == MOMRT_DRAW_UNIFORM) {
+    auto *values = reinterpret_cast<float *>(result.bytes.data());
+    for (int64_t at = 0; at < elements; ++at)
+      values[at] = float((double(random() >> 11) + 1) * 0x1p-54);
   } else if (input.type == MOMRT_F32) {
     normals.fill(reinterpret_cast<float *>(result.bytes.data()), elements);
   } else {

@@ -49,17 +49,18 @@ private:
   void resume(const std::string &checkpoint);
   void stretch();
   void queueStep();
-  void finishStep();
-  StepReport report(const Snapshot &snapshot);
+  void finishBatch();
+  std::optional<StepReport> report(const Snapshot &snapshot);
   bool isDue(int64_t every, int64_t step) const { return every > 0 && step % every == 0; }
   void evaluateHeldOut();
   void save();
 
-  /// A step that the device may still be at.
+  /// A batch of a step that the device may still be at.
   struct Queued {
-    int64_t step, tokens; ///< tokens: of the step
+    int64_t step, tokens; ///< tokens: of the batch
     double rate;
     ReaderPosition next; ///< where the batch after it begins
+    bool last;           ///< of its step
   };
 
   Session &session;
@@ -76,6 +77,8 @@ private:
   std::optional<BatchReader> reader;
   std::optional<Snapshots> snapshots;
   std::deque<Queued> queued;
+  MeasureTotals totals;   ///< of the batches of a step so far
+  int64_t stepTokens = 0; ///< likewise
   Clock::time_point finished; ///< the last step, or the pause before the next
   bool goOn = true;           ///< says options.onStep
 };
@@ -110,6 +113,7 @@ Run::Run(Session &session, const TrainOptions &options)
 
 /// Initial values, or the folder's last checkpoint.
 void Run::begin() {
+  removePartialFiles(options.folder);
   std::vector<std::string> notes;
   std::optional<std::string> last = latestCheckpoint(options.folder, notes);
   if (last && !options.resume)
@@ -153,23 +157,37 @@ void Run::resume(const std::string &checkpoint) {
 }
 
 void Run::queueStep() {
-  auto [batch, next] = *reader->next(); // endless
   int64_t step = (queued.empty() ? state.step : queued.back().step) + 1;
+  int64_t batches = table.header().accumulate;
   double rate = rateAt(table.rates(), step, options.steps);
-  session.setBatch(batch);
-  session.setHypers(hypersOf(table.header(), step, rate));
-  session.run("gradient");
-  session.run("update");
-  snapshots->take(fmt::format(" at step {}", step));
-  queued.push_back({step, batch.tokens(), rate, next});
+  Hypers hypers = hypersOf(table.header(), step, rate);
+  for (int64_t at = 0; at < batches; ++at) {
+    auto [batch, next] = *reader->next(); // endless
+    hypers[MOMRT_HYPER_KEEP] = at ? 1 : 0;
+    session.setBatch(batch);
+    session.setHypers(hypers);
+    session.run("gradient");
+    if (batches > 1)
+      session.run("accumulate");
+    if (at + 1 == batches)
+      session.run("update");
+    snapshots->take(fmt::format(" at step {}", step));
+    queued.push_back({step, batch.tokens(), rate, next, at + 1 == batches});
+  }
 }
 
-/// What the oldest step came to.
-StepReport Run::report(const Snapshot &snapshot) {
+/// What the oldest step came to, with the last of its batches.
+std::optional<StepReport> Run::report(const Snapshot &snapshot) {
   Queued step = queued.front();
   queued.pop_front();
-  StepReport report{step.step, options.steps, state.tokens + step.tokens, {}, step.rate, 0, 0, 0};
-  report.measures = readMeasures(table, snapshot, "gradient");
+  std::vector<Measure> measures = readMeasures(table, snapshot, "gradient");
+  totals.add(measures, step.tokens);
+  stepTokens += step.tokens;
+  if (!step.last)
+    return std::nullopt;
+  StepReport report{step.step, options.steps, state.tokens + stepTokens, {}, step.rate, 0, 0, 0};
+  report.measures = table.header().accumulate > 1 ? totals.result() : std::move(measures);
+  totals = {};
   for (const Measure &measure : report.measures)
     if (measure.loss && !std::isfinite(measure.value))
       fail(MOMRT_BAD_VALUE, "loss '{}' is {} at step {}", measure.name, measure.value, step.step);
@@ -186,12 +204,16 @@ StepReport Run::report(const Snapshot &snapshot) {
   state.data = step.next;
   state.seconds += seconds;
   report.seconds = state.seconds;
-  report.tokensPerSecond = double(step.tokens) / seconds;
+  report.tokensPerSecond = double(stepTokens) / seconds;
+  stepTokens = 0;
   return report;
 }
 
-void Run::finishStep() {
-  StepReport step = report(snapshots->next());
+void Run::finishBatch() {
+  std::optional<StepReport> done = report(snapshots->next());
+  if (!done)
+    return;
+  const StepReport &step = *done;
   log->write(fmt::format("{{\"kind\":\"train\",\"step\":{},{},\"rate\":{},\"grad_norm\":{},"
                          "\"tokens_per_s\":{:.1f},\"seconds\":{:.3f},\"tokens\":{}}}",
                          step.step, measuresJson(step.measures, modalities), numberJson(step.rate),
@@ -216,10 +238,10 @@ void Run::stretch() {
     if (step == result.step) // the first: all memory is there
       progress->say(memoryText(session.device(), session.memory()));
     while (snapshots->due())
-      finishStep();
+      finishBatch();
   } while (!pausesAfter(++step) && goOn && !signalled);
   while (snapshots->waiting())
-    finishStep();
+    finishBatch();
 }
 
 void Run::evaluateHeldOut() {
@@ -239,6 +261,8 @@ TrainResult Run::go() {
   SignalWatch watch;
   // The arena comes last, as its size is what a user can choose.
   session.reserve("gradient");
+  if (table.header().accumulate > 1)
+    session.reserve("accumulate");
   session.reserve("update");
   reader.emplace(data, Packing{state.streams, state.length, state.seed, true}, state.data);
   snapshots.emplace(session, std::vector<std::string>{"gradient", "update"},

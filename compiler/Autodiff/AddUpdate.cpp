@@ -28,6 +28,11 @@ public:
     auto model = module.lookupSymbol<func::FuncOp>(name.getValue());
     OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
     layout = ParameterLayout(model);
+    auto train = module->getAttrOfType<DictionaryAttr>(attr::kTrain);
+    if (auto count = train.getAs<IntegerAttr>("accumulate"))
+      batches = count.getInt();
+    if (batches > 1)
+      buildAccumulate(b, model);
     build(b, model);
   }
 
@@ -45,12 +50,42 @@ private:
     return func.getArgument(index);
   }
 
-  void build(OpBuilder &b, func::FuncOp model) {
-    auto func = func::FuncOp::create(b, model.getLoc(), (model.getSymName() + ".update").str(),
+  static func::FuncOp declare(OpBuilder &b, func::FuncOp model, StringRef entry) {
+    auto func = func::FuncOp::create(b, model.getLoc(), (model.getSymName() + "." + entry).str(),
                                      b.getFunctionType({}, {}));
-    func->setAttr(attr::kEntry, b.getStringAttr("update"));
-    Block *block = func.addEntryBlock();
-    OpBuilder body = OpBuilder::atBlockEnd(block);
+    func->setAttr(attr::kEntry, b.getStringAttr(entry));
+    func.addEntryBlock();
+    return func;
+  }
+
+  static void finish(OpBuilder &body, func::FuncOp func, ArrayRef<Value> results,
+                     ArrayRef<Attribute> attributes) {
+    func::ReturnOp::create(body, func.getLoc(), results);
+    func.setFunctionType(
+        body.getFunctionType(func.getArgumentTypes(), TypeRange(ValueRange(results))));
+    func.setResAttrsAttr(body.getArrayAttr(attributes));
+  }
+
+  /// sums' = keep * sums + gradients; `keep` is 0 for the first batch of a step.
+  void buildAccumulate(OpBuilder &b, func::FuncOp model) {
+    func::FuncOp func = declare(b, model, "accumulate");
+    OpBuilder body = OpBuilder::atBlockEnd(&func.getBody().front());
+    Calculus a{body, NameLoc::get(b.getStringAttr("accumulate"), model.getLoc())};
+    Value keep = argument(func, b, "hyper", MOMRT_HYPER_KEEP, 1);
+    SmallVector<Value> results;
+    SmallVector<Attribute> attributes;
+    for (const ParameterRange &range : layout.ranges) {
+      Value sums = argument(func, b, "sums", range.offset, range.size);
+      Value gradients = argument(func, b, "gradients", range.offset, range.size);
+      results.push_back(a.add(a.mul(a.broadcast(keep, sums), sums), gradients));
+      attributes.push_back(state(b, "sums", range.offset));
+    }
+    finish(body, func, results, attributes);
+  }
+
+  void build(OpBuilder &b, func::FuncOp model) {
+    func::FuncOp func = declare(b, model, "update");
+    OpBuilder body = OpBuilder::atBlockEnd(&func.getBody().front());
     Calculus a{body, NameLoc::get(b.getStringAttr("adamw"), model.getLoc())};
     auto scaled = [&](Value scalar, Value x) { return a.mul(a.broadcast(scalar, x), x); };
     auto hyper = [&](momrt_hyper which) { return argument(func, b, "hyper", which, 1); };
@@ -62,7 +97,10 @@ private:
     SmallVector<Value> gradients;
     Value squares;
     for (const ParameterRange &range : layout.ranges) {
-      gradients.push_back(argument(func, b, "gradients", range.offset, range.size));
+      gradients.push_back(
+          argument(func, b, batches > 1 ? "sums" : "gradients", range.offset, range.size));
+      if (batches > 1) // a step's gradient is the mean of its batches'
+        gradients.back() = a.affine(gradients.back(), 1.0 / double(batches), 0);
       Value sum = a.sum(a.mul(gradients.back(), gradients.back()));
       squares = squares ? a.add(squares, sum) : sum;
     }
@@ -97,12 +135,10 @@ private:
       result(norm,
              b.getDictionaryAttr(b.getNamedAttr(attr::kOutput, b.getStringAttr("grad_norm"))));
     }
-    func::ReturnOp::create(body, func.getLoc(), results);
-    func.setFunctionType(
-        b.getFunctionType(func.getArgumentTypes(), TypeRange(ValueRange(results))));
-    func.setResAttrsAttr(b.getArrayAttr(attributes));
+    finish(body, func, results, attributes);
   }
 
   ParameterLayout layout;
+  int64_t batches = 1; ///< of a step
 };
 } // namespace

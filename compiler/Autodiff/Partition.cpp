@@ -2,8 +2,15 @@
 //
 // The cut follows the uses: what the forward results need is forward, the rest
 // is backward. A forward value that backward reads is saved, or computed again from
-// other saved values where only cheap work lies between and fewer bytes are kept.
+// other saved values where only cheap work lies between and fewer bytes are kept. Where
+// memory is short a scan's result need not be kept if its gradient comes before its
+// readers: that meets the states again.
 #include "dialect/Mom.h"
+
+#include "mlir/Analysis/TopologicalSortUtils.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace mom {
 #define GEN_PASS_DECL_PARTITIONPASS
@@ -17,13 +24,25 @@ using namespace mom;
 /// No work at all: a view, a name or a constant.
 static bool isFree(Operation *op) { return isa<ModalityRouteOp, arith::ConstantOp, SplitOp>(op); }
 
+/// What counts as cheap.
+struct Recompute {
+  int64_t level;
+  bool sequence;
+};
+
+/// Products over at most so many channels are bound by the bytes of their result.
+static constexpr int64_t kThin = 128;
+
 /// Work that costs less than storing and loading its result; with `sequence` also
-/// convolutions, which read each row a few times from a cache.
-static bool isCheap(Operation *op, bool sequence) {
-  if (isFree(op) || isa<BroadcastOp, PresentOp, OneHotOp, RmsNormOp>(op))
+/// convolutions, which read each row a few times from a cache. Thin products cost a
+/// little more than they save.
+static bool isCheap(Operation *op, Recompute recompute) {
+  if (isFree(op) || isa<BroadcastOp, PresentOp, EqualsOp, OneHotOp, RmsNormOp>(op))
     return true;
   if (auto conv = dyn_cast<Conv1dOp>(op))
-    return sequence && !conv.getFinal();
+    return recompute.sequence && !conv.getFinal();
+  if (auto linear = dyn_cast<LinearOp>(op))
+    return recompute.level > 1 && channelsOf(linear.getX()) <= kThin;
   return op->hasTrait<OpTrait::Elementwise>();
 }
 
@@ -51,22 +70,37 @@ struct Halves {
 /// One joint function on its way to two.
 class Cut {
 public:
-  Cut(func::FuncOp joint, bool recompute, bool sequence)
-      : joint(joint), sequence(sequence) {
+  /// `keep`: the values that are saved, whatever else is; null: those that save most bytes.
+  Cut(func::FuncOp joint, Recompute recompute, DictionaryAttr keep)
+      : joint(joint), recompute(recompute), keep(keep) {
     carried = joint->getAttrOfType<IntegerAttr>(attr::kCarried).getInt();
     inputs = joint.getNumArguments() - carried;
     auto returned = joint.getBody().front().getTerminator()->getOperands();
     for (Value result : returned.take_front(carried))
       markForward(result);
+    nameForward();
     for (Value gradient : returned.drop_front(carried))
       markBackward(gradient);
-    if (recompute)
-      while (saveLess())
-        ;
+    while ((recompute.level || keep) && saveLess())
+      ;
+    if (recompute.level > 1)
+      findAgain();
+    if (keep)
+      good = checkKept();
     backward.clear();
     seen.clear();
     for (Value gradient : returned.drop_front(carried))
       markBackward(gradient);
+  }
+
+  explicit operator bool() const { return good; }
+
+  /// The names of the values that are saved.
+  llvm::SetVector<StringRef> savedNames() {
+    llvm::SetVector<StringRef> result;
+    for (Value value : saved)
+      result.insert(nameOf(value));
+    return result;
   }
 
   Halves build(SymbolTable &symbols) {
@@ -80,6 +114,53 @@ public:
   }
 
 private:
+  /// Ops are named as the text names their values; a second one of a name is `name.2`.
+  void nameForward() {
+    llvm::StringMap<unsigned> seen;
+    for (Operation &op : joint.getBody().front()) {
+      if (!forward.contains(&op))
+        continue;
+      auto loc = op.getLoc()->findInstanceOf<NameLoc>();
+      std::string name = (loc ? loc.getName().getValue() : op.getName().stripDialect()).str();
+      unsigned count = ++seen[name];
+      names[&op] = count > 1 ? name + "." + std::to_string(count) : name;
+    }
+  }
+
+  StringRef nameOf(Value value) {
+    if (Operation *op = value.getDefiningOp())
+      return names[op];
+    auto loc = value.getLoc()->findInstanceOf<NameLoc>();
+    return loc ? loc.getName().getValue() : StringRef("argument");
+  }
+
+  bool isKept(Value value) {
+    return keep && llvm::any_of(keep.getAs<ArrayAttr>("names").getAsRange<StringAttr>(),
+                                [&](StringAttr name) { return name.getValue() == nameOf(value); });
+  }
+
+  /// Whether all that is to be kept is: backward needs it.
+  bool checkKept() {
+    llvm::SetVector<StringRef> now = savedNames(), known;
+    for (Operation &op : joint.getBody().front())
+      if (forward.contains(&op) && !isFree(&op))
+        known.insert(names[&op]);
+    auto all = keep.getAs<ArrayAttr>("names").getAsRange<StringAttr>();
+    for (auto [name, place] : llvm::zip(all, keep.getAs<ArrayAttr>("places"))) {
+      if (now.contains(name.getValue()))
+        continue;
+      InFlightDiagnostic report = emitError(LocationAttr(cast<LocationAttr>(place)));
+      if (known.contains(name.getValue()))
+        report << "backward does not need '" << name.getValue() << "', only "
+               << llvm::join(now, ", ");
+      else
+        report << "no value is named '" << name.getValue() << "': expected some of "
+               << llvm::join(known, ", ");
+      return false;
+    }
+    return true;
+  }
+
   void markForward(Value value) {
     Operation *op = value.getDefiningOp();
     if (op && forward.insert(op))
@@ -92,6 +173,10 @@ private:
   void markBackward(Value value) {
     if (!seen.insert(value).second || saved.contains(value))
       return;
+    if (ScanGradOp grad = again.lookup(value)) {
+      markBackward(grad.getDu());
+      return;
+    }
     Operation *op = value.getDefiningOp();
     if (!op) {
       auto argument = cast<BlockArgument>(value);
@@ -101,8 +186,8 @@ private:
         saved.insert(value);
       return;
     }
-    bool again = isCondition(value) || isFree(op) || recomputed.contains(op);
-    if (forward.contains(op) && !again) {
+    bool repeats = isCondition(value) || isFree(op) || recomputed.contains(op);
+    if (forward.contains(op) && !repeats) {
       saved.insert(value);
       return;
     }
@@ -122,7 +207,7 @@ private:
         leaves.insert(value);
       return;
     }
-    if (!isCheap(op, sequence) && !isCondition(value)) {
+    if ((!isCheap(op, recompute) && !isCondition(value)) || isKept(value)) {
       leaves.insert(value);
       return;
     }
@@ -132,28 +217,88 @@ private:
         findLeaves(operand, leaves, ops, visited);
   }
 
+  /// What a value that is cheap to compute again is computed from, and how.
+  struct Cone {
+    SetVector<Value> leaves; ///< to be saved for it, besides what is saved now
+    SetVector<Operation *> ops;
+    int64_t bytes = 0;
+  };
+  std::optional<Cone> coneOf(Value value) {
+    Operation *op = value.getDefiningOp();
+    if (!op || op->getNumResults() != 1 || !isCheap(op, recompute) || isKept(value))
+      return std::nullopt;
+    Cone cone;
+    DenseSet<Value> visited;
+    findLeaves(value, cone.leaves, cone.ops, visited);
+    for (Value leaf : cone.leaves)
+      cone.bytes += bytesOf(leaf);
+    return cone;
+  }
+
   /// Replaces one saved value by fewer bytes from which it is computed again.
   bool saveLess() {
-    for (Value value : saved) {
-      SetVector<Value> leaves;
-      SetVector<Operation *> ops;
-      DenseSet<Value> visited;
-      Operation *op = value.getDefiningOp();
-      if (!op || op->getNumResults() != 1 || !isCheap(op, sequence))
-        continue;
-      findLeaves(value, leaves, ops, visited);
-      int64_t more = 0;
-      for (Value leaf : leaves)
-        more += bytesOf(leaf);
-      // As many bytes are no worse: what lies deeper is more often read by others.
-      if (more > bytesOf(value))
+    for (Value value : llvm::to_vector(saved)) {
+      std::optional<Cone> cone = coneOf(value);
+      if (!cone || (!keep && !isLess(value, *cone)))
         continue;
       saved.remove(value);
-      saved.insert_range(leaves);
-      recomputed.insert_range(ops);
+      saved.insert_range(cone->leaves);
+      recomputed.insert_range(cone->ops);
       return true;
     }
     return false;
+  }
+
+  /// Whether fewer bytes are kept with the cone's leaves instead of the value, or as many
+  /// that serve others too.
+  bool isLess(Value value, const Cone &cone) {
+    return cone.bytes < bytesOf(value) ||
+           (cone.bytes == bytesOf(value) && helpsAnother(value, cone));
+  }
+
+  /// Whether some other value could do with fewer bytes once the cone's are saved: only
+  /// then are as many bytes worth the work.
+  bool helpsAnother(Value value, const Cone &cone) {
+    auto shrinks = [&](Value other) {
+      std::optional<Cone> of = coneOf(other);
+      return of && of->bytes < bytesOf(other);
+    };
+    SetVector<Value> now = saved, then = saved;
+    then.remove(value);
+    then.insert_range(cone.leaves);
+    bool helps = false;
+    for (Value other : now) {
+      bool before = shrinks(other);
+      saved = then;
+      helps |= other != value && !before && shrinks(other);
+      saved = now;
+    }
+    return helps;
+  }
+
+  /// Scans' results that backward reads after the gradient of their scan.
+  void findAgain() {
+    joint.walk([&](ScanGradOp grad) {
+      auto scan = grad.getCheckpoints() ? grad.getCheckpoints().getDefiningOp<ScanOp>() : ScanOp();
+      if (!scan || !saved.contains(scan.getY()) || isKept(scan.getY()))
+        return;
+      Value y = scan.getY();
+      DenseSet<Value> visited;
+      if (llvm::any_of(grad->getOperands(), [&](Value v) { return needs(v, y, visited); }))
+        return;
+      saved.remove(y);
+      again[y] = grad;
+    });
+  }
+
+  /// Whether backward needs `y` to compute `value`.
+  bool needs(Value value, Value y, DenseSet<Value> &visited) {
+    if (value == y)
+      return true;
+    Operation *op = value.getDefiningOp();
+    if (!op || saved.contains(value) || !visited.insert(value).second)
+      return false;
+    return llvm::any_of(dependencies(op), [&](Value v) { return needs(v, y, visited); });
   }
 
   /// The operands whose values an op reads. A broadcast reads the shape of
@@ -231,9 +376,35 @@ private:
       map.map(value, argument);
       argument.setLoc(value.getLoc());
     }
+    for (auto [y, grad] : again) // until the gradient is there
+      map.map(y, func.getBody().front().addArgument(y.getType(), y.getLoc()));
     auto results = joint.getBody().front().getTerminator()->getOperands().drop_front(carried);
     fill(func, backward, map, SmallVector<Value>(results));
+    for (auto [y, grad] : again)
+      giveAgain(cast<ScanGradOp>(map.lookup(grad.getDu()).getDefiningOp()),
+                cast<BlockArgument>(map.lookup(y)));
     return func;
+  }
+
+  /// The gradient of a scan also returns the scan's result, which replaces `argument`.
+  static void giveAgain(ScanGradOp grad, BlockArgument argument) {
+    OpBuilder b(grad);
+    auto more = ScanGradOp::create(
+        b, grad.getLoc(), grad.getDu().getType(), grad.getDdelta().getType(),
+        grad.getDA().getType(), grad.getDB().getType(), grad.getDC().getType(),
+        grad.getDinit() ? grad.getDinit().getType() : Type(), argument.getType(), grad.getU(),
+        grad.getDelta(), grad.getA(), grad.getB(), grad.getC(), grad.getBatch(), grad.getDy(),
+        grad.getInit(), grad.getCheckpoints(), grad.getDfinal(), grad.getReverseAttr());
+    more.getY().setLoc(argument.getLoc());
+    argument.replaceAllUsesWith(more.getY());
+    grad.replaceAllUsesWith(more->getResults().drop_back());
+    grad.erase();
+    Block *block = argument.getOwner();
+    block->eraseArgument(argument.getArgNumber());
+    sortTopologically(block); // some readers stood before the gradient
+    auto func = cast<func::FuncOp>(block->getParentOp());
+    func.setFunctionType(
+        b.getFunctionType(block->getArgumentTypes(), func.getFunctionType().getResults()));
   }
 
   static void mapArguments(ArrayRef<BlockArgument> from, Block::BlockArgListType to,
@@ -245,10 +416,14 @@ private:
   }
 
   func::FuncOp joint;
-  bool sequence;
+  Recompute recompute;
+  bool good = true;
+  DictionaryAttr keep; ///< of a schedule's `save`
+  DenseMap<Operation *, std::string> names; ///< of forward
   unsigned carried, inputs;
   SetVector<Operation *> forward, backward, recomputed;
   SetVector<Value> saved;
+  llvm::MapVector<Value, ScanGradOp> again; ///< results that a gradient gives again
   DenseSet<Value> seen;
 };
 
@@ -267,8 +442,14 @@ public:
         visit(func, symbols, joints);
     for (func::FuncOp joint : joints) {
       replaceCalls(joint);
-      halves[joint.getSymNameAttr()] = Cut(joint, recompute, sequence).build(symbols);
+      Cut cut(joint, {recompute, sequence}, savedBy(joint));
+      if (!cut)
+        return signalPassFailure();
+      record(joint, cut.savedNames());
+      halves[joint.getSymNameAttr()] = cut.build(symbols);
     }
+    if (!saves.empty())
+      module->setAttr(attr::kSchedules, withSaves(module));
     for (auto func : module.getOps<func::FuncOp>())
       replaceCalls(func);
     for (func::FuncOp joint : joints)
@@ -276,6 +457,52 @@ public:
   }
 
 private:
+  static StringRef layerOf(func::FuncOp joint) {
+    return joint.getSymName().drop_back(StringRef(".joint").size());
+  }
+
+  /// The last `save` among the schedules of a layer, or null.
+  DictionaryAttr savedBy(func::FuncOp joint) {
+    DictionaryAttr found;
+    if (auto all = getOperation()->getAttrOfType<ArrayAttr>(attr::kSchedules))
+      for (auto schedule : all.getAsRange<DictionaryAttr>())
+        if (schedule.getAs<StringAttr>("name").getValue() == layerOf(joint))
+          for (auto item : schedule.getAs<ArrayAttr>("items").getAsRange<DictionaryAttr>())
+            if (item.getAs<StringAttr>("kind").getValue() == "save")
+              found = item;
+    return found;
+  }
+
+  /// What a layer saves, as a schedule says it: for those who print the whole schedule.
+  void record(func::FuncOp joint, const llvm::SetVector<StringRef> &names) {
+    Builder b(&getContext());
+    auto item = b.getDictionaryAttr({b.getNamedAttr("kind", b.getStringAttr("save")),
+                                     b.getNamedAttr("names",
+                                                    b.getStrArrayAttr(names.getArrayRef()))});
+    saves.push_back(b.getDictionaryAttr({b.getNamedAttr("name", b.getStringAttr(layerOf(joint))),
+                                         b.getNamedAttr("items", b.getArrayAttr({item}))}));
+  }
+
+  /// The schedules with what is saved now in place of what was to be.
+  ArrayAttr withSaves(ModuleOp module) {
+    Builder b(&getContext());
+    SmallVector<Attribute> all;
+    if (auto given = module->getAttrOfType<ArrayAttr>(attr::kSchedules))
+      for (auto schedule : given.getAsRange<DictionaryAttr>()) {
+        SmallVector<Attribute> items;
+        for (auto item : schedule.getAs<ArrayAttr>("items").getAsRange<DictionaryAttr>())
+          if (item.getAs<StringAttr>("kind").getValue() != "save")
+            items.push_back(item);
+        NamedAttrList rest(schedule);
+        rest.set("items", b.getArrayAttr(items));
+        all.push_back(rest.getDictionary(&getContext()));
+      }
+    llvm::append_range(all, saves);
+    return b.getArrayAttr(all);
+  }
+
+  SmallVector<Attribute> saves;
+
   void visit(func::FuncOp joint, SymbolTable &symbols, SmallVectorImpl<func::FuncOp> &order) {
     if (llvm::is_contained(order, joint))
       return;

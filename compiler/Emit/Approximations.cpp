@@ -154,6 +154,16 @@ Value Approximations::expm1(Value x) {
   return IF(OGT, x, constant(60, x), exp(x), near);
 }
 
+Value Approximations::exp2OfNegative(Value x) {
+  // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of a sum.
+  Value shift = constant(12582912, x), least = constant(-126, x);
+  Value bounded = arith::MaximumFOp::create(b, loc, x, least);
+  Value sum = ADD(bounded, shift), r = SUB(bounded, SUB(sum, shift));
+  Value p = polynomial(r, {5.575465e-2, 2.4203533e-1, 6.9314718e-1, 1});
+  Value exponent = arith::ShLIOp::create(b, loc, asInteger(sum), integer(23, x));
+  return asFloat(ADDI(asInteger(p), exponent), x);
+}
+
 Value Approximations::decay(Value x) {
   Value bounded = IF(OLT, x, constant(-20, x), constant(-20, x), x);
   bounded = IF(OGT, bounded, constant(88, x), constant(88, x), bounded);
@@ -229,9 +239,10 @@ Value Approximations::silu(Value x) {
 }
 
 Value Approximations::softplus(Value x) {
-  // log1p of y = exp(-|x|) in [0, 1]: 1 + y is normal, and no case is special.
-  Value size = math::AbsFOp::create(b, loc, x), one = constant(1, x);
-  Value y = exp(arith::NegFOp::create(b, loc, size)), u = ADD(y, one);
-  Value log = ADD(logNormal(u, Value()), divide(SUB(y, SUB(u, one)), u));
-  return ADD(IF(OGT, x, constant(0, x), x, constant(0, x)), log);
+  // log1p of y = exp(-|x|) in [0, 1]. Minimax for the relative error: 4.7e-9.
+  Value y = exp(arith::NegFOp::create(b, loc, math::AbsFOp::create(b, loc, x)));
+  Value p = polynomial(y, {-3.2440251670777798e-3, 1.985146291553974e-2, -5.695953592658043e-2,
+                           1.0603655129671097e-1, -1.5305592119693756e-1, 1.967593878507614e-1,
+                           -2.4954134225845337e-1, 3.332996368408203e-1, -4.999990165233612e-1, 1});
+  return fma(p, y, IF(OGT, x, constant(0, x), x, constant(0, x)));
 }

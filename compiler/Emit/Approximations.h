@@ -20,6 +20,9 @@ struct Approximations {
   /// 1.0 ulp; 0 below -104, infinity above 88.73, denormal results kept.
   mlir::Value exp(mlir::Value x);
   mlir::Value exp2(mlir::Value x);
+  /// exp2(x) of x up to 0, for bf16: x is as if it were off by 6e-4 of itself, so 1 is
+  /// exact; 0 or almost below -126.
+  mlir::Value exp2OfNegative(mlir::Value x);
   mlir::Value expm1(mlir::Value x);
   /// exp(x) - 1 in half the operations, for x up to 88; it stays there above.
   mlir::Value decay(mlir::Value x);

@@ -3,6 +3,7 @@
 #include "compiler/Emit/Emitter.h"
 
 #include "compiler/Schedule/Knobs.h"
+#include "dialect/Joined.h"
 #include "momrt/table.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -295,7 +296,14 @@ bool KernelBuilder::inMemory(Value value) {
 
 View KernelBuilder::output(unsigned i) {
   assert(outputSlots[i] >= 0 && "output is not of this phase");
-  return tensorView(kernel.getResult(i).getType(), pointer(outputSlots[i]));
+  Value result = kernel.getResult(i);
+  View view = tensorView(result.getType(), pointer(outputSlots[i]));
+  if (Joined joined = joinedIn(result); joined.whole) {
+    int64_t bytes = view.element.getIntOrFloatBitWidth() / 8;
+    view.stride = channelsOf(joined.whole.getY());
+    view.alignment = std::gcd(std::gcd(view.stride, joined.column) * bytes, int64_t(MOMRT_ALIGNMENT));
+  }
+  return view;
 }
 
 View KernelBuilder::workspaceView(unsigned id) {

@@ -84,6 +84,11 @@ Value PointwiseEmitter::broadcast(BroadcastOp op) {
   return there.value(x);
 }
 
+Value PointwiseEmitter::overTokens(Value x, const Segment &segment) {
+  Value tokens = arith::SIToFPOp::create(k.b, k.loc, k.b.getF32Type(), segment.length);
+  return arith::DivFOp::create(k.b, k.loc, x, k.splat(tokens, at.lanes));
+}
+
 Value PointwiseEmitter::compute(Value v) {
   OpBuilder &b = k.b;
   Location loc = k.loc;
@@ -120,6 +125,11 @@ Value PointwiseEmitter::compute(Value v) {
       })
       .Case([&](BroadcastOp broadcastOp) { return broadcast(broadcastOp); })
       .Case([&](PresentOp present) { return asFloat(notNegative(value(present.getX()))); })
+      .Case([&](EqualsOp equals) {
+        Value bits = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, value(equals.getX()),
+                                           i32(static_cast<int32_t>(equals.getValue())));
+        return asFloat(bits);
+      })
       .Case([&](OneHotOp oneHot) { return asFloat(labels(oneHot.getX())); })
       .Case([&](EmbeddingOp embedding) -> Value {
         Value id = arith::ExtSIOp::create(b, loc, b.getI64Type(), scalar(embedding.getIds()));
@@ -152,6 +162,26 @@ Value PointwiseEmitter::compute(Value v) {
         Value following = k.select(inside, k.add(position, 1), position);
         Value x = atRow(next.getX(), k.rowAt(batch, rows, following));
         return k.select(inside, x, i32(-1));
+      })
+      .Case([&](SpreadOp spread) -> Value {
+        Value batch = spread.getBatch();
+        bool sorted = static_cast<bool>(rowsOf(spread.getY()).getRoute());
+        Value position = sorted ? k.positionAt(batch, at.row) : at.row;
+        Value document = k.segmentOf(batch, position);
+        Value x = atRow(spread.getX(), document);
+        return spread.getMean() ? overTokens(x, k.segment(batch, document)) : x;
+      })
+      .Case([&](CollectOp collect) -> Value {
+        Segment segment = k.segment(collect.getBatch(), at.row);
+        Value end = k.add(segment.start, segment.length);
+        RowsAttr rows = rowsOf(collect.getX());
+        Value sum = k.loop(segment.start, end, 1, k.zeros(at.lanes), [&](Value p, ValueRange sums) {
+                       Value row = k.rowAt(collect.getBatch(), rows, p);
+                       Value x = atRow(collect.getX(), row);
+                       Value next = arith::AddFOp::create(k.b, loc, sums[0], x);
+                       return SmallVector<Value>{next};
+                     }).front();
+        return collect.getMean() ? overTokens(sum, segment) : sum;
       })
       .Case([&](ModalityOp modality) -> Value {
         Value batch = modality.getBatch();
@@ -191,8 +221,9 @@ struct Checker {
     }
     bool gather = isa<EmbeddingOp>(op) && !k.inMemory(cast<EmbeddingOp>(op).getTable());
     if (gather || !(op->hasTrait<OpTrait::Elementwise>() ||
-                    isa<BroadcastOp, PresentOp, OneHotOp, EmbeddingOp, CrossEntropyGradOp, NextOp,
-                        ModalityOp, ReorderOp>(op)))
+                    isa<BroadcastOp, PresentOp, EqualsOp, OneHotOp, EmbeddingOp,
+                        CrossEntropyGradOp, ModalityOp>(op) ||
+                    readsOtherRows(op)))
       return refuse(op, op->getName().getStringRef());
     // Only the shape of `like` matters.
     if (auto broadcast = dyn_cast<BroadcastOp>(op))

@@ -32,6 +32,7 @@ private:
   mlir::Value broadcast(BroadcastOp op);
   mlir::Value labels(mlir::Value label); ///< i1 lanes: column = label
   mlir::Value atRow(mlir::Value bodyValue, mlir::Value row);
+  mlir::Value overTokens(mlir::Value x, const Segment &segment); ///< x / its length
 
   KernelBuilder &k;
   At at;
@@ -40,8 +41,8 @@ private:
 
 /// Whether `value` can be evaluated at one place: it, and all it depends on up
 /// to `leaves`, is pointwise, lies in memory, or is a broadcast, mom.present,
-/// mom.one_hot, mom.embedding, mom.next, mom.modality, mom.reorder or
-/// mom.cross_entropy_grad of such. Reports the op that is not.
+/// mom.equals, mom.one_hot, mom.embedding, mom.next, mom.modality, mom.reorder, mom.spread,
+/// mom.collect or mom.cross_entropy_grad of such. Reports the op that is not.
 mlir::LogicalResult checkPointwise(KernelBuilder &k, mlir::Value value,
                                    llvm::ArrayRef<mlir::Value> leaves = {});
 

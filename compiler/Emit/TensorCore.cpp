@@ -30,8 +30,8 @@ void TensorCore::multiply(MutableArrayRef<Value> sums, ValueRange a, ValueRange 
       operands.push_back(pair);
     }
   llvm::append_range(operands, sums);
-  StringRef name = element.isF16() ? "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"
-                                   : "llvm.nvvm.mma.m16n8k16.row.col.bf16";
+  std::string name = a.size() == 2 ? "llvm.nvvm.mma.m16n8k8" : "llvm.nvvm.mma.m16n8k16";
+  name += element.isF16() ? ".row.col.f32.f32" : ".row.col.bf16";
   Value result = gpu.intrinsic(name, four, operands);
   for (int64_t i = 0; i < 4; ++i)
     sums[i] = LLVM::ExtractValueOp::create(k.b, k.loc, result, ArrayRef<int64_t>{i});
@@ -97,7 +97,7 @@ static LLVM::LLVMStructType structOf(ValueRange values) {
 }
 
 void TensorCore::multiplyGroup(MutableArrayRef<Value> sums, Value a, Value b, int64_t columns,
-                               bool aInnerLast, bool bInnerLast) {
+                               bool aInnerLast, bool bInnerLast, Value adds) {
   size_t count = sums.size();
   assert(int64_t(count) == columns / 2 && "a thread has half as many sums as there are columns");
   StringRef type = element.isF16() ? "f16" : "bf16";
@@ -105,15 +105,18 @@ void TensorCore::multiplyGroup(MutableArrayRef<Value> sums, Value a, Value b, in
   for (size_t i = 0; i < count; ++i)
     registers += (i ? ", $" : "$") + std::to_string(i);
   auto operand = [&](size_t i) { return "$" + std::to_string(2 * count + i); };
-  std::string text = "{ .reg .pred p; setp.eq.b32 p, 0, 0; wgmma.mma_async.sync.aligned.m64n" +
-                     std::to_string(columns) + ("k16.f32." + type + "." + type).str() + " {" +
-                     registers + "}, " + operand(0) + ", " + operand(1) + ", p, 1, 1, " +
-                     operand(2) + ", " + operand(3) + "; }";
+  std::string text = "{ .reg .pred p; setp.ne.b32 p, " + operand(4) +
+                     ", 0; wgmma.mma_async.sync.aligned.m64n" + std::to_string(columns) +
+                     ("k16.f32." + type + "." + type).str() + " {" + registers + "}, " +
+                     operand(0) + ", " + operand(1) + ", p, 1, 1, " + operand(2) + ", " +
+                     operand(3) + "; }";
   std::string name = ("wgmma." + type + ".n").str() + std::to_string(columns);
   SmallVector<Value> operands(sums.begin(), sums.end());
-  llvm::append_values(operands, a, b, gpu.i32(!aInnerLast), gpu.i32(!bInnerLast));
-  Value result =
-      gpu.assembly(name, structOf(sums), operands, text, tied(count) + "l,l,n,n,~{memory}");
+  Value i32 = adds ? arith::ExtUIOp::create(k.b, k.loc, k.b.getI32Type(), adds).getResult()
+                   : gpu.i32(1);
+  llvm::append_values(operands, a, b, gpu.i32(!aInnerLast), gpu.i32(!bInnerLast), i32);
+  Value result = gpu.assembly(name, structOf(sums), operands, text,
+                              tied(count) + (adds ? "l,l,n,n,r,~{memory}" : "l,l,n,n,n,~{memory}"));
   for (size_t i = 0; i < count; ++i)
     sums[i] = LLVM::ExtractValueOp::create(k.b, k.loc, result, ArrayRef<int64_t>{int64_t(i)});
 }

@@ -25,7 +25,8 @@ public:
   /// line r of matrix i; `transposed` turns each.
   llvm::SmallVector<mlir::Value> loadMatrices(mlir::Value address, bool transposed);
   /// sums[16 x 8] += a[16 x 16] b[16 x 8]: 4 f32, 4 and 2 i32 of a lane. Lane l has
-  /// rows l / 4 and 8 + l / 4 of the sums, columns 2 (l % 4) and the next.
+  /// rows l / 4 and 8 + l / 4 of the sums, columns 2 (l % 4) and the next. With 2 and 1
+  /// i32, a[16 x 8] b[8 x 8].
   void multiply(llvm::MutableArrayRef<mlir::Value> sums, mlir::ValueRange a, mlir::ValueRange b);
   /// sums[16 x 8] += a[16 x 8] b[8 x 8] of f32 cut to 11 bits: 4 f32, 4 and 2 f32 of a
   /// lane. Lane l has rows l / 4 and 8 + l / 4 of column l % 4 of a, then of column
@@ -46,9 +47,10 @@ public:
   mlir::Value advance(mlir::Value descriptor, mlir::Value bytes); ///< i64
   /// sums[64 x columns] += A[64 x 16] B[16 x columns], by four warps; columns / 2 f32 a
   /// thread. Goes on behind the thread's back. Warp w of four and lane l have, for each
-  /// eight columns, rows 16 w + l / 4 and 8 more, columns as `multiply`.
+  /// eight columns, rows 16 w + l / 4 and 8 more, columns as `multiply`. Where `adds` (i1)
+  /// is given and false, what `sums` were does not matter.
   void multiplyGroup(llvm::MutableArrayRef<mlir::Value> sums, mlir::Value a, mlir::Value b,
-                     int64_t columns, bool aInnerLast, bool bInnerLast);
+                     int64_t columns, bool aInnerLast, bool bInnerLast, mlir::Value adds = {});
   /// Before the first multiplyGroup of a batch, and the batch's end.
   void beginGroup();
   void commitGroup();

@@ -52,7 +52,7 @@ static bool isMapOfRows(const Members &members) {
         return false;
       rows = got;
     }
-    if (isa<NextOp, ReorderOp>(op) && members.makes(op->getOperand(0)))
+    if (readsOtherRows(op) && members.makes(op->getOperand(0)))
       return false;
   }
   return true;

@@ -20,8 +20,10 @@ using namespace mom;
 namespace {
 /// Types of a program's memory, from the precision line of a train block: "bf16
 /// (weights f32 + bf16 copy, moments f32)". Null copies: products read the weights.
+/// `gradients` are those of weights and those that a layer hands to the one before;
+/// `residual` is what layers hand on.
 struct Precision {
-  Type rows, weights, copies, moments, gradients;
+  Type rows, weights, copies, moments, gradients, residual;
 };
 
 class AssignStoragePass : public mom::impl::AssignStoragePassBase<AssignStoragePass> {
@@ -89,7 +91,7 @@ LogicalResult AssignStoragePass::readPrecision() {
   }
   auto [rows, items] = text.split(" (");
   Type f32 = Float32Type::get(&getContext());
-  precision = {typeNamed(rows, &getContext()), f32, Type(), f32, f32};
+  precision = {typeNamed(rows, &getContext()), f32, Type(), f32, f32, f32};
   if (!precision.rows)
     return getOperation().emitError() << "expected storage f32, bf16 or f16, but got " << rows;
   bool copiesNamed = false;
@@ -104,6 +106,8 @@ LogicalResult AssignStoragePass::readPrecision() {
       precision.moments = typeNamed(value, &getContext());
     } else if (what == "gradients") {
       precision.gradients = typeNamed(value, &getContext());
+    } else if (what == "residual") {
+      precision.residual = typeNamed(value, &getContext());
     }
   }
   if (!copiesNamed && !precision.rows.isF32())
@@ -123,13 +127,15 @@ static bool isStored(Value value) {
 
 void AssignStoragePass::narrowRows() {
   auto never = [](func::FuncOp, unsigned, bool) { return false; };
+  Type f32 = Float32Type::get(&getContext());
   getOperation().walk([&](KernelOp kernel) {
     for (OpResult value : kernel.getOutputs()) {
       if (!isStored(value))
         continue;
       SharedValue shared(value);
-      if (shared.isOurs(never))
-        shared.narrow(precision.rows);
+      Type element[] = {precision.rows, precision.residual, precision.gradients, f32};
+      if (shared.isOurs(never) && !element[shared.carriedBy()].isF32())
+        shared.narrow(element[shared.carriedBy()]);
     }
   });
 }
@@ -174,7 +180,7 @@ void AssignStoragePass::narrowState(StringRef space, Type element) {
                .isF32())
         continue; // as a part of another one
       SharedValue shared(value);
-      if (shared.isOurs(ours))
+      if (shared.isOurs(ours) && !shared.carriedBy())
         shared.narrow(element);
     }
   }
@@ -219,7 +225,8 @@ void AssignStoragePass::copyWeights() {
       if (!isParameter(func, argument.getArgNumber(), false) || argument.use_empty())
         continue;
       SharedValue shared(argument);
-      if (!shared.isOurs(isParameter) || !llvm::all_of(shared.readers(), isWeight))
+      if (!shared.isOurs(isParameter) || shared.carriedBy() ||
+          !llvm::all_of(shared.readers(), isWeight))
         continue;
       shared.narrow(precision.copies);
       any = true;

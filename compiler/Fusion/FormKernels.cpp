@@ -241,13 +241,32 @@ private:
         if (auto found = index.find(user); found != index.end())
           targets.insert(cluster[found->second]);
       targets.remove(cluster[i]);
-      for (unsigned target : targets) {
-        Assignment moved = cluster;
-        moved[i] = target;
-        candidates.push_back({std::move(moved), {target, cluster[i]}});
-      }
+      for (unsigned target : targets)
+        for (const SmallVector<unsigned> &together : {SmallVector<unsigned>{i}, treeOf(i)}) {
+          Assignment moved = cluster;
+          for (unsigned op : together)
+            moved[op] = target;
+          candidates.push_back({std::move(moved), {target, cluster[i]}});
+        }
     }
     return take(candidates);
+  }
+
+  /// An op and the pointwise ops of its kernel that work for it alone.
+  SmallVector<unsigned> treeOf(unsigned root) const {
+    SmallVector<unsigned> tree = {root};
+    for (unsigned i = 0; i < tree.size(); ++i)
+      for (Value operand : ops[tree[i]]->getOperands()) {
+        auto from = maker(operand);
+        if (from && cluster[*from] == cluster[root] && isPointwise(ops[*from]) &&
+            !isCondition(ops[*from]) && !llvm::is_contained(tree, *from) &&
+            llvm::all_of(ops[*from]->getUsers(), [&](Operation *user) {
+              auto found = index.find(user);
+              return found != index.end() && llvm::is_contained(tree, found->second);
+            }))
+          tree.push_back(*from);
+      }
+    return tree;
   }
 
   SmallVector<Operation *> ops;
@@ -266,7 +285,7 @@ public:
       if (!func.getOps<KernelOp>().empty())
         continue; // formed already, by hand perhaps
       materialise(func);
-      repeatConditions(func);
+      repeatForUsers(func);
       followUsers(func);
       Clusters clusters(func);
       if (fuse)
@@ -280,6 +299,9 @@ public:
       eraseViews(func);
       for (Operation *op : dead)
         op->erase();
+      if (fuse)
+        for (auto kernel : llvm::to_vector(func.getOps<KernelOp>()))
+          join(kernel);
     }
   }
 
@@ -332,16 +354,38 @@ private:
                                  b.getF64FloatAttr(0)));
   }
 
-  /// A condition has one user, and shares its kernel.
-  static void repeatConditions(func::FuncOp func) {
+  /// A condition has one user, and shares its kernel. So may what is spread over rows:
+  /// its bytes are those of one row, so each kernel spreads it for itself.
+  static void repeatForUsers(func::FuncOp func) {
+    DenseMap<Value, Value> givens = functionsOfOne(func);
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(func.getBody().front()))) {
-      if (!isCondition(&op) || op.use_empty())
+      if (op.use_empty() || !(isCondition(&op) || isa<BroadcastOp>(op) ||
+                              (op.getNumResults() == 1 && givens.contains(op.getResult(0)))))
         continue;
       OpBuilder b(op.getContext());
       b.setInsertionPointAfter(&op);
       for (OpOperand &use : llvm::make_early_inc_range(llvm::drop_begin(op.getUses())))
-        use.set(b.clone(op)->getResult(0));
+        if (isKernelWork(use.getOwner()))
+          use.set(b.clone(op)->getResult(0));
     }
+  }
+
+  /// Values that pointwise work makes of one value that lies in memory, and of what is
+  /// spread over rows: a kernel that reads that value makes them for itself.
+  static DenseMap<Value, Value> functionsOfOne(func::FuncOp func) {
+    DenseMap<Value, Value> givens; // each with that value
+    for (Operation &op : func.getBody().front()) {
+      if (!op.hasTrait<OpTrait::Elementwise>() || op.getNumResults() != 1 || isCondition(&op) ||
+          !isRows(op.getResult(0).getType()))
+        continue;
+      SetVector<Value> sources;
+      for (Value operand : op.getOperands())
+        if (!operand.getDefiningOp<BroadcastOp>())
+          sources.insert(isa<BlockArgument>(sourceOf(operand)) ? operand : givens.lookup(operand));
+      if (sources.size() == 1 && sources.front())
+        givens[op.getResult(0)] = sources.front();
+    }
+    return givens;
   }
 
   /// A broadcast stands before its first user and takes its shape from what
@@ -444,6 +488,34 @@ private:
   }
 
   llvm::StringMap<unsigned> carriedResults; // of the functions that are repeated
+
+  /// Vectors of this many channels stay whole where rows are written in parts.
+  static constexpr int64_t kJoinedChannels = 8;
+
+  /// A kernel that only puts rows side by side goes: their makers write them there.
+  static void join(KernelOp kernel) {
+    Block &body = kernel.getBody().front();
+    auto concat = dyn_cast<ConcatOp>(body.front());
+    if (!concat || body.getOperations().size() != 2)
+      return;
+    SmallVector<Value> parts;
+    for (Value operand : concat.getParts()) {
+      auto argument = dyn_cast<BlockArgument>(operand);
+      if (!argument)
+        return;
+      Value part = kernel.getInputs()[argument.getArgNumber()];
+      auto maker = part.getDefiningOp<KernelOp>();
+      // It can lie in one place only, and maps may run over all rows as over one vector.
+      if (!maker || maker.getAnchor() == Anchor::map || !part.hasOneUse() ||
+          llvm::is_contained(parts, part) || channelsOf(part) % kJoinedChannels)
+        return;
+      parts.push_back(part);
+    }
+    OpBuilder b(kernel);
+    auto joined = ConcatOp::create(b, kernel.getLoc(), kernel.getResult(0).getType(), parts);
+    kernel.getResult(0).replaceAllUsesWith(joined.getY());
+    kernel.erase();
+  }
 
   static void eraseViews(func::FuncOp func) {
     SmallVector<SplitOp> splits(func.getOps<SplitOp>());

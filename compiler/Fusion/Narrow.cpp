@@ -39,13 +39,34 @@ void SharedValue::visit(Value value) {
 void SharedValue::visitResult(OpResult result) {
   if (isa<KernelOp>(result.getOwner()))
     return;
+  if (auto joined = dyn_cast<ConcatOp>(result.getOwner()))
+    return visitJoined(joined);
   auto repeat = dyn_cast<RepeatOp>(result.getOwner());
   unsigned index = result.getResultNumber();
-  if (!repeat || index < repeat.getCarried().size()) {
-    stuck = true; // carried values are exact
-    return;
-  }
-  visit(calleeOf(repeat).getBody().front().getTerminator()->getOperand(index));
+  if (!repeat)
+    stuck = true;
+  else if (index < repeat.getCarried().size())
+    visitCarried(repeat, index);
+  else
+    visit(calleeOf(repeat).getBody().front().getTerminator()->getOperand(index));
+}
+
+/// Rows and the parts that are written into them.
+void SharedValue::visitJoined(ConcatOp joined) {
+  visit(joined.getY());
+  for (Value part : joined.getParts())
+    visit(part);
+}
+
+/// What enters a repetition, what its rounds are handed and return, and what leaves it.
+void SharedValue::visitCarried(RepeatOp repeat, unsigned index) {
+  carried |= repeat.getReverse() ? 2 : 1;
+  stuck |= repeat.getWindows(); // a sum
+  func::FuncOp callee = calleeOf(repeat);
+  visit(repeat->getOperand(index));
+  visit(callee.getArgument(index));
+  visit(callee.getBody().front().getTerminator()->getOperand(index));
+  visit(repeat.getResult(index));
 }
 
 void SharedValue::visitArgument(BlockArgument argument) {
@@ -58,7 +79,7 @@ void SharedValue::visitArgument(BlockArgument argument) {
   stuck |= calls.empty();
   for (RepeatOp call : calls) {
     if (argument.getArgNumber() < call.getCarried().size())
-      stuck = true;
+      visitCarried(call, argument.getArgNumber());
     else
       visit(call->getOperand(argument.getArgNumber()));
   }
@@ -72,11 +93,13 @@ void SharedValue::visitUse(OpOperand &use) {
   }
   if (auto repeat = dyn_cast<RepeatOp>(use.getOwner())) {
     if (index < repeat.getCarried().size())
-      stuck = true;
+      visitCarried(repeat, index);
     else
       visit(calleeOf(repeat).getArgument(index));
     return;
   }
+  if (auto joined = dyn_cast<ConcatOp>(use.getOwner()))
+    return visitJoined(joined);
   auto func = dyn_cast<func::FuncOp>(use.getOwner()->getParentOp());
   if (!func || !isa<func::ReturnOp>(use.getOwner())) {
     stuck = true;
@@ -88,8 +111,12 @@ void SharedValue::visitUse(OpOperand &use) {
   }
   SmallVector<RepeatOp> calls = callsOf(func);
   stuck |= calls.empty();
-  for (RepeatOp call : calls)
-    visit(call.getResult(index));
+  for (RepeatOp call : calls) {
+    if (index < call.getCarried().size())
+      visitCarried(call, index);
+    else
+      visit(call.getResult(index));
+  }
 }
 
 bool SharedValue::isOurs(function_ref<bool(func::FuncOp, unsigned, bool)> entry) const {

@@ -14,6 +14,10 @@ class SharedValue {
 public:
   explicit SharedValue(mlir::Value seed) { visit(seed); }
 
+  /// Which repetitions hand it from round to round: those that run forwards, those that
+  /// run backwards, both (bits 0 and 1), or none.
+  unsigned carriedBy() const { return carried; }
+
   /// Whether nothing but kernels reads and writes it. Values that enter or leave an
   /// entry of the program are asked for by `entry`.
   bool isOurs(llvm::function_ref<bool(mlir::func::FuncOp, unsigned, bool isResult)> entry) const;
@@ -27,6 +31,8 @@ private:
   void visitResult(mlir::OpResult result);
   void visitArgument(mlir::BlockArgument argument);
   void visitUse(mlir::OpOperand &use);
+  void visitCarried(RepeatOp repeat, unsigned index);
+  void visitJoined(ConcatOp joined);
 
   struct AtEntry {
     mlir::func::FuncOp func;
@@ -36,6 +42,7 @@ private:
   llvm::SetVector<mlir::Value> values;
   llvm::SmallVector<mlir::BlockArgument> inKernels;
   llvm::SmallVector<AtEntry> atEntries;
+  unsigned carried = 0;
   bool stuck = false; ///< something else reads or writes it
 };
 

@@ -39,7 +39,8 @@ def AssignStoragePass : Pass<"mom-assign-storage", "::mlir::ModuleOp"> {
     Rows that kernels write for other kernels are stored in the first type of
     `type`, also where a repetition keeps them for its backward one; kernels
     convert at their boundary and compute in f32. Rows of one channel (norms,
-    losses) and carried values stay f32. Where rows are narrow the operands of
+    losses) stay f32, and so do carried values unless the line says `gradients` (what
+    layers hand back) or `residual` (what they hand on). Where rows are narrow the operands of
     products are too: weights have a copy of that type, which the update writes and
     an entry "copies" makes anew. The module's `mom.storage` says what parameters,
     gradients, moments and copies are stored in.

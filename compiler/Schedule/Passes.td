@@ -4,6 +4,27 @@
 
 include "mlir/Pass/PassBase.td"
 
+def SelectSchedulesPass : Pass<"mom-select-schedules", "::mlir::ModuleOp"> {
+  let summary = "the module's schedules are those that are meant for this target and batch";
+  let description = [{
+    Drops from `mom.schedules` what stands `on` another target or `when` the rows
+    of a training batch (streams times length; without a train block 4096) are
+    others.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"cpu\"", "cpu, or a GPU as sm_90a">];
+}
+
+def ApplySchedulesPass : Pass<"mom-apply-schedules", "::mlir::ModuleOp"> {
+  let summary = "kernels have the knobs that the text's schedules give them";
+  let description = [{
+    Finds the kernels that the items of `mom.schedules` name, in every function
+    of the layer or model, and adds their knobs to what the kernels have. A name
+    without a kernel or with two, a kernel with two items, a knob that the
+    kernel lacks and a value out of its range are errors.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"cpu\"", "family of devices: cpu or gpu">];
+}
+
 def ResolveSchedulePass : Pass<"mom-resolve-schedule", "::mlir::ModuleOp"> {
   let summary = "every kernel has all knobs of its anchor";
   let description = [{

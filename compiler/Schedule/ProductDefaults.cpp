@@ -18,6 +18,24 @@ static int64_t sharedBytes(int64_t architecture, int64_t blocks) {
   return (all / blocks - 1) * 1024;
 }
 
+/// Whether a value lies in rows that begin at multiples of 16 bytes.
+static bool isAligned(Value value) {
+  int64_t sizes = channelsOf(value); // what must be a multiple, in one number's low bits
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto extend = dyn_cast<arith::ExtFOp>(op)) {
+      value = extend.getIn();
+    } else if (auto split = dyn_cast<SplitOp>(op)) {
+      for (Value part : split.getParts().take_front(cast<OpResult>(value).getResultNumber()))
+        sizes |= channelsOf(part);
+      value = split.getX();
+    } else {
+      return false; // computed
+    }
+    sizes |= channelsOf(value);
+  }
+  return sizes * getElementTypeOrSelf(value.getType()).getIntOrFloatBitWidth() / 8 % 16 == 0;
+}
+
 static Type storageOf(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     if (auto extend = dyn_cast<arith::ExtFOp>(op))
@@ -36,18 +54,34 @@ struct Sizes {
   Type a, b; ///< storage
   int64_t m = 0, n = 0;
   bool innerLast = false; ///< k runs along the channels of B
+  bool tiled = false;     ///< TMA can copy both operands
 };
 } // namespace
 
+/// A warpgroup that copies and two that multiply.
+static constexpr int64_t kTmaThreads = 384;
+
+/// Groups whose tensor maps each block of a weight gradient makes.
+static constexpr int64_t kMostMaps = 16;
+
+static int64_t groupsOf(Value route) {
+  return route ? cast<RouteType>(route.getType()).getGroups() : 1;
+}
+
 static Sizes sizesOf(KernelOp kernel) {
   Sizes sizes;
+  auto tiled = [](Value a, Value b) {
+    return storageOf(a) == storageOf(b) && isAligned(a) && isAligned(b);
+  };
   kernel.getBody().walk([&](Operation *op) {
     if (auto linear = dyn_cast<LinearOp>(op))
-      sizes = {storageOf(linear.getX()), storageOf(linear.getWeights()), 0,
-               channelsOf(linear.getY()), !linear.getTransposed()};
+      sizes = {storageOf(linear.getX()),  storageOf(linear.getWeights()), 0,
+               channelsOf(linear.getY()), !linear.getTransposed(),
+               tiled(linear.getX(), linear.getWeights()) && channelsOf(linear.getY()) % 8 == 0};
     else if (auto wgrad = dyn_cast<LinearWgradOp>(op))
       sizes = {storageOf(wgrad.getDy()), storageOf(wgrad.getX()), channelsOf(wgrad.getDy()),
-               channelsOf(wgrad.getX()), false};
+               channelsOf(wgrad.getX()), false,
+               tiled(wgrad.getDy(), wgrad.getX()) && groupsOf(wgrad.getRoute()) <= kMostMaps};
   });
   return sizes;
 }
@@ -75,12 +109,16 @@ static int64_t tileColumns(int64_t columns, ProductUnit unit, bool innerLast) {
   return best;
 }
 
+/// Tiles of a group's weights; 0 for other products, whose rows are not known.
+static int64_t tileCount(const Sizes &sizes, int64_t rows, int64_t columns) {
+  return llvm::divideCeil(sizes.m, rows) * llvm::divideCeil(sizes.n, columns);
+}
+
 /// Parts of the rows of a weight gradient, so that small weights have blocks enough.
 static int64_t rowParts(const Sizes &sizes, int64_t tileRows, int64_t columns) {
   if (!sizes.m)
     return 1;
-  int64_t tiles = llvm::divideCeil(sizes.m, tileRows) * llvm::divideCeil(sizes.n, columns);
-  return std::clamp<int64_t>(kBlocks / tiles, 1, 128);
+  return std::clamp<int64_t>(kBlocks / tileCount(sizes, tileRows, columns), 1, 128);
 }
 
 int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architecture) {
@@ -91,29 +129,42 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
     return value ? value.getInt() : static_cast<int64_t>(otherwise);
   };
   bool hopper = architecture >= 90 && architecture < 100;
+  bool tiled = sizes.tiled && given("threads", kTmaThreads) == kTmaThreads;
   ProductUnit usual = !productType(kernel) ? ProductUnit::Fma
-                      : hopper             ? ProductUnit::Wgmma
-                                           : ProductUnit::Mma;
+                      : !hopper            ? ProductUnit::Mma
+                      : tiled              ? ProductUnit::Tma
+                                           : ProductUnit::Wgmma;
   auto unit = static_cast<ProductUnit>(given("unit", usual));
-  int64_t columns = given("tile_columns", tileColumns(sizes.n, unit, sizes.innerLast));
+  bool tma = unit == ProductUnit::Tma;
+  // Warpgroups that take turns hide the end of a tile behind the next one; but where the
+  // tiles of large weights are not all under way at once, larger ones read less.
+  bool shares = tma && tileCount(sizes, 128, 128) > kBlocks && sizes.n >= 256;
+  int64_t columns =
+      given("tile_columns", shares ? 256 : tileColumns(sizes.n, unit, sizes.innerLast));
   int64_t rows = given("tile_rows", 128);
-  int64_t threads = given("threads", unit == ProductUnit::Mma ? 128 : 256);
+  int64_t threads = given("threads", unit == ProductUnit::Mma ? 128 : tma ? kTmaThreads : 256);
   // Two blocks share a multiprocessor, so that one multiplies while the other stores, if
   // each has stages enough, and registers: its sums, and 64 for all else.
   int64_t stageBytes = (rows + (sizes.innerLast ? columns : llvm::alignTo(columns, 64))) * 128;
   int64_t least = unit == ProductUnit::Wgmma ? 3 : 2, stages = given("stages", least);
-  bool two = (unit == ProductUnit::Fma || stages * stageBytes <= sharedBytes(architecture, 2)) &&
+  bool two = !tma &&
+             (unit == ProductUnit::Fma || stages * stageBytes <= sharedBytes(architecture, 2)) &&
              2 * (rows * columns + 64 * threads) <= 65536;
   int64_t blocks = given("blocks", two ? 2 : 1);
-  int64_t fitting = sharedBytes(architecture, blocks) / stageBytes;
+  // Drafts of tensor maps and barriers take 2 KB, the first stage's alignment one more.
+  int64_t inner = given("tile_inner", unit == ProductUnit::Fma ? 16 : 64);
+  int64_t fitting = (sharedBytes(architecture, blocks) - (tma ? 3072 : 0)) / stageBytes /
+                    std::max<int64_t>(inner / 64, 1);
   return llvm::StringSwitch<int64_t>(knob)
       .Case("unit", static_cast<int64_t>(usual))
       .Case("threads", threads)
       .Case("tile_rows", 128)
       .Case("tile_columns", columns)
-      .Case("tile_inner", unit == ProductUnit::Fma ? 16 : 64)
-      .Case("stages", unit == ProductUnit::Fma ? 2 : std::clamp<int64_t>(fitting, least, 4))
+      .Case("tile_inner", inner)
+      .Case("stages",
+            unit == ProductUnit::Fma ? 2 : std::clamp<int64_t>(fitting, least, tma ? 8 : 4))
       .Case("blocks", blocks)
+      .Case("pingpong", !shares && rows * columns <= 128 * 160)
       .Case("split_k", rowParts(sizes, rows, columns))
       .Default(1);
 }

@@ -9,7 +9,8 @@ namespace mom {
 ///   fma    f32 instructions: any types and sizes
 ///   mma    warps: mma.sync on bf16 or f16
 ///   wgmma  groups of four warps, operands in shared memory: Hopper only
-enum class ProductUnit : int64_t { Fma, Mma, Wgmma };
+///   tma    the same in blocks that stay: one warp copies tiles, two groups multiply
+enum class ProductUnit : int64_t { Fma, Mma, Wgmma, Tma };
 
 /// The type that tensor cores multiply in: the narrow one of the kernel's operands,
 /// which the other is rounded to; null where they are f32 or of different narrow types.

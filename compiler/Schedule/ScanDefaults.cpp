@@ -49,7 +49,7 @@ int64_t mom::scanUnit(KernelOp kernel) {
   static constexpr int64_t kFewest = 5, kMost = 128; // states
   Operation *anchor = anchorOf(kernel);
   int64_t states = statesOf(kernel);
-  if (!isGradient(kernel) || states < kFewest || states > kMost)
+  if (!anchor || states < kFewest || states > kMost)
     return 0;
   DenseSet<Type> types = storageOf(anchor, /*operands=*/5, std::nullopt);
   return types.size() == 1 && types.begin()->isBF16();
@@ -67,7 +67,32 @@ int64_t mom::scanThreads(KernelOp kernel) {
   return std::max<int64_t>(sharing, 128);
 }
 
-int64_t mom::scanTokens(KernelOp kernel) {
+/// Bytes of shared memory for runs of so many tokens on tensor cores.
+static int64_t bytesOnTensorCores(KernelOp kernel, int64_t tokens) {
+  int64_t lanes = scanLanes(kernel), threads = scanThreads(kernel), shares = lanes / 4;
+  int64_t held = llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), lanes));
+  int64_t channels = threads / lanes * 2 + 4, slots = lanes * held + 4; // with padding
+  bool back = isGradient(kernel);
+  int64_t inputs = (back ? 3 : 2) * channels + 2 * slots, sums = (back ? 2 : 1) * shares * channels;
+  int64_t ofChannels = back ? threads / kWarp / shares * 2 * slots : 0;
+  int64_t bytes = 4 * tokens * (inputs + sums + ofChannels), states = 4 * threads * 2 * held;
+  auto grad = dyn_cast<ScanGradOp>(anchorOf(kernel));
+  if (!grad)
+    return bytes;
+  bytes += tokens / 8 * states; // before each group of eight
+  int64_t chunk = grad.getCheckpoints() ? rowsOf(grad.getCheckpoints()).getChunk() : tokens;
+  return chunk > tokens ? bytes + chunk / tokens * states : bytes; // before each run
+}
+
+int64_t mom::scanTokens(KernelOp kernel, int64_t architecture) {
+  if (scanUnit(kernel)) {
+    int64_t most = (architecture >= 90 ? 227 : architecture == 80 ? 163 : 99) * 1024, tokens = 64;
+    // A gradient's threads need all registers there are for 256 of them.
+    int64_t blocks = std::max<int64_t>(256 / scanThreads(kernel), 1);
+    while (tokens > 8 && bytesOnTensorCores(kernel, tokens) * blocks > most)
+      tokens /= 2;
+    return tokens;
+  }
   int64_t states = llvm::PowerOf2Ceil(std::max<int64_t>(statesOf(kernel), 16));
   // Floats in a matrix of a run: a gradient has one of each warp.
   int64_t most = (isGradient(kernel) ? 1024 : 4096) / states;
@@ -78,8 +103,17 @@ int64_t mom::scanTokens(KernelOp kernel) {
 }
 
 int64_t mom::scanGroup(KernelOp kernel) {
-  int64_t held = llvm::divideCeil(statesOf(kernel), scanLanes(kernel));
+  int64_t lanes = scanLanes(kernel), held = llvm::divideCeil(statesOf(kernel), lanes);
+  // Tensor cores take eight. A walk along hides its waits with more, as registers allow:
+  // the fewer lanes have a channel, the more of it a thread stages.
+  if (scanUnit(kernel))
+    return isGradient(kernel) ? 8 : held <= kHeldOnTensorCores && lanes >= 8 ? 32 : 16;
   return held <= kHeldStates ? 8 : 4;
+}
+
+int64_t mom::scanPolynomials(KernelOp kernel) {
+  // The gradient's first walk does little else.
+  return !scanUnit(kernel) ? 0 : isGradient(kernel) ? 4 : 2;
 }
 
 int64_t mom::scanExact(KernelOp kernel) {

@@ -5,7 +5,7 @@
 
 namespace mom {
 
-/// 1 where a gradient's rows are all bf16 and its states neither few nor many.
+/// 1 where all rows are bf16 and the states neither few nor many.
 int64_t scanUnit(KernelOp kernel);
 /// Threads that share a channel, so that each holds four states or a few more; two or
 /// a few more on tensor cores.
@@ -13,9 +13,11 @@ int64_t scanLanes(KernelOp kernel);
 /// Threads of a block: on tensor cores, of all warps that share channels.
 int64_t scanThreads(KernelOp kernel);
 /// Tokens of a run: as many as shared memory takes without making blocks fewer.
-int64_t scanTokens(KernelOp kernel);
+int64_t scanTokens(KernelOp kernel, int64_t architecture);
 /// Tokens that are walked without a branch: for a gradient, their states are in registers.
 int64_t scanGroup(KernelOp kernel);
+/// Of 16 exponentials of a walk forward on tensor cores, those on the FMA pipe.
+int64_t scanPolynomials(KernelOp kernel);
 /// 1 where u or delta come from f32 rows.
 int64_t scanExact(KernelOp kernel);
 

@@ -55,7 +55,7 @@ std::string mom::ptxasVersion() {
 
 /// ptxas spills a register or two outside loops so that one more block fits a
 /// multiprocessor; that is its choice, and costs nothing.
-static constexpr unsigned kHarmlessBytes = 8;
+static constexpr unsigned kHarmlessBytes = 16;
 
 /// What of ptxas' report means slow code: spilled registers, wgmma made serial.
 static std::string complaintsIn(StringRef report) {

@@ -10,6 +10,7 @@
 #include "compiler/Target/ArenaPlan.h"
 #include "compiler/Target/TableFacts.h"
 #include "compiler/Target/TableWriter.h"
+#include "dialect/Joined.h"
 #include "dialect/ParameterLayout.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -168,6 +169,7 @@ private:
   static Place statePlace(StringRef space, int64_t offset, Value value) {
     auto which = llvm::StringSwitch<momrt_space>(space)
                      .Case("hyper", MOMRT_SPACE_HYPER)
+                     .Case("sums", MOMRT_SPACE_SUMS)
                      .Case("gradients", MOMRT_SPACE_GRADIENTS)
                      .Case("moment1", MOMRT_SPACE_MOMENT1)
                      .Case("moment2", MOMRT_SPACE_MOMENT2)
@@ -191,6 +193,10 @@ private:
     input.channels = isRows(type) ? channelsOf(type) : type.getNumElements();
     if (auto limit = func.getArgAttrOfType<IntegerAttr>(index, attr::kLimit))
       input.limit = limit.getInt();
+    if (auto draw = func.getArgAttrOfType<StringAttr>(index, attr::kDraw))
+      input.draw = draw.getValue() == "normal" ? MOMRT_DRAW_NORMAL : MOMRT_DRAW_UNIFORM;
+    if (auto only = func.getArgAttrOfType<IntegerAttr>(index, attr::kOnly))
+      input.only = only.getInt() + 1;
     return input;
   }
 
@@ -292,6 +298,19 @@ private:
     return place;
   }
 
+  /// A place for what a launch writes: as above, or its part of joined rows.
+  Place placeOutput(Value value, Places &places) {
+    Joined joined = joinedIn(value);
+    if (!joined.whole)
+      return placeResult(value);
+    Value whole = joined.whole.getY();
+    if (!places.contains(whole))
+      places[whole] = placeResult(whole);
+    Place place = places[whole];
+    place.arg.offset += joined.column * elementOf(whole).getIntOrFloatBitWidth() / 8;
+    return place;
+  }
+
   LogicalResult addBody(func::FuncOp func, Places &places) {
     // What enters a repetition must already lie where its first round reads.
     for (auto repeat : func.getOps<RepeatOp>())
@@ -304,6 +323,7 @@ private:
               .Case([&](RepeatOp repeat) { return addRepeat(repeat, places); })
               .Case([&](ModalityRouteOp) { return success(); })
               .Case([&](arith::ConstantOp) { return success(); })
+              .Case([&](ConcatOp) { return success(); }) // its parts lie in it
               .Default([](Operation *op) { return op->emitOpError("is not a launch"); });
       if (failed(result))
         return failure();
@@ -490,7 +510,7 @@ private:
       addArg(found->second);
     }
     for (Value output : launch.getOutputs()) {
-      Place place = placeResult(output);
+      Place place = placeOutput(output, places);
       places[output] = place;
       addArg(place);
     }

@@ -64,6 +64,7 @@ static void writeTraining(DictionaryAttr train, TableWriter &writer) {
   };
   writer.header.batch_streams = get("streams", 1);
   writer.header.batch_length = get("length", 512);
+  writer.header.accumulate = get("accumulate", 1);
   writer.header.clip = get("clip", 0);
   writer.header.eps = get("eps", 1e-8);
   writer.header.beta1 = 0.9, writer.header.beta2 = 0.999;
@@ -100,6 +101,7 @@ static void writeStorage(DictionaryAttr storage, TableWriter &writer) {
 void mom::writeModuleFacts(ModuleOp module, TableWriter &writer) {
   if (auto windows = module->getAttrOfType<IntegerAttr>(attr::kWindows))
     writer.header.windows = windows.getInt();
+  writer.header.accumulate = 1;
   if (auto storage = module->getAttrOfType<DictionaryAttr>(attr::kStorage))
     writeStorage(storage, writer);
   if (auto all = module->getAttrOfType<DictionaryAttr>(attr::kModalities); all && !all.empty())

@@ -47,12 +47,18 @@ LogicalResult Compiler::load() {
   StringRef name = sources.getMemoryBuffer(sources.getMainFileID())->getBufferIdentifier();
   if (options.startFrom || name.ends_with(".mlir")) {
     stage = options.startFrom.value_or(Stage::Mom);
+    if (sources.getNumBuffers() > 1)
+      return error() << "the input is IR: schedules are for a model's text";
     if (stage == Stage::Ast || stage >= Stage::Asm)
       return error() << "cannot start from stage " << nameOf(stage) << ": it is not IR";
     ir = parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
     return success(static_cast<bool>(ir));
   }
   std::unique_ptr<frontend::ast::Module> ast = frontend::parse(sources, &context);
+  for (unsigned buffer = sources.getMainFileID() + 1; ast && buffer <= sources.getNumBuffers();
+       ++buffer) // further buffers are schedules
+    if (failed(frontend::parseSchedules(*ast, buffer, &context)))
+      return failure();
   if (!ast || failed(frontend::check(*ast, {options.settings}, &context)))
     return failure();
   llvm::raw_string_ostream os(text);
@@ -82,7 +88,8 @@ LogicalResult Compiler::keepEntries() {
       return failure();
     }
   for (auto [name, func] : all)
-    if (name != "loss" && !llvm::is_contained(options.entries, name))
+    if (name != "loss" && !llvm::is_contained(options.entries, name) &&
+        !(name == "accumulate" && llvm::is_contained(options.entries, "update")))
       func.erase();
   return success();
 }

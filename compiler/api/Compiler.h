@@ -37,7 +37,8 @@ class Compiler {
 public:
   Compiler(mlir::MLIRContext &context, llvm::SourceMgr &sources, CompileOptions options);
 
-  /// Reads and checks the main buffer: model text (.mom) or IR (.mlir).
+  /// Reads and checks the main buffer: model text (.mom) or IR (.mlir). Other buffers
+  /// are files of schedules for a model.
   mlir::LogicalResult load();
   /// Runs the passes up to `stage`, at most Lowered.
   mlir::LogicalResult runTo(Stage stage);

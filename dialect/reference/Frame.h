@@ -10,22 +10,36 @@
 
 namespace mom::reference {
 
+/// How a body runs.
+struct Running {
+  unsigned depth;                           ///< of nested calls
+  llvm::function_ref<void(Tensor &)> disturb; ///< done to each float result; may be null
+
+  Running deeper() const { return {depth + 1, disturb}; }
+};
+
 /// The values of one body while it runs. Arguments are borrowed from the
 /// caller; results of ops are owned.
 class Frame {
 public:
-  /// `depth` counts nested calls.
-  explicit Frame(unsigned depth) : depth(depth) {}
+  explicit Frame(Running how) : how(how) {}
 
   void borrow(mlir::Value name, const Value &value) { values[name] = &value; }
   void set(mlir::Value name, Value value) {
     owned.push_back(std::move(value));
     values[name] = &owned.back();
+    owners[name] = &owned.back();
   }
   /// An absent optional result takes nothing.
   void setIfAsked(mlir::Value name, Tensor tensor) {
     if (name)
       set(name, std::move(tensor));
+  }
+
+  /// A tensor that an op of this body made; null for other values.
+  Tensor *ownTensor(mlir::Value name) {
+    auto found = owners.find(name);
+    return found == owners.end() ? nullptr : found->second->tensor();
   }
 
   bool has(mlir::Value name) const { return values.contains(name); }
@@ -40,10 +54,11 @@ public:
   const Tensor *ifPresent(mlir::Value name) const { return name ? get(name).tensor() : nullptr; }
   const Batch *routeIfPresent(mlir::Value name) const { return name ? get(name).batch() : nullptr; }
 
-  const unsigned depth;
+  const Running how;
 
 private:
   llvm::DenseMap<mlir::Value, const Value *> values;
+  llvm::DenseMap<mlir::Value, Value *> owners;
   std::deque<Value> owned;
 };
 
@@ -61,6 +76,9 @@ void evaluate(ModalityOp op, Frame &frame);
 void evaluate(ReorderOp op, Frame &frame);
 void evaluate(NextOp op, Frame &frame);
 void evaluate(PresentOp op, Frame &frame);
+void evaluate(EqualsOp op, Frame &frame);
+void evaluate(SpreadOp op, Frame &frame);
+void evaluate(CollectOp op, Frame &frame);
 void evaluate(OneHotOp op, Frame &frame);
 void evaluate(BroadcastOp op, Frame &frame);
 void evaluate(ReduceOp op, Frame &frame);

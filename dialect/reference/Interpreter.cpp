@@ -16,7 +16,7 @@ using Values = SmallVector<reference::Value>;
 static constexpr unsigned kDeepest = 64;
 
 static FailureOr<Values> run(func::FuncOp func, ArrayRef<const reference::Value *> arguments,
-                             function_ref<bool(unsigned)> wanted, unsigned depth);
+                             function_ref<bool(unsigned)> wanted, Running how);
 
 //===----------------------------------------------------------------------===//
 // Repetition
@@ -93,7 +93,7 @@ template <typename Op> struct Rounds {
     auto wanted = [&](unsigned r) {
       return r >= skip && r < skip + returned + unsigned(stacks.size());
     };
-    FailureOr<Values> results = run(callee, arguments, wanted, frame.depth + 1);
+    FailureOr<Values> results = run(callee, arguments, wanted, frame.how.deeper());
     if (failed(results))
       return failure();
     for (auto [s, stack] : llvm::enumerate(stacks))
@@ -208,7 +208,7 @@ static LogicalResult evaluate(BackwardOp op, Frame &frame) {
 //===----------------------------------------------------------------------===//
 
 static FailureOr<Values> runBlock(Block &block, ArrayRef<const reference::Value *> arguments,
-                                  function_ref<bool(unsigned)> wanted, unsigned depth);
+                                  function_ref<bool(unsigned)> wanted, Running how);
 
 static LogicalResult setResults(Operation *op, FailureOr<Values> results, Frame &frame) {
   if (failed(results))
@@ -226,14 +226,14 @@ static LogicalResult evaluate(func::CallOp op, Frame &frame) {
   func::FuncOp callee = calleeOf(op, op.getCalleeAttr());
   if (!callee)
     return failure();
-  return setResults(op, run(callee, pointersTo(op.getOperands(), frame), always, frame.depth + 1),
+  return setResults(op, run(callee, pointersTo(op.getOperands(), frame), always, frame.how.deeper()),
                     frame);
 }
 
 static LogicalResult evaluate(KernelOp op, Frame &frame) {
   return setResults(
       op,
-      runBlock(op.getBody().front(), pointersTo(op.getInputs(), frame), always, frame.depth + 1),
+      runBlock(op.getBody().front(), pointersTo(op.getInputs(), frame), always, frame.how.deeper()),
       frame);
 }
 
@@ -254,17 +254,25 @@ static LogicalResult runOp(Operation *op, Frame &frame) {
       .Case<RepeatOp, ForwardOp, BackwardOp, KernelOp, func::CallOp>(
           [&](auto op) { return ::evaluate(op, frame); })
       .Case([&](ModalityRouteOp op) { return ::evaluate(op, frame), success(); })
-      .Case<ModalityOp, ReorderOp, NextOp, PresentOp, OneHotOp, BroadcastOp, ReduceOp, ReduceRowsOp,
+      .Case<ModalityOp, ReorderOp, NextOp, PresentOp, EqualsOp, SpreadOp, CollectOp,
+            OneHotOp, BroadcastOp, ReduceOp, ReduceRowsOp,
             RmsNormOp, RmsNormGradOp, SplitOp, ConcatOp, EmbeddingOp, EmbeddingGradOp, LinearOp,
             LinearWgradOp, Conv1dOp, Conv1dGradOp, ScanOp, ScanGradOp, CrossEntropyOp,
             CrossEntropyGradOp>([&](auto op) { return reference::evaluate(op, frame), success(); })
       .Default([&](Operation *op) { return evaluatePointwise(op, frame); });
 }
 
+static void disturbResults(Operation *op, Frame &frame) {
+  for (mlir::Value result : op->getResults())
+    if (Tensor *tensor = frame.ownTensor(result))
+      if (isa<FloatType>(getElementTypeOrSelf(result.getType())))
+        frame.how.disturb(*tensor);
+}
+
 /// Runs the ops that the wanted results need; the others yield nothing. So the
 /// forward half of a joint function runs without gradients.
 static FailureOr<Values> runBlock(Block &block, ArrayRef<const reference::Value *> arguments,
-                                  function_ref<bool(unsigned)> wanted, unsigned depth) {
+                                  function_ref<bool(unsigned)> wanted, Running how) {
   Operation *terminator = block.getTerminator();
   DenseSet<Operation *> needed;
   auto need = [&](mlir::Value value) {
@@ -278,12 +286,17 @@ static FailureOr<Values> runBlock(Block &block, ArrayRef<const reference::Value 
     if (needed.contains(&op))
       llvm::for_each(op.getOperands(), need);
 
-  Frame frame(depth);
+  Frame frame(how);
   for (auto [name, value] : llvm::zip_equal(block.getArguments(), arguments))
     frame.borrow(name, *value);
-  for (Operation &op : block.without_terminator())
-    if (needed.contains(&op) && failed(runOp(&op, frame)))
+  for (Operation &op : block.without_terminator()) {
+    if (!needed.contains(&op))
+      continue;
+    if (failed(runOp(&op, frame)))
       return failure();
+    if (how.disturb)
+      disturbResults(&op, frame);
+  }
 
   Values results(terminator->getNumOperands());
   for (OpOperand &operand : terminator->getOpOperands())
@@ -293,12 +306,12 @@ static FailureOr<Values> runBlock(Block &block, ArrayRef<const reference::Value 
 }
 
 static FailureOr<Values> run(func::FuncOp func, ArrayRef<const reference::Value *> arguments,
-                             function_ref<bool(unsigned)> wanted, unsigned depth) {
+                             function_ref<bool(unsigned)> wanted, Running how) {
   if (func.isDeclaration() || !func.getBody().hasOneBlock())
     return func.emitError() << "expected a function with a body of one block";
-  if (depth > kDeepest)
+  if (how.depth > kDeepest)
     return func.emitError() << "calls are nested deeper than " << kDeepest;
-  return runBlock(func.getBody().front(), arguments, wanted, depth);
+  return runBlock(func.getBody().front(), arguments, wanted, how);
 }
 
 //===----------------------------------------------------------------------===//
@@ -364,6 +377,12 @@ struct ArgumentCheck {
 } // namespace
 
 FailureOr<Values> reference::interpret(func::FuncOp func, ArrayRef<reference::Value> arguments) {
+  return interpretDisturbed(func, arguments, nullptr);
+}
+
+FailureOr<Values> reference::interpretDisturbed(func::FuncOp func,
+                                                ArrayRef<reference::Value> arguments,
+                                                function_ref<void(Tensor &)> disturb) {
   if (arguments.size() != func.getNumArguments())
     return func.emitError() << "expected " << func.getNumArguments() << " arguments, but got "
                             << arguments.size();
@@ -378,5 +397,5 @@ FailureOr<Values> reference::interpret(func::FuncOp func, ArrayRef<reference::Va
   SmallVector<const reference::Value *> pointers;
   for (const reference::Value &argument : arguments)
     pointers.push_back(&argument);
-  return run(func, pointers, always, 0);
+  return run(func, pointers, always, {0, disturb});
 }

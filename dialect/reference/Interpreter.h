@@ -99,4 +99,10 @@ llvm::SmallVector<int64_t> shapeFor(mlir::RankedTensorType type, const Batch *ba
 mlir::FailureOr<llvm::SmallVector<Value>> interpret(mlir::func::FuncOp func,
                                                     llvm::ArrayRef<Value> arguments);
 
+/// The same, with something done to the float result of each op before others read
+/// it: what rounding of every intermediate value does to the results.
+mlir::FailureOr<llvm::SmallVector<Value>>
+interpretDisturbed(mlir::func::FuncOp func, llvm::ArrayRef<Value> arguments,
+                   llvm::function_ref<void(Tensor &)> disturb);
+
 } // namespace mom::reference

@@ -56,6 +56,45 @@ void reference::evaluate(PresentOp op, Frame &frame) {
   frame.set(op.getY(), std::move(y));
 }
 
+// y[i] = [x[i] = value]
+void reference::evaluate(EqualsOp op, Frame &frame) {
+  const Tensor &x = frame.tensor(op.getX()); // [rows, 1]
+  Tensor y = Tensor::zeros(x.shape);
+  for (int64_t i = 0; i < x.rows(); ++i)
+    y.data[i] = x.data[i] == double(op.getValue());
+  frame.set(op.getY(), std::move(y));
+}
+
+// y[i] = x[document of i], with `mean` over the document's tokens
+void reference::evaluate(SpreadOp op, Frame &frame) {
+  const Tensor &x = frame.tensor(op.getX()); // [documents, C]
+  const Batch &batch = frame.batch(op.getBatch());
+  Tensor y = Tensor::zeros({batch.tokens, x.channels()});
+  for (size_t d = 0; d < batch.segments.size(); ++d) {
+    const Segment &segment = batch.segments[d];
+    for (int64_t p = segment.start; p < segment.start + segment.length; ++p)
+      for (int64_t c = 0; c < x.channels(); ++c)
+        y.row(rowAt(batch, rowsOf(op.getY()), p))[c] =
+            x.row(d)[c] / double(op.getMean() ? segment.length : 1);
+  }
+  frame.set(op.getY(), std::move(y));
+}
+
+// y[d] = sum of x[i] over the tokens of d, with `mean` over how many they are
+void reference::evaluate(CollectOp op, Frame &frame) {
+  const Tensor &x = frame.tensor(op.getX()); // [tokens, C]
+  const Batch &batch = frame.batch(op.getBatch());
+  Tensor y = Tensor::zeros({countRows(batch, rowsOf(op.getY())), x.channels()});
+  for (size_t d = 0; d < batch.segments.size(); ++d) {
+    const Segment &segment = batch.segments[d];
+    for (int64_t p = segment.start; p < segment.start + segment.length; ++p)
+      for (int64_t c = 0; c < x.channels(); ++c)
+        y.row(d)[c] += x.row(rowAt(batch, rowsOf(op.getX()), p))[c] /
+                       double(op.getMean() ? segment.length : 1);
+  }
+  frame.set(op.getY(), std::move(y));
+}
+
 // y[i, c] = [x[i] = c]
 void reference::evaluate(OneHotOp op, Frame &frame) {
   const Tensor &x = frame.tensor(op.getX()); // [rows, 1]

@@ -206,6 +206,7 @@ void reference::evaluate(ScanGradOp op, Frame &frame) {
   Tensor du = Tensor::zeros(in.u.shape), ddelta = Tensor::zeros(in.u.shape);
   Tensor dA = Tensor::zeros(in.A.shape), dinit = states(in.batch, size);
   Tensor dB = Tensor::zeros(in.B.shape), dC = Tensor::zeros(in.C.shape);
+  Tensor y = Tensor::zeros(in.u.shape);
 
   for (const Segment &segment : in.batch.segments) {
     std::vector<int64_t> rows = walk(in.batch, segment, in.rows, in.reverse);
@@ -226,6 +227,7 @@ void reference::evaluate(ScanGradOp op, Frame &frame) {
           int64_t i = e * in.n + k;
           double a = std::exp(delta * in.A.data[i]), b = in.B.row(r)[k];
           double g = in.C.row(r)[k] * d + carried[i];
+          y.row(r)[e] += in.C.row(r)[k] * after[i];
           dC.row(r)[k] += d * after[i];
           dB.row(r)[k] += g * delta * u;
           du.row(r)[e] += delta * g * b;
@@ -245,4 +247,5 @@ void reference::evaluate(ScanGradOp op, Frame &frame) {
   frame.set(op.getDB(), std::move(dB));
   frame.set(op.getDC(), std::move(dC));
   frame.setIfAsked(op.getDinit(), std::move(dinit));
+  frame.setIfAsked(op.getY(), std::move(y));
 }

@@ -55,7 +55,7 @@ def layout():
     }
 
 
-KINDS = {"U8": np.uint8, "U16": np.uint16, "I64": np.int64}
+KINDS = {"U8": np.uint8, "U16": np.uint16, "I64": np.int64, "F32": np.float32}
 
 
 def write_whole(path, *chunks):

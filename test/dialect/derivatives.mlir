@@ -142,3 +142,18 @@ func.func @cross_entropy(%logits: !x6, %batch: !mom.batch, %id: !i) -> !x1 attri
   %nll, %lse = mom.cross_entropy %logits, %target : !x6, !i -> !x1
   return %nll : !x1
 }
+
+!d4 = tensor<?x4xf32, #mom.rows<document>>
+
+// CHECK: @documents
+// CHECK: gradient of argument 0
+func.func @documents(%x: !x4, %d: !d4, %batch: !mom.batch) -> (!x4, !d4) attributes {mom.layer, mom.export} {
+  %0 = mom.spread %d in %batch : !d4 -> !x4
+  %1 = mom.spread mean %d in %batch : !d4 -> !x4
+  %2 = arith.mulf %0, %x : !x4
+  %3 = arith.mulf %1, %2 : !x4
+  %4 = mom.collect %3 in %batch : !x4 -> !d4
+  %5 = mom.collect mean %2 in %batch : !x4 -> !d4
+  %6 = arith.mulf %4, %5 : !d4
+  return %3, %6 : !x4, !d4
+}

@@ -125,6 +125,14 @@ func.func @concat_c1(%x: !x) {
 
 // -----
 
+func.func @concat_c2(%x: tensor<?x2xf32, #mom.rows<token>>, %y: tensor<?x2xbf16, #mom.rows<token>>) {
+  // expected-error@+1 {{expected parts of 'f32', but got 'tensor<?x2xbf16, #mom.rows<token>>'}}
+  %z = mom.concat %x, %y : tensor<?x2xf32, #mom.rows<token>>, tensor<?x2xbf16, #mom.rows<token>> -> tensor<?x4xf32, #mom.rows<token>>
+  return
+}
+
+// -----
+
 !i = tensor<?x1xi32, #mom.rows<token>>
 func.func @embedding_c1(%ids: !i, %table: tensor<5x2xf32>) {
   // expected-error@+1 {{expected 2 channels of the result, but got 3}}
@@ -152,5 +160,41 @@ func.func @rows_chunk(%x: tensor<?x2xf32, #mom.rows<chunk>>) {
 
 // expected-error@+1 {{rows of space 'stream' have no order by a route}}
 func.func @rows_route(%x: tensor<?x2xf32, #mom.rows<stream by "M">>) {
+  return
+}
+
+// -----
+
+!i = tensor<?x1xi32, #mom.rows<token>>
+func.func @equals_c1(%x: !i) {
+  // expected-error@+1 {{expected 1 channels of the result, but got 2}}
+  %y = mom.equals %x, 1 : !i -> tensor<?x2xf32, #mom.rows<token>>
+  return
+}
+
+// -----
+
+!i = tensor<?x1xi32, #mom.rows<token>>
+func.func @equals_c2(%x: !i) {
+  // expected-error@+1 {{expected a value of at least 0, but got -1}}
+  %y = mom.equals %x, -1 : !i -> tensor<?x1xf32, #mom.rows<token>>
+  return
+}
+
+// -----
+
+!d = tensor<?x2xf32, #mom.rows<document>>
+func.func @spread_c1(%x: !d, %batch: !mom.batch) {
+  // expected-error@+1 {{expected document and token rows with the same channels}}
+  %y = mom.spread %x in %batch : !d -> tensor<?x3xf32, #mom.rows<token>>
+  return
+}
+
+// -----
+
+!d = tensor<?x2xf32, #mom.rows<document>>
+func.func @collect_c1(%x: !d, %batch: !mom.batch) {
+  // expected-error@+1 {{expected document and token rows with the same channels}}
+  %y = mom.collect %x in %batch : !d -> !d
   return
 }

@@ -225,3 +225,58 @@ func.func @embedding(%batch: !mom.batch,
   %d = mom.embedding_grad %ids, %y : !i, !x2 -> tensor<3x2xf32>
   return %y, %d : !x2, tensor<3x2xf32>
 }
+
+!d2 = tensor<?x2xf32, #mom.rows<document>>
+
+// CHECK-LABEL: @equals
+// CHECK: mom.equals %{{.*}}, 3 : tensor<?x1xi32, #mom.rows<token>> -> tensor<?x1xf32, #mom.rows<token>>
+// VALUE-LABEL: @equals
+// VALUE-NEXT: [4, 1]
+// VALUE-NEXT: {{^}}  0{{$}}
+// VALUE-NEXT: {{^}}  1{{$}}
+// VALUE-NEXT: {{^}}  0{{$}}
+// VALUE-NEXT: {{^}}  1{{$}}
+func.func @equals(%batch: !mom.batch,
+    %x: !i {mom.values = dense<[[-1], [3], [2], [3]]> : tensor<4x1xi32>}) -> !x1 {
+  %y = mom.equals %x, 3 : !i -> !x1
+  return %y : !x1
+}
+
+// Documents of 3 and 1 tokens.
+// CHECK-LABEL: @spread
+// CHECK: mom.spread %{{.*}} in %{{.*}} : tensor<?x2xf32, #mom.rows<document>> -> tensor<?x2xf32, #mom.rows<token>>
+// CHECK: mom.spread mean %{{.*}} in
+// VALUE-LABEL: @spread
+// VALUE-NEXT: result 0: [4, 2]
+// VALUE-NEXT: {{^}}  3 6{{$}}
+// VALUE-NEXT: {{^}}  3 6{{$}}
+// VALUE-NEXT: {{^}}  3 6{{$}}
+// VALUE-NEXT: {{^}}  9 12{{$}}
+// VALUE-NEXT: result 1: [4, 2]
+// VALUE-NEXT: {{^}}  1 2{{$}}
+// VALUE-NEXT: {{^}}  1 2{{$}}
+// VALUE-NEXT: {{^}}  1 2{{$}}
+// VALUE-NEXT: {{^}}  9 12{{$}}
+func.func @spread(%batch: !mom.batch,
+    %x: !d2 {mom.values = dense<[[3.0, 6.0], [9.0, 12.0]]> : tensor<2x2xf32>}) -> (!x2, !x2) {
+  %y = mom.spread %x in %batch : !d2 -> !x2
+  %z = mom.spread mean %x in %batch : !d2 -> !x2
+  return %y, %z : !x2, !x2
+}
+
+// CHECK-LABEL: @collect
+// CHECK: mom.collect %{{.*}} in %{{.*}} : tensor<?x2xf32, #mom.rows<token>> -> tensor<?x2xf32, #mom.rows<document>>
+// CHECK: mom.collect mean %{{.*}} in
+// VALUE-LABEL: @collect
+// VALUE-NEXT: result 0: [2, 2]
+// VALUE-NEXT: {{^}}  9 12{{$}}
+// VALUE-NEXT: {{^}}  7 8{{$}}
+// VALUE-NEXT: result 1: [2, 2]
+// VALUE-NEXT: {{^}}  3 4{{$}}
+// VALUE-NEXT: {{^}}  7 8{{$}}
+func.func @collect(%batch: !mom.batch,
+    %x: !x2 {mom.values = dense<[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]> : tensor<4x2xf32>}) -> (!d2, !d2) {
+  %y = mom.collect %x in %batch : !x2 -> !d2
+  %z = mom.collect mean %x in %batch : !x2 -> !d2
+  return %y, %z : !d2, !d2
+}

@@ -65,5 +65,16 @@ for prefix, expected in (("", parameters), ("moment1.", first), ("moment2.", sec
         if not error < (1e-6 if prefix == "" else 2e-5):
             bad += 1
             print(f"{prefix}{name}: relative error {error:.3g}")
+# A step of two batches that are alike is a step of one, to the bit.
+with open(model) as text, open("twice.mom", "w") as twice:
+    twice.write(text.read().replace("accumulate 1", "accumulate 2"))
+subprocess.run(["momc", "train", "twice.mom", *settings, "--data", "train.safetensors", "--steps", "2", "--out", "twice",
+                "--checkpoint", "start.safetensors"], check=True, stdout=subprocess.DEVNULL,
+               stderr=subprocess.DEVNULL)
+again = read("twice/checkpoint-00000002.safetensors")
+for name, value in got.items():
+    if not np.array_equal(again[name], value):
+        bad += 1
+        print(f"{name}: differs where two batches make a step")
 print(f"{3 * len(parameters)} tensors compared, {bad} differ")
 sys.exit(bad > 0)

@@ -7,6 +7,7 @@ output by ||out - ref|| <= rtol * ||ref|| + atol * sqrt(n).
 import argparse
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -53,13 +54,43 @@ def documents(random, tokens, lengths):
     return np.array([0] + [c for c in inner if c < tokens] + [tokens], np.int64)
 
 
-def batch(arguments, random):
+def inputs_of(arguments, rest):
+    """What the model reads: (name, channels, type, rows, attributes)."""
+    settings = [word for at, word in enumerate(rest) if word == "--set" or (at and rest[at - 1] == "--set")]
+    text = subprocess.run(["momc", "emit", arguments.model, "--stage", "mom"] + settings, check=True,
+                          stdout=subprocess.PIPE, text=True).stdout
+    found = re.findall(r'tensor<\?x(\d+)x(\w+), #mom\.rows<(\w+)>> \{([^}]*mom\.input = "(\w+)"[^}]*)\}', text)
+    return [(name, int(channels), kind, rows, attributes) for channels, kind, rows, attributes, name in found]
+
+
+def values(random, rows, channels, kind, attributes):
+    if kind == "i32":
+        limit = int(re.search(r"mom\.limit = (\d+)", attributes).group(1))
+        return random.integers(0, limit, size=rows, dtype=np.int32)
+    draw = random.uniform if '"uniform"' in attributes else random.standard_normal
+    return draw(size=(rows, channels)).astype(np.float32)
+
+
+def batch(arguments, random, inputs):
     tokens = sum(arguments.lengths) if arguments.lengths else arguments.tokens
     kinds = [int(kind) for kind in arguments.modalities.split(",")]
     spans = random.choice(kinds, size=tokens // 4 + 1)
-    return {"id": random.integers(0, arguments.vocabulary, size=tokens, dtype=np.int32),
-            "modality": np.repeat(spans, 4)[:tokens].astype(np.uint8),
-            "document": documents(random, tokens, arguments.lengths)}
+    tensors = {"id": random.integers(0, arguments.vocabulary, size=tokens, dtype=np.int32),
+               "modality": np.repeat(spans, 4)[:tokens].astype(np.uint8),
+               "document": documents(random, tokens, arguments.lengths)}
+    if not any(name == "id" for name, *_ in inputs):
+        del tensors["id"]
+    pieces = sum(np.diff(tensors["document"]) > 0)
+    if any(rows == "stream" for *_, rows, _ in inputs):
+        # Every other document begins with a state and leaves one; a stream may give both.
+        states = np.arange(pieces, dtype=np.int32)
+        tensors["initial"] = np.where(states % 2 == 0, states // 2, -1).astype(np.int32)
+        tensors["final"] = np.where(states % 3 == 0, states // 2, -1).astype(np.int32)
+    counts = {"token": tokens, "document": pieces, "stream": max(1, (pieces + 1) // 2)}
+    for name, channels, kind, rows, attributes in inputs:
+        if name not in tensors:
+            tensors[name] = values(random, counts[rows], channels, kind, attributes)
+    return tensors
 
 
 def main():
@@ -79,7 +110,7 @@ def main():
     bad = 0
     with tempfile.TemporaryDirectory() as folder:
         inputs = os.path.join(folder, "in.safetensors")
-        write(inputs, batch(arguments, random))
+        write(inputs, batch(arguments, random, inputs_of(arguments, rest)))
         for verb in ("run", "interpret"):
             subprocess.run(["momc", verb, arguments.model, "--entry", arguments.entry, "--inputs", inputs,
                             "--outputs", os.path.join(folder, verb)] + rest, check=True,

@@ -42,9 +42,10 @@ void checkFails(Body body, const std::string &part, const char *file, int line) 
 /// A folder of the test's own, removed at its end.
 class TemporaryFolder {
 public:
-  TemporaryFolder() {
-    char name[] = "/tmp/momrt-test-XXXXXX";
-    path = mkdtemp(name);
+  explicit TemporaryFolder(const std::string &parent = "/tmp") {
+    path = parent + "/momrt-test-XXXXXX";
+    if (!mkdtemp(path.data()))
+      momrt::fail(MOMRT_SYSTEM, "cannot make the folder '{}': {}", path, momrt::systemError());
   }
   ~TemporaryFolder() { (void)!std::system(("rm -rf '" + path + "'").c_str()); }
   std::string operator/(const std::string &name) const { return path + "/" + name; }

@@ -111,6 +111,7 @@ struct TableBuilder {
     };
     header.magic = MOMRT_TABLE_MAGIC;
     header.version = MOMRT_TABLE_VERSION;
+    header.accumulate = 1;
     put(header.strings, strings);
     put(header.settings, settings);
     put(header.modalities, modalities);

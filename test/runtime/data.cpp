@@ -31,7 +31,7 @@ static void evaluationOrder(const DataFile &data) {
   Packer packer(data, {2, 4, 0, false});
   Batch first = *packer.next();
   CHECK_EQ(segmentsOf(first), (Longs{0, 4, 4, 1, 5, 3})); // the first document is cut
-  CHECK((first.counts() == Counts{1, 8, 2, 2, 3}));
+  CHECK((first.counts() == Counts{1, 8, 2, 3, 3}));
   CHECK_EQ(idsOf(first), (std::vector<int32_t>{0, 7, 14, 21, 4, 11, 18, 1}));
   CHECK_EQ(first.description.modality, (std::vector<int32_t>{0, 1, 0, 1, 0, 1, 0, 1}));
   Batch second = *packer.next();

@@ -8,7 +8,7 @@ using Longs = std::vector<int64_t>;
 using Ints = std::vector<int32_t>;
 
 static BatchDescription two(std::vector<momrt_segment> segments, Ints modality) {
-  return {2, 4, 2, std::move(segments), std::move(modality)};
+  return {2, 4, 0, std::move(segments), std::move(modality)};
 }
 
 int main() {
@@ -21,7 +21,7 @@ int main() {
 
   Ints eight(8, 0);
   Batch whole(two({{0, 3, -1, -1}, {3, 1, -1, 1}, {4, 4, 0, -1}}, eight), 1);
-  CHECK((whole.counts() == Counts{1, 8, 2, 2, 3}));
+  CHECK((whole.counts() == Counts{1, 8, 2, 3, 3}));
   Batch shorter(two({{0, 4, -1, -1}, {4, 2, -1, -1}}, Ints(6, 0)), 1); // the last stream
   CHECK_EQ(shorter.tokens(), 6);
   CHECK_FAILS("expected segment 1 to start at 3, where the one before ends, but it starts at 4",
@@ -31,6 +31,8 @@ int main() {
   CHECK_FAILS("segments end at position 4, but the batch has 8 tokens",
               Batch(two({{0, 4, -1, -1}}, eight), 1));
   CHECK_FAILS("segment 0 has 9 positions from 0", Batch(two({{0, 9, -1, -1}}, eight), 1));
+  CHECK_FAILS("a batch has a document for each segment: expected 2 but got 3",
+              Batch({2, 4, 3, {{0, 4, -1, -1}, {4, 4, -1, -1}}, eight}, 1));
   CHECK_FAILS("segment 0 has 0 positions", Batch(two({{0, 0, -1, -1}}, eight), 1));
   CHECK_FAILS("state in row 2, but there are 2 streams",
               Batch(two({{0, 4, 2, -1}, {4, 4, -1, -1}}, eight), 1));

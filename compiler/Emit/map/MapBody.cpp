@@ -17,7 +17,7 @@ static bool isElementwise(Value v, int64_t channels, DenseSet<Value> &seen) {
     Value x = broadcast.getX();
     return isStatic(x.getType()) && !broadcast.getRoute() && channelsOf(x) == 1 && channels > 0;
   }
-  if (!op->hasTrait<OpTrait::Elementwise>() && !isa<arith::ConstantOp, PresentOp>(op))
+  if (!op->hasTrait<OpTrait::Elementwise>() && !isa<arith::ConstantOp, PresentOp, EqualsOp>(op))
     return false;
   return llvm::all_of(op->getOperands(),
                       [&](Value operand) { return isElementwise(operand, channels, seen); });
@@ -92,7 +92,7 @@ SmallVector<Value> mom::inputsBehind(ValueRange roots) {
       continue;
     if (isInput(v))
       found.insert(v);
-    else if (!isa<NextOp, ReorderOp>(v.getDefiningOp()))
+    else if (!readsOtherRows(v.getDefiningOp()))
       llvm::append_range(work, llvm::reverse(inputsOf(v.getDefiningOp())));
   }
   return found.takeVector();

@@ -86,10 +86,11 @@ LogicalResult RowPlan::visit(Value v) {
     return visit(split.getX());
   }
   bool pointwise = op->hasTrait<OpTrait::Elementwise>() ||
-                   isa<arith::ConstantOp, BroadcastOp, PresentOp, OneHotOp, EmbeddingOp,
-                       CrossEntropyGradOp, NextOp, ModalityOp, ReorderOp>(op);
+                   isa<arith::ConstantOp, BroadcastOp, PresentOp, EqualsOp, OneHotOp, EmbeddingOp,
+                       CrossEntropyGradOp, ModalityOp>(op) ||
+                   readsOtherRows(op);
   // Rows that are gathered by an index must exist before the kernel runs.
-  bool otherRows = isa<NextOp, ReorderOp>(op);
+  bool otherRows = readsOtherRows(op);
   if (!pointwise || (otherRows && level(op->getOperand(0)) > 0) ||
       (isa<EmbeddingOp>(op) && !isInput(cast<EmbeddingOp>(op).getTable()))) {
     auto diag = k.error() << "a map kernel cannot compute " << op->getName();

@@ -70,7 +70,8 @@ bool TeamRows::readInputs(int64_t size, MutableArrayRef<PointwiseEmitter> emitte
     for (Value input : inputs)
       e.value(input);
   Block &body = k.kernel.getBody().front();
-  return body.getOps<EmbeddingOp>().empty() && body.getOps<ReorderOp>().empty();
+  return body.getOps<EmbeddingOp>().empty() && body.getOps<ReorderOp>().empty() &&
+         body.getOps<SpreadOp>().empty() && body.getOps<CollectOp>().empty();
 }
 
 namespace {

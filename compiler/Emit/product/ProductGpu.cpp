@@ -7,8 +7,9 @@
 
 #include "compiler/Emit/Gpu.h"
 #include "compiler/Emit/Pointwise.h"
-#include "compiler/Emit/product/TileGpu.h"
+#include "compiler/Emit/product/TmaGpu.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -25,9 +26,16 @@ public:
 
 private:
   LogicalResult check();
+  /// Deals places of the tile to threads: lanes, rows and columns that exist, and what
+  /// computes and stores a place.
+  using Deal = function_ref<void(int64_t, Value, Value,
+                                 function_ref<SmallVector<Value>(const TilePlace &)>,
+                                 function_ref<void(const TilePlace &, ValueRange)>)>;
+
   TileTask task(GroupRows rows, Value firstColumn);
   int64_t resultLanes();
-  void finish(GroupRows rows, Value firstColumn, const SumTile &sums);
+  void finish(GroupRows rows, Value firstColumn, Deal deal);
+  LogicalResult emitTma();
 
   KernelBuilder &k;
   LinearOp linear;
@@ -73,7 +81,7 @@ int64_t LinearEmitter::resultLanes() {
 }
 
 /// What the kernel yields, from the tile's sums.
-void LinearEmitter::finish(GroupRows rows, Value firstColumn, const SumTile &sums) {
+void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
   int64_t lanes = resultLanes();
   unsigned results = k.kernel.getNumResults();
   Value rowCount = k.min(k.sub(rows.end, rows.begin), k.index(shape.rows));
@@ -101,7 +109,7 @@ void LinearEmitter::finish(GroupRows rows, Value firstColumn, const SumTile &sum
     for (unsigned i = 0; i < results; ++i)
       k.store(values[i], k.output(i), at(place));
   };
-  finishTile(k, shape, sums, lanes, rowCount, columnCount, compute, store);
+  deal(lanes, rowCount, columnCount, compute, store);
 }
 
 LogicalResult LinearEmitter::check() {
@@ -128,6 +136,8 @@ LogicalResult LinearEmitter::emit() {
   k.begin();
   if (failed(check()))
     return failure();
+  if (shape.unit == ProductUnit::Tma)
+    return emitTma();
   int64_t band = k.knob("band"), columnTiles = llvm::divideCeil(outer, shape.columns);
   Value inBand = k.rem(k.block(), band * columnTiles);
   Value rowTile = k.add(k.mul(k.div(k.block(), band * columnTiles), band), k.rem(inBand, band));
@@ -139,13 +149,70 @@ LogicalResult LinearEmitter::emit() {
   SumTile sums(k, shared, shape);
   k.ifThen(k.less(rows.begin, rows.end), [&] {
     emitTile(k, shape, work, shared, sums);
-    finish(rows, firstColumn, sums);
+    finish(rows, firstColumn, [&](int64_t lanes, Value rowCount, Value columnCount, auto compute,
+                                  auto store) {
+      finishTile(k, shape, sums, lanes, rowCount, columnCount, compute, store);
+    });
   });
   keepBlocks(k);
   // Each group may leave one tile of rows unfilled, and all together one band.
   int64_t groups = linear.getRoute() ? linear.getRoute().getType().getGroups() : 0;
   k.finish(k.rowGrid(rowsOf(linear.getX()).getSpace(), shape.rows * band,
                      llvm::divideCeil(groups, band), band * columnTiles));
+  return success();
+}
+
+/// Blocks that stay: tiles are numbered band by band as above, but the last band has the
+/// row tiles that there are.
+LogicalResult LinearEmitter::emitTma() {
+  bool transposed = linear.getTransposed();
+  Value route = linear.getRoute();
+  Type rowsType = linear.getX().getType();
+  int64_t groups = route ? cast<RouteType>(route.getType()).getGroups() : 1;
+  int64_t lanes = resultLanes();
+  bool permuted = !transposed && outer % (4 * lanes) == 0;
+  auto rowCount = [&](Value) { return k.max(k.count(rowsType), k.index(1)); };
+  TmaOperand a{k.view(linear.getX()), true, inner, shape.rows, 0, 0, 0, rowCount};
+  TmaOperand b{k.view(linear.getWeights()), !transposed,    transposed ? outer : inner,
+               shape.columns,               groups,         transposed ? inner : outer,
+               permuted ? lanes : 0,        {}};
+  Type element = productType(k.kernel);
+  if (!canCopyTiles(a.view, element) || !canCopyTiles(b.view, element) || outer % 8)
+    return k.error() << "expected operands of " << element
+                     << " whose rows begin at multiples of 16 bytes, and a multiple of 8 as "
+                        "columns, for knob 'unit' 3 (tma)";
+
+  int64_t band = k.knob("band"), columnTiles = llvm::divideCeil(outer, shape.columns);
+  Value rowTiles = countParts(k, route, rowsType, k.index(shape.rows));
+  auto locate = [&](Value number) {
+    Gpu gpu(k);
+    Value bandNumber = k.div(number, band * columnTiles);
+    Value left = k.sub(rowTiles, k.mul(bandNumber, band));
+    Value inBand = gpu.toI32(k.rem(number, band * columnTiles));
+    Value bandRows = gpu.toI32(k.min(left, k.index(band)));
+    Value column = arith::DivUIOp::create(k.b, k.loc, inBand, bandRows);
+    Value row = arith::RemUIOp::create(k.b, k.loc, inBand, bandRows);
+    TmaTile tile;
+    tile.rows = findGroupRows(k, route, rowsType, k.add(k.mul(bandNumber, band), gpu.toI64(row)),
+                              k.index(shape.rows));
+    tile.firstRow = tile.map = k.index(0);
+    tile.firstColumn = k.mul(gpu.toI64(column), shape.columns);
+    tile.steps = k.index(llvm::divideCeil(inner, shape.inner));
+    tile.aLine = tile.rows.begin;
+    tile.bLine = transposed ? k.index(0) : tile.firstColumn;
+    return tile;
+  };
+  TmaProduct(k, shape, a, b, /*maps=*/1)
+      .emit(k.mul(rowTiles, columnTiles), locate, [&](const TmaTile &tile, FragmentTile &sums) {
+        finish(tile.rows, tile.firstColumn,
+               [&](int64_t run, Value rows, Value columns, auto compute, auto store) {
+                 sums.run = run;
+                 sums.permuted = permuted;
+                 finishFragments(k, shape, sums, rows, columns, compute, store);
+               });
+      });
+  keepBlocks(k);
+  k.finish(k.fixedGrid(k.knob("grid")));
   return success();
 }
 

@@ -20,7 +20,8 @@ FailureOr<TileShape> mom::tileShape(KernelBuilder &k) {
               k.knob("tile_columns"),
               k.knob("tile_inner"),
               k.knob("stages"),
-              k.threads()};
+              k.threads(),
+              k.knob("pingpong") != 0};
   auto require = [&](bool holds, const Twine &what) -> LogicalResult {
     return holds ? success() : LogicalResult(k.error() << what);
   };
@@ -45,9 +46,11 @@ FailureOr<TileShape> mom::tileShape(KernelBuilder &k) {
       return failure();
     return s;
   }
-  if (failed(require(s.inner == 64, "expected 64 as knob 'tile_inner' of a product on tensor "
-                                    "cores, but got " +
-                                        Twine(s.inner))) ||
+  if (failed(s.unit == ProductUnit::Tma
+                 ? divides("tile_inner", s.inner, 64)
+                 : require(s.inner == 64, "expected 64 as knob 'tile_inner' of a product on "
+                                          "tensor cores, but got " +
+                                              Twine(s.inner))) ||
       failed(require(s.stages >= 2,
                      "expected at least 2 as knob 'stages', but got " + Twine(s.stages))) ||
       failed(require(s.threads <= 512, "expected at most 512 as knob 'threads' of a product on "
@@ -71,7 +74,24 @@ FailureOr<TileShape> mom::tileShape(KernelBuilder &k) {
     return s;
   }
   if (k.architecture < 90 || k.architecture >= 100)
-    return k.error() << "expected sm_90a for knob 'unit' 2 (wgmma), but got sm_" << k.architecture;
+    return k.error() << "expected sm_90a for knob 'unit' 2 (wgmma) or 3 (tma), but got sm_"
+                     << k.architecture;
+  if (s.unit == ProductUnit::Tma) {
+    int64_t rows = s.rows / (s.pingpong ? 1 : 2);
+    if (failed(require(s.threads == 384, "expected 384 as knob 'threads' of a product by tma, but "
+                                         "got " +
+                                             Twine(s.threads))) ||
+        failed(divides("tile_rows", s.rows, s.pingpong ? 64 : 128)) ||
+        failed(require(rows * s.columns <= 192 * 128,
+                       "expected at most 192 sums a thread, but tiles of " + Twine(s.rows) +
+                           " by " + Twine(s.columns) + " give " +
+                           Twine(rows * s.columns / 128))) ||
+        failed(require(s.columns <= 256, "expected at most 256 as knob 'tile_columns' for wgmma, "
+                                         "but got " +
+                                             Twine(s.columns))))
+      return failure();
+    return s;
+  }
   if (failed(divides("threads", s.threads, 128)) ||
       failed(divides("tile_rows", s.rows, s.threads / 2)) ||
       failed(require(s.stages >= 3, "expected at least 3 as knob 'stages' for wgmma, but got " +
@@ -85,8 +105,8 @@ FailureOr<TileShape> mom::tileShape(KernelBuilder &k) {
 
 void mom::keepBlocks(KernelBuilder &k) {
   int64_t blocks = k.knob("blocks");
-  if (blocks == 1)
-    return;
+  if (blocks == 1 && static_cast<ProductUnit>(k.knob("unit")) != ProductUnit::Tma)
+    return; // setmaxnreg wants it said
   SmallVector<Attribute> attributes;
   if (ArrayAttr given = k.function.getPassthroughAttr())
     attributes.assign(given.begin(), given.end());
@@ -213,11 +233,29 @@ void mom::finishTile(KernelBuilder &k, const TileShape &shape, const SumTile &su
 // Groups
 //===----------------------------------------------------------------------===//
 
-GroupRows mom::findGroupRows(KernelBuilder &k, Value route, Type type, Value index, Value size) {
-  auto divide = [&](Value rows) -> Value {
-    Value above = k.add(rows, k.sub(size, k.index(1)));
-    return k.b.createOrFold<arith::DivUIOp>(k.loc, above, size);
+/// Parts of `size` rows that `rows` are cut into.
+static Value partsOf(KernelBuilder &k, Value rows, Value size) {
+  Value above = k.add(rows, k.sub(size, k.index(1)));
+  return k.b.createOrFold<arith::DivUIOp>(k.loc, above, size);
+}
+
+Value mom::countParts(KernelBuilder &k, Value route, Type type, Value size) {
+  if (!route)
+    return partsOf(k, k.count(type), size);
+  auto step = [&](Value group, ValueRange carried) {
+    Value rows = k.sub(k.offset(route, k.add(group, 1)), k.offset(route, group));
+    return SmallVector<Value>{k.add(carried[0], partsOf(k, rows, size))};
   };
+  int64_t groups = cast<RouteType>(route.getType()).getGroups();
+  SmallVector<Value> count = {k.index(0)};
+  if (groups > kUnrolledGroups)
+    return k.loop(k.index(0), k.index(groups), 1, count, step)[0];
+  for (int64_t group = 0; group < groups; ++group)
+    count = step(k.index(group), count);
+  return count[0];
+}
+
+GroupRows mom::findGroupRows(KernelBuilder &k, Value route, Type type, Value index, Value size) {
   if (!route) {
     Value begin = k.mul(index, size);
     return {k.index(0), begin, k.min(k.add(begin, size), k.count(type))};
@@ -225,7 +263,7 @@ GroupRows mom::findGroupRows(KernelBuilder &k, Value route, Type type, Value ind
   // The first part of the group; then what was found.
   auto step = [&](Value group, ValueRange carried) {
     Value lo = k.offset(route, group), hi = k.offset(route, k.add(group, 1));
-    Value next = k.add(carried[0], divide(k.sub(hi, lo)));
+    Value next = k.add(carried[0], partsOf(k, k.sub(hi, lo), size));
     Value here = arith::AndIOp::create(k.b, k.loc, k.less(index, next),
                                        k.less(k.sub(carried[0], k.index(1)), index));
     Value begin = k.add(lo, k.mul(k.sub(index, carried[0]), size));
@@ -247,8 +285,12 @@ GroupRows mom::findGroupRows(KernelBuilder &k, Value route, Type type, Value ind
 // Units
 //===----------------------------------------------------------------------===//
 
+int64_t mom::stageBytes(bool innerLast, int64_t outer) {
+  return innerLast ? outer * 128 : llvm::divideCeil(outer, 64) * 64 * 128;
+}
+
 int64_t mom::stageBytes(const TileOperand &operand) {
-  return operand.innerLast ? operand.outer * 128 : llvm::divideCeil(operand.outer, 64) * 64 * 128;
+  return stageBytes(operand.innerLast, operand.outer);
 }
 
 int64_t mom::tileBytes(const TileShape &shape, const TileTask &task) {
@@ -267,5 +309,8 @@ void mom::emitTile(KernelBuilder &k, const TileShape &shape, const TileTask &tas
     return emitMmaTile(k, shape, task, shared, sums);
   case ProductUnit::Wgmma:
     return emitWgmmaTile(k, shape, task, shared, sums);
+  case ProductUnit::Tma:
+    break;
   }
+  llvm_unreachable("blocks of TmaProduct have no one tile");
 }

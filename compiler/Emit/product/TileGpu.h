@@ -7,9 +7,9 @@
 // weights (A: columns of dy, B: columns of x). So k runs along the channels of an
 // operand or along its rows; that is all that tells the three apart.
 //
-// There are three ways to multiply (`ProductUnit`), a file each. All leave the
+// There are four ways to multiply (`ProductUnit`), a file each. Three leave the
 // tile's sums in shared memory as f32, where pointwise work reads them in the
-// vectors it likes (`SumTile`).
+// vectors it likes (`SumTile`); the fourth has blocks of another kind (TmaGpu.h).
 #pragma once
 
 #include "compiler/Emit/Emitter.h"
@@ -23,6 +23,7 @@ struct TileShape {
   int64_t rows, columns, inner; ///< of a tile
   int64_t stages;               ///< steps of `inner` in shared memory
   int64_t threads;
+  bool pingpong; ///< warpgroups take tiles in turn (unit tma)
 };
 
 /// Lets ptxas give a thread no more registers than so many blocks on a multiprocessor
@@ -105,14 +106,18 @@ struct GroupRows {
 GroupRows findGroupRows(KernelBuilder &k, mlir::Value route, mlir::Type type, mlir::Value index,
                         mlir::Value size);
 
+/// How many such parts there are.
+mlir::Value countParts(KernelBuilder &k, mlir::Value route, mlir::Type type, mlir::Value size);
+
 /// Whether the warps can share the tile out in parts of 16 by 16.
 bool canDealToWarps(const TileShape &shape);
 
 /// Bytes of 64 k of an operand in shared memory, as tensor cores read it.
+int64_t stageBytes(bool innerLast, int64_t outer);
 int64_t stageBytes(const TileOperand &operand);
 /// Bytes of shared memory that a tile needs.
 int64_t tileBytes(const TileShape &shape, const TileTask &task);
-/// The loops of the three units: they leave the sums in `sums`, at the same place as
+/// The loops of three units: they leave the sums in `sums`, at the same place as
 /// `shared`, seen by all threads.
 void emitFmaTile(KernelBuilder &k, const TileShape &shape, const TileTask &task, mlir::Value shared,
                  const SumTile &sums);

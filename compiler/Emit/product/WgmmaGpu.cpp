@@ -4,12 +4,59 @@
 // One batch of products is always under way: while it is, the step after it is waited
 // for, and the stage of the batch before, which is over, is filled again. So there
 // is one barrier a step and the tensor cores need not stop at it.
+#include "compiler/Emit/product/WgmmaGpu.h"
+
 #include "compiler/Emit/product/StageGpu.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mom;
+
+/// Bytes from a panel of 64 elements of `outer` to the next where k runs along the lines; the
+/// one panel's else.
+static int64_t panelBytes(const WgmmaOperand &operand) {
+  return (operand.innerLast ? operand.outer : TensorCore::kPanel) * TensorCore::kLineBytes;
+}
+
+WgmmaStep::WgmmaStep(KernelBuilder &k, Type element, const WgmmaOperand &a, const WgmmaOperand &b,
+                     Value firstRow, int64_t blocks)
+    : core(k, element), a(a), b(b), blocks(blocks) {
+  // 64 rows are 64 lines of a panel, or a panel.
+  Value firstBytes = a.innerLast ? k.mul(firstRow, TensorCore::kLineBytes)
+                                 : k.mul(k.div(firstRow, 64), panelBytes(a));
+  blockBytes = a.innerLast ? 64 * TensorCore::kLineBytes : panelBytes(a);
+  left = core.advance(core.descriptor(a.shared, panelBytes(a)), firstBytes);
+  right = core.descriptor(b.shared, panelBytes(b));
+}
+
+void WgmmaStep::multiply(MutableArrayRef<Value> sums, ArrayRef<Value> offsets, Value adds) {
+  // 16 k are 32 bytes of a line, or 16 lines.
+  auto innerBytes = [](bool innerLast, int64_t inner) {
+    return inner * (innerLast ? 2 : TensorCore::kLineBytes);
+  };
+  int64_t sumCount = sums.size() / blocks;
+  core.beginGroup();
+  for (Value offset : offsets) {
+    Value x = core.advance(left, offset), y = core.advance(right, offset);
+    for (int64_t inner = 0; inner < TensorCore::kPanel; inner += TensorCore::kInner) {
+      for (int64_t block = 0; block < blocks; ++block)
+        core.multiplyGroup(sums.slice(block * sumCount, sumCount),
+                           core.advance(x, innerBytes(a.innerLast, inner) + block * blockBytes),
+                           core.advance(y, innerBytes(b.innerLast, inner)), 2 * sumCount,
+                           a.innerLast, b.innerLast, adds);
+      adds = {};
+    }
+  }
+  core.commitGroup();
+}
+
+void WgmmaStep::finish(MutableArrayRef<Value> sums) {
+  int64_t sumCount = sums.size() / blocks;
+  for (int64_t block = 0; block < blocks; ++block)
+    core.finishGroups(sums.slice(block * sumCount, sumCount));
+}
 
 void mom::emitWgmmaTile(KernelBuilder &k, const TileShape &shape, const TileTask &task,
                         Value shared, const SumTile &sums) {
@@ -18,35 +65,16 @@ void mom::emitWgmmaTile(KernelBuilder &k, const TileShape &shape, const TileTask
   Type element = productType(k.kernel);
   TensorCore core(k, element);
   TileStages stages(k, shape, task, element, shared);
-  const StagedOperand &a = stages.a, &b = stages.b;
-  bool aInnerLast = task.a.innerLast, bInnerLast = task.b.innerLast;
   int64_t rows = shape.rows / (shape.threads / kGroup), blocks = rows / 64;
+  int64_t sumCount = shape.columns / 2;
   // The same in all lanes of a warp, and known to be: descriptors are uniform then.
   Value warp = gpu.toI64(gpu.shuffle(gpu.toI32(gpu.warp()), k.index(0)));
   Value firstRow = k.mul(k.div(warp, 4), rows);
-  // 64 rows are 64 lines of a panel, or a panel.
-  Value firstBytes = aInnerLast ? k.mul(firstRow, TensorCore::kLineBytes)
-                                : k.mul(k.div(firstRow, 64), a.panelBytes());
-  int64_t blockBytes = aInnerLast ? 64 * TensorCore::kLineBytes : a.panelBytes();
-  Value left = core.advance(core.descriptor(a.address(k.index(0)), a.panelBytes()), firstBytes);
-  Value right = core.descriptor(b.address(k.index(0)), b.panelBytes());
-  // 16 k are 32 bytes of a line, or 16 lines.
-  auto innerBytes = [](bool innerLast, int64_t inner) {
-    return inner * (innerLast ? 2 : TensorCore::kLineBytes);
+  auto operand = [&](const StagedOperand &staged) {
+    return WgmmaOperand{staged.address(k.index(0)), staged.operand.innerLast,
+                        staged.operand.outer};
   };
-
-  int64_t sumCount = shape.columns / 2;
-  auto multiplyStep = [&](MutableArrayRef<Value> values, Value stage) {
-    Value x = core.advance(left, stage), y = core.advance(right, stage);
-    core.beginGroup();
-    for (int64_t inner = 0; inner < shape.inner; inner += TensorCore::kInner)
-      for (int64_t block = 0; block < blocks; ++block)
-        core.multiplyGroup(values.slice(block * sumCount, sumCount),
-                           core.advance(x, innerBytes(aInnerLast, inner) + block * blockBytes),
-                           core.advance(y, innerBytes(bInnerLast, inner)), shape.columns,
-                           aInnerLast, bInnerLast);
-    core.commitGroup();
-  };
+  WgmmaStep product(k, element, operand(stages.a), operand(stages.b), firstRow, blocks);
   // All threads' copies have landed, but for those of the last `pending` steps.
   auto meet = [&](int64_t pending) {
     gpu.waitCopies(pending);
@@ -61,7 +89,7 @@ void mom::emitWgmmaTile(KernelBuilder &k, const TileShape &shape, const TileTask
   carried = k.loop(k.index(0), stages.steps, 1, carried, [&](Value step, ValueRange values) {
     SmallVector<Value> next(values.drop_back());
     Value stage = values.back();
-    multiplyStep(next, stage);
+    product.multiply(next, stage);
     core.waitGroup(1);
     meet(shape.stages - 3); // the next step is there; the one before is no longer read
     stages.load(k.add(step, shape.stages - 1), stages.before(stage));
@@ -69,8 +97,7 @@ void mom::emitWgmmaTile(KernelBuilder &k, const TileShape &shape, const TileTask
     return next;
   });
   SmallVector<Value> results(ValueRange(carried).drop_back());
-  for (int64_t block = 0; block < blocks; ++block)
-    core.finishGroups(MutableArrayRef(results).slice(block * sumCount, sumCount));
+  product.finish(results);
 
   gpu.waitCopies(0);
   gpu.barrier(); // the sums take the stages' place

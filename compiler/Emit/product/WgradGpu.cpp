@@ -9,7 +9,7 @@
 
 #include "compiler/Emit/Gpu.h"
 #include "compiler/Emit/Sequence.h"
-#include "compiler/Emit/product/TileGpu.h"
+#include "compiler/Emit/product/TmaGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/MathExtras.h"
@@ -31,9 +31,15 @@ public:
 
 private:
   void emitTiles();
+  LogicalResult emitTma();
   void emitSum();
   TileTask task(GroupRows rows, Value firstRow, Value firstColumn);
-  void finish(const SumTile &sums, const View &to, Value base, Value firstRow, Value firstColumn);
+  /// Deals places of the tile to threads: lanes, rows and columns that exist, and what
+  /// computes and stores a place.
+  using Deal = function_ref<void(int64_t, Value, Value,
+                                 function_ref<SmallVector<Value>(const TilePlace &)>,
+                                 function_ref<void(const TilePlace &, ValueRange)>)>;
+  void finish(const View &to, Value base, Value firstRow, Value firstColumn, Deal deal);
   GroupRows wholeGroup(Value group);
   Value partRows();
 
@@ -74,14 +80,14 @@ Value WgradEmitter::partRows() {
 }
 
 /// Stores the sums as rows [base + firstRow, ...) of `to`.
-void WgradEmitter::finish(const SumTile &sums, const View &to, Value base, Value firstRow,
-                          Value firstColumn) {
+void WgradEmitter::finish(const View &to, Value base, Value firstRow, Value firstColumn,
+                          Deal deal) {
   int64_t lanes = std::gcd<int64_t>(in, 128 / to.element.getIntOrFloatBitWidth());
   auto left = [&](int64_t size, int64_t tile, Value first) {
     return size % tile ? k.min(k.sub(k.index(size), first), k.index(tile)) : k.index(tile);
   };
-  finishTile(
-      k, shape, sums, lanes, left(out, shape.rows, firstRow), left(in, shape.columns, firstColumn),
+  deal(
+      lanes, left(out, shape.rows, firstRow), left(in, shape.columns, firstColumn),
       [&](const TilePlace &place) { return SmallVector<Value>{place.sums}; },
       [&](const TilePlace &place, ValueRange values) {
         Value row = k.add(k.add(base, firstRow), place.row);
@@ -103,10 +109,13 @@ void WgradEmitter::emitTiles() {
   Value shared = k.shared(tileBytes(shape, work), 1024);
   SumTile sums(k, shared, shape);
   Value some = k.less(rows.begin, rows.end), base = k.mul(item, out);
+  auto deal = [&](int64_t lanes, Value rowCount, Value columnCount, auto compute, auto store) {
+    finishTile(k, shape, sums, lanes, rowCount, columnCount, compute, store);
+  };
   if (parts > 1) { // nobody reads a part that has no rows
     k.ifThen(some, [&] {
       emitTile(k, shape, work, shared, sums);
-      finish(sums, to, base, firstRow, firstColumn);
+      finish(to, base, firstRow, firstColumn, deal);
     });
   } else {
     k.ifThen(some, [&] { emitTile(k, shape, work, shared, sums); });
@@ -114,10 +123,53 @@ void WgradEmitter::emitTiles() {
       sums.clear(shape.threads);
       Gpu(k).barrier();
     });
-    finish(sums, to, base, firstRow, firstColumn);
+    finish(to, base, firstRow, firstColumn, deal);
   }
   keepBlocks(k);
   k.finish(k.fixedGrid((parts == 1 ? groups : parts + groups) * down * across));
+}
+
+/// Blocks that stay. Maps end where their group does, so that what follows is zeros in
+/// both operands; a group without rows reads zeros only.
+LogicalResult WgradEmitter::emitTma() {
+  int64_t down = llvm::divideCeil(out, shape.rows), across = llvm::divideCeil(in, shape.columns);
+  auto end = [&](Value group) { return k.max(wholeGroup(group).end, k.index(1)); };
+  TmaOperand a{k.view(wgrad.getDy()), false, out, shape.rows, 0, 0, 0, end};
+  TmaOperand b{k.view(wgrad.getX()), false, in, shape.columns, 0, 0, 0, end};
+  Type element = productType(k.kernel);
+  if (!canCopyTiles(a.view, element) || !canCopyTiles(b.view, element))
+    return k.error() << "expected operands of " << element
+                     << " whose rows begin at multiples of 16 bytes for knob 'unit' 3 (tma)";
+  Type type = wgrad.getX().getType();
+  Value route = wgrad.getRoute();
+  View to = parts == 1 ? k.output(0) : k.workspaceView(partial);
+  Value items = parts == 1 ? k.index(groups) : countParts(k, route, type, partRows());
+  auto locate = [&](Value number) {
+    Value inItem = k.rem(number, down * across);
+    TmaTile tile;
+    tile.item = k.div(number, down * across);
+    tile.firstRow = k.mul(k.rem(inItem, down), shape.rows);
+    tile.firstColumn = k.mul(k.div(inItem, down), shape.columns);
+    tile.rows = parts == 1 ? wholeGroup(tile.item)
+                           : findGroupRows(k, route, type, tile.item, partRows());
+    tile.map = tile.rows.group;
+    Value rows = k.sub(tile.rows.end, tile.rows.begin);
+    tile.steps = k.max(k.ceilDiv(rows, shape.inner), k.index(1));
+    Value none = k.equal(rows, k.index(0));
+    tile.aLine = tile.bLine = k.select(none, k.index(-shape.inner), tile.rows.begin);
+    return tile;
+  };
+  TmaProduct(k, shape, a, b, groups)
+      .emit(k.mul(items, down * across), locate, [&](const TmaTile &tile, FragmentTile &sums) {
+        finish(to, k.mul(tile.item, out), tile.firstRow, tile.firstColumn,
+               [&](int64_t run, Value rows, Value columns, auto compute, auto store) {
+                 sums.run = run;
+                 finishFragments(k, shape, sums, rows, columns, compute, store);
+               });
+      });
+  keepBlocks(k);
+  k.finish(k.fixedGrid(k.knob("grid")));
+  return success();
 }
 
 /// Adds the parts of each group; a group without rows has none.
@@ -155,16 +207,21 @@ LogicalResult WgradEmitter::emit() {
     return k.error() << "expected nothing after mom.linear_wgrad";
   if (failed(checkInputs(k, wgrad, {wgrad.getX(), wgrad.getDy()})))
     return failure();
+  bool tma = shape.unit == ProductUnit::Tma;
   if (parts == 1) {
     k.begin();
-    emitTiles();
-    return success();
+  } else {
+    k.begin({}, "parts");
+    partial = k.workspace(RankedTensorType::get({parts + groups, out, in}, k.b.getF32Type()));
   }
-  k.begin({}, "parts");
-  partial = k.workspace(RankedTensorType::get({parts + groups, out, in}, k.b.getF32Type()));
-  emitTiles();
-  k.begin({0});
-  emitSum();
+  if (tma && failed(emitTma()))
+    return failure();
+  if (!tma)
+    emitTiles();
+  if (parts > 1) {
+    k.begin({0});
+    emitSum();
+  }
   return success();
 }
 

@@ -33,7 +33,7 @@ static bool isFlat(Value v) {
   Operation *op = v.getDefiningOp();
   if (auto broadcast = dyn_cast<BroadcastOp>(op))
     return !broadcast.getRoute() && channelsOf(broadcast.getX()) == 1 && channelsOf(v) == 1;
-  if (!op->hasTrait<OpTrait::Elementwise>() && !isa<arith::ConstantOp, PresentOp>(op))
+  if (!op->hasTrait<OpTrait::Elementwise>() && !isa<arith::ConstantOp, PresentOp, EqualsOp>(op))
     return false;
   return llvm::all_of(op->getOperands(), [](Value operand) { return isFlat(operand); });
 }

@@ -77,9 +77,10 @@ void ScanForwardGpu::segment(Value s) {
     tile.stage(walk, i, count, rows, data);
     tile.gpu.barrier();
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, k.add(i, 2 * shape.tokens));
+    Values late = tile.fetchLate(rows);
     Values next = run(tile, walk, s, i, count, sums, values.take_front(states));
     tile.gpu.barrier();
-    tile.finish(walk, i, count, rows, data, pointwise, [&](At at, Value, Value) {
+    tile.finish(walk, i, count, rows, data, late, pointwise, [&](At at, Value, Value) {
       return SmallVector<ScanTile::Bound>{{y, tile.loadSum(sums, at)}};
     });
     llvm::append_range(next, nextData);
@@ -114,18 +115,8 @@ Values ScanForwardGpu::run(const ScanTile &tile, const SegmentWalk &walk, Value 
     }
     if (!sums)
       return tile.advance(h, start);
-    if (shape.tensor) {
-      ScanTensor tensor(tile, start);
-      ScanTensor::Outer outer = tensor.outer(tensor.inputs(), tile.B);
-      StateSums ofY(tensor, tile.C);
-      for (int64_t t = 0; t < shape.group; ++t) {
-        Values decays;
-        h = nextOnTensorCores(tensor, outer, h, t, decays, start);
-        ofY.add(h, t);
-      }
-      tensor.storeOwnTokens(ofY.sums, sums);
-      return h;
-    }
+    if (shape.tensor)
+      return walkOnTensorCores(tile, h, start, sums);
     // Stored together: nothing in a group is loaded after a store that it might depend on.
     SmallVector<ScatteredSums> summed;
     for (int64_t t = 0; t < shape.group; ++t) {

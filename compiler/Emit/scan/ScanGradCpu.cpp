@@ -10,6 +10,7 @@
 //     dA      += delta[t] g p
 //     sumB[t] += g B[t]                    du = delta sumB
 //     sumA[t] += A g p                     ddelta = sumA + u sumB
+//     y[t]    += C[t] h[t]                 where it is asked for
 //     G        = g + e g
 //
 // dA is summed within a run in f32 and over runs in f64. dB and dC sum over
@@ -49,6 +50,7 @@ private:
   /// Tiles of one run, and of one group of states.
   struct Tiles {
     View dy, sumA, sumB; ///< [tokens, lanes]
+    View y;              ///< likewise, if asked for
     View decay, decayed; ///< [tokens * group, lanes]: e and p
     View carried;        ///< [states, lanes]: G
     View dA;             ///< [states, lanes] of f64
@@ -87,9 +89,10 @@ LogicalResult ScanGrad::check() {
   dC.outputs = outputsOf(k, op.getDC());
   for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
     Value yielded = withoutStorage(k.yielded(i));
-    if (yielded.getDefiningOp() == op && yielded != op.getDu() && yielded != op.getDdelta())
+    if (yielded.getDefiningOp() == op && yielded != op.getDu() && yielded != op.getDdelta() &&
+        yielded != op.getY())
       continue;
-    if (failed(checkPointwise(k, yielded, {op.getDu(), op.getDdelta()})))
+    if (failed(checkPointwise(k, yielded, {op.getDu(), op.getDdelta(), op.getY()})))
       return failure();
     pointwise.push_back(i);
   }
@@ -110,6 +113,7 @@ void ScanGrad::walkBack() {
   ScanRun run(k, op, tokens, size, k.block());
   const ChannelBlock &block = run.block;
   Tiles tiles{block.tile(tokens),         block.tile(tokens),        block.tile(tokens),
+              op.getY() ? block.tile(tokens) : View(),
               block.tile(tokens * size),  block.tile(tokens * size), block.tile(states),
               block.tileOfDoubles(states)};
   block.fill(tiles.dA, states);
@@ -152,14 +156,20 @@ void ScanGrad::backThroughRun(const ScanRun &run, const Tiles &tiles, const Segm
   const ChannelBlock &block = run.block;
   Value count = k.min(k.index(run.tokens), k.sub(walk.segment.length, i));
   block.turnIn(k.view(op.getCheckpoints()), run.checkpointRow(walk, s, i), states, run.state);
-  run.stage(walk, i, count, {{op.getDy(), tiles.dy}}, {tiles.sumA, tiles.sumB}, /*backward=*/true);
+  SmallVector<View> sums = {tiles.sumA, tiles.sumB};
+  if (tiles.y)
+    sums.push_back(tiles.y);
+  run.stage(walk, i, count, {{op.getDy(), tiles.dy}}, sums, /*backward=*/true);
   run.overGroups([&](Value n, int64_t size) { group(run, tiles, walk, i, count, n, size); });
   run.finish(walk, i, count, pointwise, [&](Value t) {
     Value u = block.load(run.stagedU, t), delta = block.load(run.stagedDelta, t);
     Value sumB = block.load(tiles.sumB, t), sumA = block.load(tiles.sumA, t);
-    return SmallVector<ScanRun::Bound>{{op.getDy(), block.load(tiles.dy, t)},
-                                       {op.getDu(), run.mul(delta, sumB)},
-                                       {op.getDdelta(), k.fma(u, sumB, sumA)}};
+    SmallVector<ScanRun::Bound> values = {{op.getDy(), block.load(tiles.dy, t)},
+                                          {op.getDu(), run.mul(delta, sumB)},
+                                          {op.getDdelta(), k.fma(u, sumB, sumA)}};
+    if (tiles.y)
+      values.push_back({op.getY(), block.load(tiles.y, t)});
+    return values;
   });
 }
 
@@ -189,12 +199,16 @@ void ScanGrad::group(const ScanRun &run, const Tiles &tiles, const SegmentWalk &
     Value delta = block.load(run.stagedDelta, t), dy = block.load(tiles.dy, t);
     Value input = run.mul(delta, block.load(run.stagedU, t));
     Value sumA = block.load(tiles.sumA, t), sumB = block.load(tiles.sumB, t);
+    Value y = tiles.y ? block.load(tiles.y, t) : Value();
     for (int64_t j = 0; j < size; ++j) {
       Value at = k.add(k.mul(t, size), j), B = run.splat(run.B, t, k.add(n, j));
       Value p = block.load(tiles.decayed, at), e = block.load(tiles.decay, at);
-      Value g = k.fma(run.splat(run.C, t, k.add(n, j)), dy, G[j]), gp = run.mul(g, p);
+      Value C = run.splat(run.C, t, k.add(n, j)), g = k.fma(C, dy, G[j]), gp = run.mul(g, p);
+      Value h = dC || y ? k.fma(input, B, p) : Value();
       if (dC)
-        ofC.push_back(run.mul(dy, k.fma(input, B, p)));
+        ofC.push_back(run.mul(dy, h));
+      if (y)
+        y = k.fma(C, h, y);
       if (dB)
         ofB.push_back(run.mul(g, input));
       sums[j] = k.fma(delta, gp, sums[j]);
@@ -204,6 +218,8 @@ void ScanGrad::group(const ScanRun &run, const Tiles &tiles, const SegmentWalk &
     }
     block.store(sumA, tiles.sumA, t);
     block.store(sumB, tiles.sumB, t);
+    if (y)
+      block.store(y, tiles.y, t);
     Value column = k.add(k.mul(k.block(), states), n);
     Value row = dB || dC ? walk.row(k.add(i, t), run.rows) : Value();
     if (dB)

@@ -34,8 +34,8 @@ ScanGradGpu::ScanGradGpu(ScanGradOp op, KernelBuilder &k)
   if (!chunk || !tokens)
     chunk = ownChunk = tokens = k.knob("tokens");
   shape.tokens = tokens;
-  if (!shape.tensor)
-    shape.group = std::min<int64_t>(shape.group, llvm::PowerOf2Ceil(tokens));
+  shape.group = shape.tensor ? kTensorTokens
+                             : std::min<int64_t>(shape.group, llvm::PowerOf2Ceil(tokens));
 }
 
 LogicalResult ScanGradGpu::check() {
@@ -54,9 +54,10 @@ LogicalResult ScanGradGpu::check() {
       kinds.push_back({outputs, isC});
   for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
     Value yielded = withoutStorage(k.yielded(i));
-    if (yielded.getDefiningOp() == op && yielded != op.getDu() && yielded != op.getDdelta())
+    if (yielded.getDefiningOp() == op && yielded != op.getDu() && yielded != op.getDdelta() &&
+        yielded != op.getY())
       continue;
-    if (failed(checkPointwise(k, yielded, {op.getDu(), op.getDdelta()})))
+    if (failed(checkPointwise(k, yielded, {op.getDu(), op.getDdelta(), op.getY()})))
       return failure();
     pointwise.push_back(i);
   }
@@ -141,11 +142,23 @@ Values ScanGradGpu::kept(const ScanTile &tile, const View &tileOfStates, Value i
 /// Walks the staged run's groups 0 .. groups - 1 and replaces the states.
 void ScanGradGpu::advanceGroups(const ScanTile &tile, const Tiles &tiles, Value groups,
                                 Values &states, bool keepThem) const {
-  states = k.loop(k.index(0), groups, 1, states, [&](Value g, ValueRange carried) {
-    if (keepThem)
-      keep(tile, tiles.groups, g, carried);
-    return tile.advance(carried, k.mul(g, shape.group));
-  });
+  auto walk = [&](Value first, Value end, int64_t together) {
+    states = k.loop(first, end, together, states, [&](Value g, ValueRange carried) {
+      SmallVector<Values> before{Values(carried)};
+      for (int64_t i = 0; i < together; ++i)
+        before.push_back(tile.advance(before[i], k.mul(k.add(g, i), shape.group)));
+      for (int64_t i = 0; keepThem && i < together; ++i)
+        keep(tile, tiles.groups, k.add(g, i), before[i]);
+      return before.back();
+    });
+  };
+  if (!shape.tensor)
+    return walk(k.index(0), groups, 1);
+  // What the second group waits for is under way while the first one is walked: there
+  // is no store between them.
+  Value paired = k.mul(k.div(groups, 2), 2);
+  walk(k.index(0), paired, 2);
+  walk(paired, groups, 1);
 }
 
 /// Walks from the last checkpoint before token i to it, leaving the states before each
@@ -175,12 +188,17 @@ void ScanGradGpu::segment(Value s) {
   SmallVector<Value> after;
   for (unsigned output : pointwise)
     after.push_back(k.yielded(output));
+  SmallVector<Value> results = {op.getDu(), op.getDdelta()};
+  if (op.getY())
+    results.push_back(op.getY());
   ScanTile tile(k, operands, shape, k.rem(k.block(), shape.blocks()), /*staged=*/op.getDy(), after,
-                {op.getDu(), op.getDdelta()}, /*needsC=*/true);
+                results, /*needsC=*/true);
   int64_t runsOfChunk = chunk / tokens;
   Tiles tiles;
   tiles.sumA = tile.sumTile();
   tiles.sumB = tile.sumTile();
+  if (op.getY())
+    tiles.y = tile.sumTile();
   tiles.groups = privateTile(shape.rounded() / shape.group);
   if (runsOfChunk > 1)
     tiles.runs = privateTile(runsOfChunk);
@@ -233,15 +251,19 @@ void ScanGradGpu::segment(Value s) {
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, runAt(k.add(back, 2))),
            nextStates = firstStates(runAt(k.add(back, 1)));
     Values next = run(tile, tiles, count, states, gradients);
+    Values late = tile.fetchLate(rows);
     tile.gpu.barrier();
-    tile.finish(walk, i, count, rows, data, pointwise, [&](At at, Value u, Value delta) {
+    finishParts(tile, tiles, walk, i, count);
+    tile.finish(walk, i, count, rows, data, late, pointwise, [&](At at, Value u, Value delta) {
       Value sumA = tile.loadSum(tiles.sumA, at), sumB = tile.loadSum(tiles.sumB, at);
       if (!shape.exact) // A was A log2(e)
         sumA = tile.mul(sumA, k.splat(k.f32(0.693147180559945309), at.lanes));
-      return SmallVector<ScanTile::Bound>{{op.getDu(), tile.mul(delta, sumB)},
-                                          {op.getDdelta(), k.fma(u, sumB, sumA)}};
+      SmallVector<ScanTile::Bound> values = {{op.getDu(), tile.mul(delta, sumB)},
+                                             {op.getDdelta(), k.fma(u, sumB, sumA)}};
+      if (tiles.y)
+        values.push_back({op.getY(), tile.loadSum(tiles.y, at)});
+      return values;
     });
-    finishParts(tile, tiles, walk, i, count);
     for (ValueRange more :
          {ValueRange(nextStates), ValueRange(nextData), ahead, ValueRange(nextRows)})
       llvm::append_range(next, more);
@@ -287,13 +309,13 @@ Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
     decays.push_back(decay);
   }
 
-  Values G(carried.take_front(values)), dA(values), sumsA, sumsB;
-  SmallVector<ScatteredSums> overChannels;                        // of each token, from the last
-  SmallVector<std::pair<ScatteredSums, ScatteredSums>> overLanes; // of some tokens, likewise
+  Values G(carried.take_front(values)), dA(values), sumsA, sumsB, sumsY;
+  SmallVector<ScatteredSums> overChannels;              // of each token, from the last
+  SmallVector<SmallVector<ScatteredSums, 3>> overLanes; // of some tokens, likewise
   for (int64_t t = shape.group; t--;) {
     ScanTile::Token token = tile.token(start, t, /*withC=*/true);
     Values dy = tile.ownChannels(tile.dyTile(), start, t);
-    Values ofB(held), ofC(held), sumA(shape.own), sumB(shape.own);
+    Values ofB(held), ofC(held), sumA(shape.own), sumB(shape.own), y(tiles.y ? shape.own : 0);
     auto addTo = [&](Value &sum, Value x, Value y) {
       sum = sum ? k.fma(x, y, sum) : tile.mul(x, y);
     };
@@ -304,6 +326,8 @@ Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
       addTo(dA[n], token.delta[p], gp);
       addTo(sumA[p], tile.A[n], gp);
       addTo(sumB[p], g, token.B[j]);
+      if (tiles.y)
+        addTo(y[p], token.C[j], h[t + 1][n]);
       addTo(ofB[j], g, token.input[p]);
       addTo(ofC[j], dy[p], h[t + 1][n]);
       G[n] = tile.decayed(g, decays[t][n]);
@@ -315,19 +339,24 @@ Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
       overChannels.push_back(ScatteredSums(k, ofChannels, Gpu::kWarp, shape.lanes));
     sumsA.insert(sumsA.begin(), sumA.begin(), sumA.end());
     sumsB.insert(sumsB.begin(), sumB.begin(), sumB.end());
+    sumsY.insert(sumsY.begin(), y.begin(), y.end());
     if (t % shape.sumGroup())
       continue;
-    overLanes.push_back({tile.laneSums(sumsA), tile.laneSums(sumsB)});
-    sumsA.clear();
-    sumsB.clear();
+    overLanes.push_back({});
+    for (Values *sums : {&sumsA, &sumsB, &sumsY}) {
+      if (!sums->empty())
+        overLanes.back().push_back(tile.laneSums(*sums));
+      sums->clear();
+    }
   }
   // Stored together: nothing in a group is loaded after a store that it might depend on.
   for (auto [i, sums] : llvm::enumerate(llvm::reverse(overChannels)))
     storeChannelSums(tile, tiles, k.add(start, i), sums);
+  const View *places[] = {&tiles.sumA, &tiles.sumB, &tiles.y};
   for (auto [i, sums] : llvm::enumerate(llvm::reverse(overLanes))) {
     Value token = k.add(start, i * shape.sumGroup());
-    tile.storeLaneSums(sums.first, tiles.sumA, token);
-    tile.storeLaneSums(sums.second, tiles.sumB, token);
+    for (auto [sum, place] : llvm::zip_first(sums, places))
+      tile.storeLaneSums(sum, *place, token);
   }
 
   // dA sums over a whole segment: what each sum rounds off is added to the next.
@@ -365,7 +394,7 @@ void ScanGradGpu::storeChannelSums(const ScanTile &tile, const Tiles &tiles, Val
   }
 }
 
-/// Adds up the block's warps and leaves the sums of a run's tokens.
+/// Adds up the block's warps and leaves the sums of a run's tokens, by position.
 void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk,
                               Value i, Value count) const {
   if (kinds.empty())
@@ -376,7 +405,7 @@ void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const Se
   k.loop(k.index(0), k.index(deal.rounds()), 1, [&](Value round) {
     Deal::Place place = deal.at(k, round);
     k.ifThen(k.less(place.token, count), [&] {
-      Value row = tile.rowOf(walk, k.add(i, place.token));
+      Value position = walk.position(k.add(i, place.token));
       Value kind = k.div(place.column, shape.states);
       Value column = k.add(k.mul(kind, shape.slots()), k.rem(place.column, shape.states)), sum;
       for (int64_t w = 0; w < shape.channelWarps(); ++w) {
@@ -384,7 +413,7 @@ void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const Se
                             At{k.add(place.token, w * shape.rounded()), column, width, Value()});
         sum = sum ? tile.add(sum, part) : part;
       }
-      k.store(sum, to, At{row, k.add(k.mul(tile.number, all), place.column), width, Value()});
+      k.store(sum, to, At{position, k.add(k.mul(tile.number, all), place.column), width, Value()});
     });
   });
 }

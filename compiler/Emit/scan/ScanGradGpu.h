@@ -10,6 +10,7 @@
 //     sumB[t] += g B[t]                    du = delta sumB
 //     sumA[t] += A g p                     ddelta = sumA + u sumB
 //     dA      += delta[t] g p
+//     y[t]     = C[t] h[t]                 where it is asked for
 //     G        = exp(delta[t] A) g
 //
 // Where checkpoints are further apart than a run is long, the block first walks from
@@ -38,6 +39,7 @@ public:
 private:
   struct Tiles {
     View sumA, sumB;   ///< [shares * tokens, channels]
+    View y;            ///< likewise, if asked for
     View parts;        ///< [channel warps * tokens, kinds * slots] of dB and dC
     View groups, runs; ///< each thread's states before a group, before a run
   };

@@ -44,17 +44,17 @@ void ScanGradGpu::sumSegments(int64_t elements) {
   });
 }
 
-/// Rows [first, first + tile) of dB and dC.
+/// dB and dC of the positions [first, first + tile).
 void ScanGradGpu::sumBlocks(Value first, int64_t tile) {
   static constexpr int64_t kUnroll = 8; // loads under way
   int64_t all = kinds.size() * shape.states, width = shape.vectorOfStates();
   View parts = k.workspaceView(partsOfKinds);
   Value count = k.min(k.index(tile), k.sub(k.count(RowSpace::token), first));
   k.loop(k.thread(), k.mul(count, all / width), shape.threads, [&](Value vector) {
-    Value row = k.add(first, k.div(vector, all / width));
+    Value position = k.add(first, k.div(vector, all / width));
     Value column = k.mul(k.rem(vector, all / width), width);
     auto load = [&](Value block) {
-      return k.load(parts, At{row, k.add(k.mul(block, all), column), width, Value()});
+      return k.load(parts, At{position, k.add(k.mul(block, all), column), width, Value()});
     };
     auto add = [&](Value sum, Value block, int64_t size) {
       Values loaded;
@@ -70,6 +70,7 @@ void ScanGradGpu::sumBlocks(Value first, int64_t tile) {
                [&](Value block, ValueRange so) { return Values{add(so[0], block, kUnroll)}; });
     Value total = add(sum[0], k.index(whole), blocks - whole);
     Value which = k.div(column, shape.states);
+    Value row = k.rowAt(operands.batch, rowsOf(op.getU()), position);
     for (auto [i, kind] : llvm::enumerate(kinds))
       k.ifThen(k.equal(which, k.index(i)), [&, outputs = ArrayRef<unsigned>(kind.outputs)] {
         for (unsigned output : outputs)

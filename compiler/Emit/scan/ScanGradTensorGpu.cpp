@@ -15,15 +15,20 @@ Values ScanGradGpu::groupOnTensorCores(const ScanTile &tile, const Tiles &tiles,
     (kind.isC ? ofC : ofB)
         .emplace(tensor, kind.isC ? tensor.channelOperand(tile.dyTile())
                                   : tensor.channelOperandOfInputs());
+  std::optional<StateSums> y;
+  if (tiles.y)
+    y.emplace(tensor, tile.C, /*rounded=*/false);
   SmallVector<Values> h{states}, decays(shape.group); // before each token; of each
   for (int64_t t = 0; t < shape.group; ++t) {
-    h.push_back(nextOnTensorCores(tensor, along, h[t], t, decays[t], start));
+    h.push_back(nextOnTensorCores(tensor, along, h[t], t, decays[t], /*polynomials=*/0));
     if (ofC)
       ofC->add(h.back(), t);
+    if (y)
+      y->add(h.back(), t);
   }
 
   ScanTensor::Outer back = tensor.outer(tensor.ownTokens(tile.dyTile()), tile.C);
-  StateSums sumB(tensor, tile.B);
+  StateSums sumB(tensor, tile.B, /*rounded=*/true);
   QuadSums sumA(tensor);
   Values G(carried.take_front(values)), dA(carried.drop_front(values));
   for (int64_t t = shape.group; t--;) {
@@ -44,6 +49,8 @@ Values ScanGradGpu::groupOnTensorCores(const ScanTile &tile, const Tiles &tiles,
   // Stored together: nothing in a group is loaded after a store that it might depend on.
   tensor.storeOwnTokens(sumA.sums(), tiles.sumA);
   tensor.storeOwnTokens(sumB.sums, tiles.sumB);
+  if (y)
+    tensor.storeOwnTokens(y->sums, tiles.y);
   Value warp = k.div(tile.gpu.warp(), shape.shares());
   Value row = k.add(k.mul(warp, shape.rounded()), start);
   for (auto [i, kind] : llvm::enumerate(kinds))

@@ -64,11 +64,13 @@ void ScanTile::findLeaves(ValueRange after, ValueRange results) {
   llvm::append_range(known, results);
   SetVector<Value> early = leavesOf(k, before, {}, op.u), late = leavesOf(k, after, known, op.u);
   SetVector<Value> all = early;
-  // On tensor cores registers are better spent on the walk than on what it does not need.
-  if (!shape.tensor)
-    all.insert_range(late);
-  for (Value value : all)
-    leaves.push_back({value, k.view(value), early.contains(value), late.contains(value)});
+  all.insert_range(late);
+  for (Value value : all) {
+    // On tensor cores registers are better spent on the walk than on what it does not need.
+    bool waits = shape.tensor && !early.contains(value);
+    (waits ? lateLeaves : leaves)
+        .push_back({value, k.view(value), early.contains(value), late.contains(value)});
+  }
 }
 
 static int64_t bytesOf(Type element) { return element.getIntOrFloatBitWidth() / 8; }
@@ -85,7 +87,7 @@ void ScanTile::chooseWidths(ValueRange after) {
   // As wide as the narrowest storage allows, but no wider than leaves work for all.
   int64_t width = 1, limit = kGreatestAccess;
   SmallVector<View> views;
-  for (const Leaf &leaf : leaves)
+  for (const Leaf &leaf : llvm::concat<Leaf>(leaves, lateLeaves))
     views.push_back(leaf.view);
   for (unsigned i = 0; i < k.kernel.getNumResults(); ++i)
     if (llvm::is_contained(after, k.yielded(i)))
@@ -110,7 +112,9 @@ void ScanTile::chooseWidths(ValueRange after) {
   int64_t registers = matrixDeal.rounds() * (1 + states * (needsC ? 2 : 1));
   for (const Leaf &leaf : leaves)
     registers += channelDeal.rounds() * llvm::divideCeil(width * bytesOf(leaf.view.element), 4);
-  ahead = registers <= kRegistersAhead;
+  // Eight tokens' states and decays leave no room beside four values or more of each.
+  bool isFull = shape.tensor && !staged.empty() && shape.values() > 4;
+  ahead = !isFull && registers <= kRegistersAhead;
 }
 
 /// Bits of a vector, in whole registers where they fill them.
@@ -126,9 +130,33 @@ Value ScanTile::loadRaw(const View &view, At at) const {
                               std::min(bytes, kGreatestAccess));
 }
 
+/// Lanes of x and y in turn.
+static Value interleave(KernelBuilder &k, Value x, Value y, int64_t lanes) {
+  if (lanes == 1)
+    return vector::FromElementsOp::create(k.b, k.loc, VectorType::get({2}, x.getType()),
+                                          ValueRange{x, y});
+  SmallVector<int64_t> order;
+  for (int64_t i = 0; i < lanes; ++i)
+    order.append({i, lanes + i});
+  return vector::ShuffleOp::create(k.b, k.loc, x, y, order);
+}
+
 Value ScanTile::unpacked(Value raw, Type element, int64_t lanes) const {
   OpBuilder &b = k.b;
   Type type = KernelBuilder::lanesOf(element, lanes);
+  if (element.isBF16() && lanes > 1) {
+    // f32 whose upper halves they are: two operations a pair.
+    Type words = KernelBuilder::lanesOf(b.getI32Type(), lanes / 2);
+    Type halves = KernelBuilder::lanesOf(b.getF32Type(), lanes / 2);
+    auto constant = [&](int64_t value) {
+      return k.splat(gpu.i32(value), lanes / 2);
+    };
+    Value pairs = LLVM::BitcastOp::create(b, k.loc, words, raw);
+    Value low = arith::ShLIOp::create(b, k.loc, pairs, constant(16));
+    Value high = arith::AndIOp::create(b, k.loc, pairs, constant(0xffff0000));
+    return interleave(k, arith::BitcastOp::create(b, k.loc, halves, low),
+                      arith::BitcastOp::create(b, k.loc, halves, high), lanes / 2);
+  }
   Value value = LLVM::BitcastOp::create(b, k.loc, type, raw);
   if (element.isF32())
     return value;
@@ -200,6 +228,16 @@ Values ScanTile::fetch(ValueRange rows) const {
   return raw;
 }
 
+Values ScanTile::fetchLate(ValueRange rows) const {
+  Values raw;
+  for (int64_t round = 0; ahead && round < channelDeal.rounds(); ++round) {
+    At at = placeOf(channelDeal.at(k, k.index(round)), gpu.toI64(rows[round]));
+    for (const Leaf &leaf : lateLeaves)
+      raw.push_back(loadRaw(leaf.view, at));
+  }
+  return raw;
+}
+
 //===----------------------------------------------------------------------===//
 // Staging
 //===----------------------------------------------------------------------===//
@@ -214,15 +252,14 @@ void ScanTile::bindAs(PointwiseEmitter &pointwise, Value value, Value emitted) c
       pointwise.bind(user->getResult(0), emitted);
 }
 
-/// Lanes of x and y in turn.
-static Value interleave(KernelBuilder &k, Value x, Value y, int64_t lanes) {
-  if (lanes == 1)
-    return vector::FromElementsOp::create(k.b, k.loc, VectorType::get({2}, x.getType()),
-                                          ValueRange{x, y});
-  SmallVector<int64_t> order;
-  for (int64_t i = 0; i < lanes; ++i)
-    order.append({i, lanes + i});
-  return vector::ShuffleOp::create(k.b, k.loc, x, y, order);
+/// What was fetched of `some` leaves, if anything was, is known to those that need it.
+void ScanTile::bindLeaves(PointwiseEmitter &pointwise, ArrayRef<Leaf> some, bool Leaf::*which,
+                          ValueRange fetched, int64_t round) const {
+  if (fetched.empty())
+    return;
+  for (auto [leaf, raw] : llvm::zip_equal(some, fetched.slice(round * some.size(), some.size())))
+    if (leaf.*which)
+      bindAs(pointwise, leaf.value, unpacked(raw, leaf.view.element, channelDeal.width));
 }
 
 // `at` is a place of the run. delta and u lie side by side where a thread wants both
@@ -261,17 +298,13 @@ void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, Valu
     auto stageVector = [&] {
       Value row = isFetched ? gpu.toI64(rows[number]) : rowOf(walk, k.add(i, place.token));
       PointwiseEmitter pointwise(k, placeOf(place, row));
-      if (isFetched)
-        for (auto [leaf, raw] :
-             llvm::zip_equal(leaves, fetched.slice(number * leaves.size(), leaves.size())))
-          if (leaf.before)
-            bindAs(pointwise, leaf.value, unpacked(raw, leaf.view.element, width));
+      bindLeaves(pointwise, leaves, &Leaf::before, fetched, number);
       Value there = isThere(place, count);
       auto valueOf = [&](Value value) {
         return k.select(there, pointwise.value(value), k.zeros(width));
       };
       At here{place.token, place.column, width, Value()};
-      Value newU = valueOf(op.u);
+      Value newU = pointwise.value(op.u);
       storeInputs(valueOf(op.delta), newU, here);
       if (all)
         for (auto [value, tile] : llvm::zip_equal(staged, more))
@@ -284,7 +317,7 @@ void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, Valu
   });
 }
 
-void ScanTile::stageMatrices(const SegmentWalk &walk, Value i, Value count, ValueRange rows,
+void ScanTile::stageMatrices(const SegmentWalk &walk, Value i, ValueRange rows,
                              ValueRange fetched, bool all) const {
   int64_t width = matrixDeal.width;
   SmallVector<std::pair<View, View>> matrices{{k.view(op.B), B}};
@@ -300,7 +333,6 @@ void ScanTile::stageMatrices(const SegmentWalk &walk, Value i, Value count, Valu
         Value value = isFetched
                           ? unpacked(fetched[number * matrices.size() + m], from.element, width)
                           : k.load(from, At{row, place.column, width, Value()});
-        value = k.select(k.less(place.token, count), value, k.zeros(width));
         k.store(value, to, At{place.token, place.column, width, Value()});
       }
     };
@@ -316,13 +348,13 @@ void ScanTile::stage(const SegmentWalk &walk, Value i, Value count, ValueRange r
   int64_t channelRounds = ahead ? channelDeal.rounds() : 0;
   stageChannels(walk, i, count, rows.take_front(channelRounds),
                 fetched.take_front(channelRounds * leaves.size()), /*all=*/true);
-  stageMatrices(walk, i, count, rows.drop_front(channelRounds),
+  stageMatrices(walk, i, rows.drop_front(channelRounds),
                 fetched.drop_front(channelRounds * leaves.size()), /*all=*/true);
 }
 
 void ScanTile::stageStates(const SegmentWalk &walk, Value i, Value count) const {
   stageChannels(walk, i, count, {}, {}, /*all=*/false);
-  stageMatrices(walk, i, count, {}, {}, /*all=*/false);
+  stageMatrices(walk, i, {}, {}, /*all=*/false);
 }
 
 //===----------------------------------------------------------------------===//
@@ -330,7 +362,8 @@ void ScanTile::stageStates(const SegmentWalk &walk, Value i, Value count) const 
 //===----------------------------------------------------------------------===//
 
 void ScanTile::finish(const SegmentWalk &walk, Value i, Value count, ValueRange rows,
-                      ValueRange fetched, ArrayRef<unsigned> outputs, Bind bind) const {
+                      ValueRange fetched, ValueRange fetchedLate, ArrayRef<unsigned> outputs,
+                      Bind bind) const {
   if (outputs.empty())
     return;
   int64_t width = channelDeal.width;
@@ -340,11 +373,8 @@ void ScanTile::finish(const SegmentWalk &walk, Value i, Value count, ValueRange 
       Value row = ahead ? gpu.toI64(rows[number]) : rowOf(walk, k.add(i, place.token));
       At at = placeOf(place, row), here{place.token, place.column, width, Value()};
       PointwiseEmitter pointwise(k, at);
-      if (ahead)
-        for (auto [leaf, raw] :
-             llvm::zip_equal(leaves, fetched.slice(number * leaves.size(), leaves.size())))
-          if (leaf.after)
-            bindAs(pointwise, leaf.value, unpacked(raw, leaf.view.element, width));
+      bindLeaves(pointwise, leaves, &Leaf::after, fetched, number);
+      bindLeaves(pointwise, lateLeaves, &Leaf::after, fetchedLate, number);
       auto [oldDelta, oldU] = loadInputs(here);
       bindAs(pointwise, op.delta, oldDelta);
       bindAs(pointwise, op.u, oldU);

@@ -44,16 +44,16 @@ ScanTensor::Outer ScanTensor::outer(ValueRange x, const View &matrix) const {
   Outer outer;
   for (Value value : x) {
     Value bits = arith::BitcastOp::create(k.b, k.loc, i32, value);
-    bits = arith::AndIOp::create(k.b, k.loc, bits, core.gpu.i32(~0x1fff));
-    outer.high.push_back(arith::BitcastOp::create(k.b, k.loc, f32, bits));
-    outer.low.push_back(tile.sub(value, outer.high.back()));
+    bits = arith::AndIOp::create(k.b, k.loc, bits, core.gpu.i32(0xffff0000));
+    Value high = arith::BitcastOp::create(k.b, k.loc, f32, bits);
+    outer.x.push_back(core.pack(high, tile.sub(value, high)));
   }
   Value share = k.sub(tile.lane, quad); // its states begin there, in lanes
   Value column = k.add(k.mul(share, tile.shape.held), k.mul(group, parts));
   View view = tile.moved(matrix, k.add(start, k.mul(quad, 2)), column, parts);
   for (int64_t m = 0; m < 2; ++m)
-    llvm::append_range(outer.rows,
-                       tile.loadScalars(view, At{k.index(m), Value(), parts, Value()}));
+    for (Value row : tile.loadScalars(view, At{k.index(m), Value(), parts, Value()}))
+      outer.rows.push_back(core.pack(row, row));
   return outer;
 }
 
@@ -68,18 +68,24 @@ Values ScanTensor::outerProduct(const Outer &outer, int64_t t, ValueRange sums) 
   int64_t held = tile.shape.held, m = t % 2;
   Values results(2 * held);
   for (int64_t j = 0; j < parts; ++j) {
-    Value row = k.select(isMine(t), outer.rows[m * parts + j], k.f32(0));
+    Value row = k.select(isMine(t), outer.rows[m * parts + j], core.gpu.i32(0));
     Values product(4, k.f32(0));
     auto place = [&](int64_t i) { return i / 2 * held + i % 2 * parts + j; };
     for (int64_t i = 0; i < 4 && !sums.empty(); ++i)
       product[i] = sums[place(i)];
-    core.multiplyTf32(product,
-                      {outer.high[2 * m], outer.high[2 * m + 1], outer.low[2 * m], outer.low[2 * m + 1]},
-                      {row, row});
+    core.multiply(product, {outer.x[2 * m], outer.x[2 * m + 1]}, row);
     for (int64_t i = 0; i < 4; ++i)
       results[place(i)] = product[i];
   }
   return results;
+}
+
+Values ScanTensor::rounded(ValueRange states) const {
+  Values pairs;
+  for (size_t first = 0; first < states.size(); first += 2 * parts)
+    for (int64_t j = 0; j < parts; ++j)
+      pairs.push_back(core.pack(states[first + j], states[first + parts + j]));
+  return pairs;
 }
 
 Values ScanTensor::stateOperand(const View &matrix) const {
@@ -114,28 +120,34 @@ Values ScanTensor::channelOperandOfInputs() const {
 // Sums
 //===----------------------------------------------------------------------===//
 
-StateSums::StateSums(const ScanTensor &tensor, const View &matrix)
-    : sums(4), tensor(tensor), operand(tensor.stateOperand(matrix)) {}
+StateSums::StateSums(const ScanTensor &tensor, const View &matrix, bool rounded)
+    : sums(4), tensor(tensor), rounded(rounded), operand(tensor.stateOperand(matrix)) {
+  if (rounded)
+    operand = tensor.rounded(operand);
+}
 
 void StateSums::add(ValueRange states, int64_t t) {
   int64_t parts = tensor.parts, held = 2 * parts;
-  Values product(4, tensor.k.f32(0));
+  Values product(4, tensor.k.f32(0)), pairs = rounded ? tensor.rounded(states) : Values();
   for (int64_t j = 0; j < parts; ++j)
-    tensor.core.multiplyTf32(
-        product, {states[j], states[held + j], states[parts + j], states[held + parts + j]},
-        {operand[j], operand[parts + j]});
+    if (rounded)
+      tensor.core.multiply(product, {pairs[j], pairs[parts + j]}, operand[j]);
+    else
+      tensor.core.multiplyTf32(
+          product, {states[j], states[held + j], states[parts + j], states[held + parts + j]},
+          {operand[j], operand[parts + j]});
   for (int64_t p = 0; p < 2; ++p)
     tensor.take(sums[t % 2 * 2 + p], product[2 * p + t % 2], t);
 }
 
 void ChannelSums::add(ValueRange states, int64_t t) {
-  int64_t parts = tensor.parts, held = 2 * parts;
+  int64_t parts = tensor.parts;
+  Values pairs = tensor.rounded(states);
   sums.resize(2 * parts);
   for (int64_t j = 0; j < parts; ++j) {
     Half half{{}, t, j};
     for (int64_t p = 0; p < 2; ++p)
-      half.turned.push_back(tensor.core.transpose(
-          tensor.core.pack(states[p * held + j], states[p * held + parts + j])));
+      half.turned.push_back(tensor.core.transpose(pairs[p * parts + j]));
     if (!waiting) {
       waiting = half;
       continue;
@@ -189,24 +201,39 @@ Values QuadSums::sums() const { return {product[0], product[2], product[1], prod
 //===----------------------------------------------------------------------===//
 
 Values mom::nextOnTensorCores(const ScanTensor &tensor, const ScanTensor::Outer &outer,
-                              ValueRange states, int64_t t, Values &decays, Value start) {
+                              ValueRange states, int64_t t, Values &decays, int64_t polynomials) {
   const ScanTile &tile = tensor.tile;
-  Values delta = tile.ownChannels(tile.delta, start, t);
+  Values delta = tile.ownChannels(tile.delta, tensor.start, t);
   Values next = tensor.outerProduct(outer, t);
   for (size_t n = 0; n < next.size(); ++n) {
-    decays.push_back(tile.decay(delta[n / tile.shape.held], tile.A[n]));
+    bool isPolynomial = int64_t(t * next.size() + n) * polynomials % 16 < polynomials;
+    decays.push_back(tile.decay(delta[n / tile.shape.held], tile.A[n], isPolynomial));
     next[n] = tile.k.fma(states[n], decays.back(), next[n]);
   }
   return next;
 }
 
-Values mom::advanceOnTensorCores(const ScanTile &tile, ValueRange states, Value start) {
-  ScanTensor tensor(tile, start);
-  ScanTensor::Outer outer = tensor.outer(tensor.inputs(), tile.B);
+Values mom::walkOnTensorCores(const ScanTile &tile, ValueRange states, Value start,
+                              const View &sums) {
   Values h(states);
-  for (int64_t t = 0; t < kTensorTokens; ++t) {
-    Values decays;
-    h = nextOnTensorCores(tensor, outer, h, t, decays, start);
+  SmallVector<std::pair<ScanTensor, Values>> summed;
+  for (int64_t first = 0; first < tile.shape.group; first += kTensorTokens) {
+    ScanTensor tensor(tile, tile.k.add(start, first));
+    ScanTensor::Outer outer = tensor.outer(tensor.inputs(), tile.B);
+    std::optional<StateSums> ofStates;
+    if (sums)
+      ofStates.emplace(tensor, tile.C, /*rounded=*/false);
+    for (int64_t t = 0; t < kTensorTokens; ++t) {
+      Values decays;
+      h = nextOnTensorCores(tensor, outer, h, t, decays, tile.shape.polynomials);
+      if (sums)
+        ofStates->add(h, t);
+    }
+    if (sums)
+      summed.push_back({tensor, ofStates->sums});
   }
+  // Stored together: what the next eight tokens wait for is loaded before.
+  for (auto &[tensor, values] : summed)
+    tensor.storeOwnTokens(values, sums);
   return h;
 }

@@ -12,10 +12,11 @@
 //
 // With that no value changes lanes in the recurrence:
 //
-//     x[t] (x) M[t]       a product over the eight tokens, with 0 for M of the others.
-//                         x goes in two parts of 11 bits each, M has no more bits: exact.
+//     x[t] (x) M[t]       a product over two parts, of 8 bits each, of the eight tokens'
+//                         x, with 0 for M of the others. M has no more bits.
 //     sums over states    a product of the states, as they lie, and M[n, tokens]; column
-//                         t of it is what is wanted. States are cut to 11 bits.
+//                         t of it is what is wanted. States are cut to 11 bits, or, where
+//                         sums over channels want them so too, rounded to bf16.
 //     sums over channels  the states, rounded to bf16, are turned (movmatrix) and
 //                         multiplied by x[channels, tokens].
 //     sums over a quad    a product with a matrix that is 1 in one column.
@@ -36,6 +37,7 @@ public:
   const int64_t parts;
   mutable TensorCore core;
   const mlir::Value quad, group; ///< q and g
+  const mlir::Value start;
 
   /// [2 * own] of a tile [tokens, channels]: this lane's tokens and channels.
   Values ownTokens(const View &tile) const;
@@ -46,8 +48,8 @@ public:
 
   /// x[tokens, channels] (x) M[tokens, states].
   struct Outer {
-    Values high, low; ///< [2 * own]: parts of x
-    Values rows;      ///< [2 * parts] of M: this lane's tokens, state g of each tile
+    Values x;    ///< [2 * own]: pairs of parts
+    Values rows; ///< [2 * parts] of M twice: this lane's tokens, state g of each tile
   };
   Outer outer(mlir::ValueRange x, const View &matrix) const;
   /// sums [own * held] + x[t] (x) M[t]; 0 where `sums` is empty.
@@ -59,6 +61,10 @@ public:
   Values channelOperand(const View &x) const;
   Values channelOperandOfInputs() const; ///< of delta u
 
+  /// Values [held] or [own * held] as pairs of bf16, which lie in the columns 2 q and
+  /// 2 q + 1: [parts] or [own * parts].
+  Values rounded(mlir::ValueRange states) const;
+
   /// i1: whether token t is one of this lane's.
   mlir::Value isMine(int64_t t) const;
   /// Replaces `kept` by `value` in the lanes whose token t is.
@@ -67,19 +73,19 @@ public:
 private:
   Values packed(mlir::ValueRange fourChannels) const;
   Values fourChannels(const View &x) const;
-  mlir::Value start;
 };
 
 /// Sums over a warp's states times M, of eight tokens in any order.
 class StateSums {
 public:
-  StateSums(const ScanTensor &tensor, const View &matrix);
+  StateSums(const ScanTensor &tensor, const View &matrix, bool rounded);
   void add(mlir::ValueRange states, int64_t t); ///< [own * held]
   Values sums; ///< [2 * own] of this lane's tokens and channels
 
 private:
   const ScanTensor &tensor;
-  Values operand;
+  const bool rounded;
+  Values operand; ///< [held], or [parts] of pairs
 };
 
 /// Sums over a warp's channels times x, of eight tokens in any order.
@@ -115,10 +121,13 @@ private:
   int64_t waitingToken = 0;
 };
 
-/// States after token t of the group from `start` on, and how they decayed.
+/// States after token t of the eight, and how they decayed; of 16 exponentials,
+/// `polynomials` are not the special function unit's.
 Values nextOnTensorCores(const ScanTensor &tensor, const ScanTensor::Outer &inputs,
-                         mlir::ValueRange states, int64_t t, Values &decays, mlir::Value start);
-/// States after the group.
-Values advanceOnTensorCores(const ScanTile &tile, mlir::ValueRange states, mlir::Value start);
+                         mlir::ValueRange states, int64_t t, Values &decays, int64_t polynomials);
+/// States after a group of the tile's shape; leaves the sums of states times C in
+/// `sums`, if given.
+Values walkOnTensorCores(const ScanTile &tile, mlir::ValueRange states, mlir::Value start,
+                         const View &sums);
 
 } // namespace mom

@@ -14,12 +14,12 @@ ScanShape::ScanShape(KernelBuilder &k, const ScanOperands &op, int64_t tokens, i
     : channels(channelsOf(op.u)), states(channelsOf(op.A)), threads(k.threads()),
       lanes(k.knob("lanes")), own(k.knob("channels")),
       held(llvm::PowerOf2Ceil(llvm::divideCeil(states, lanes))), tokens(tokens), group(group),
-      exact(k.knob("exact")), tensor(k.knob("unit")) {}
+      exact(k.knob("exact")), polynomials(k.knob("exp2_fma")), tensor(k.knob("unit")) {}
 
 ScanShape ScanShape::withGroup(int64_t tokens) const {
   ScanShape shape = *this;
   shape.group = tokens;
-  shape.tensor = tensor && tokens == kTensorTokens;
+  shape.tensor = tensor && tokens % kTensorTokens == 0;
   return shape;
 }
 
@@ -45,11 +45,11 @@ LogicalResult ScanShape::check(KernelBuilder &k, const ScanOperands &op) const {
   for (Value matrix : {op.B, op.C})
     if (Type element = storedElement(matrix); !element.isBF16())
       return k.error() << "expected B and C of bf16 with knob 'unit' 1, but got " << element;
-  for (auto [name, value, wanted] : {std::tuple("channels", own, int64_t(2)),
-                                     {"group", group, kTensorTokens}})
-    if (value != wanted)
-      return k.error() << "expected " << wanted << " as knob '" << name << "' with unit 1, but got "
-                       << value;
+  if (own != 2)
+    return k.error() << "expected 2 as knob 'channels' with unit 1, but got " << own;
+  if (group % kTensorTokens)
+    return k.error() << "expected a multiple of " << kTensorTokens
+                     << " as knob 'group' with unit 1, but got " << group;
   if (lanes < kQuad || held < 2)
     return k.error() << "expected 4 or more as knob 'lanes' with unit 1, and 2 or more of the "
                      << states << " states for each, but got " << lanes << " lanes";
@@ -282,10 +282,13 @@ Values ScanTile::ownChannels(const View &tile, Value start, int64_t t) const {
                      At{k.index(t), Value(), shape.own, Value()});
 }
 
-Value ScanTile::decay(Value delta, Value a) const {
+Value ScanTile::decay(Value delta, Value a, bool isPolynomial) const {
   Value x = mul(delta, a);
+  Approximations approximations{k.b, k.loc};
   if (shape.exact)
-    return Approximations{k.b, k.loc}.decay(x);
+    return approximations.decay(x);
+  if (isPolynomial)
+    return approximations.exp2OfNegative(x);
   return gpu.intrinsic("llvm.nvvm.ex2.approx.ftz.f", k.b.getF32Type(), x);
 }
 
@@ -300,7 +303,7 @@ Value ScanTile::next(Value h, Value decay, Value input, Value B) const {
 
 Values ScanTile::advance(ValueRange states, Value start) const {
   if (shape.tensor)
-    return advanceOnTensorCores(*this, states, start);
+    return walkOnTensorCores(*this, states, start, View());
   Values h(states);
   for (int64_t t = 0; t < shape.group; ++t) {
     Token token = this->token(start, t, /*withC=*/false);

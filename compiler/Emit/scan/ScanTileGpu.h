@@ -13,9 +13,9 @@
 // each way. What a run reads from memory is loaded into registers while the run
 // before it is walked, and its rows are looked up one run earlier still.
 //
-// Tokens past the segment's end and channels past the last are staged as 0: with
-// delta = 0 a token changes no state and adds nothing to any sum. So the walk has no
-// conditions, and goes by in *groups* of tokens without a branch.
+// Tokens past the segment's end and channels past the last have delta = 0, dy = 0 and
+// else what lies where they would be: they change no state and add nothing to any sum.
+// So the walk has no conditions, and goes by in *groups* of tokens without a branch.
 //
 // With `exact` the decay is used as exp(delta A) - 1, as on a CPU; otherwise as
 // exp2(delta A') with A' = A log2(e), one instruction, which loses the seventh digit
@@ -51,6 +51,7 @@ struct ScanShape {
   int64_t tokens; ///< of a run
   int64_t group;  ///< tokens of a run that are walked without a branch
   bool exact;
+  int64_t polynomials; ///< of 16 exponentials of a walk forward on tensor cores
   bool tensor;    ///< sums over states and channels are tensor cores' work
 
   int64_t slots() const { return lanes * held; } ///< states with padding
@@ -132,6 +133,8 @@ public:
   /// empty where a run is too large for registers.
   Values rows(const SegmentWalk &walk, mlir::Value i) const;
   Values fetch(mlir::ValueRange rows) const;
+  /// What only work after the anchor needs and was not fetched with the rest.
+  Values fetchLate(mlir::ValueRange rows) const;
   void stage(const SegmentWalk &walk, mlir::Value i, mlir::Value count, mlir::ValueRange rows,
              mlir::ValueRange fetched) const;
   /// The same without what only later work needs, and without anything fetched.
@@ -141,7 +144,8 @@ public:
   using Bound = std::pair<mlir::Value, mlir::Value>;
   using Bind = llvm::function_ref<llvm::SmallVector<Bound>(At, mlir::Value, mlir::Value)>;
   void finish(const SegmentWalk &walk, mlir::Value i, mlir::Value count, mlir::ValueRange rows,
-              mlir::ValueRange fetched, llvm::ArrayRef<unsigned> outputs, Bind bind) const;
+              mlir::ValueRange fetched, mlir::ValueRange fetchedLate,
+              llvm::ArrayRef<unsigned> outputs, Bind bind) const;
   /// Row of a token of the walk that may lie past its end.
   mlir::Value rowOf(const SegmentWalk &walk, mlir::Value i) const;
 
@@ -155,7 +159,7 @@ public:
   Token token(mlir::Value start, int64_t t, bool withC) const;
   /// [own] of such a tile, at a token likewise.
   Values ownChannels(const View &tile, mlir::Value start, int64_t t) const;
-  mlir::Value decay(mlir::Value delta, mlir::Value a) const;
+  mlir::Value decay(mlir::Value delta, mlir::Value a, bool isPolynomial = false) const;
   /// exp(delta A) h, from the decay
   mlir::Value decayed(mlir::Value h, mlir::Value decay) const;
   /// h after a token.
@@ -207,11 +211,13 @@ private:
   mlir::Value isThere(const Deal::Place &place, mlir::Value count) const;
   void stageChannels(const SegmentWalk &walk, mlir::Value i, mlir::Value count,
                      mlir::ValueRange rows, mlir::ValueRange fetched, bool all) const;
-  void stageMatrices(const SegmentWalk &walk, mlir::Value i, mlir::Value count,
-                     mlir::ValueRange rows, mlir::ValueRange fetched, bool all) const;
+  void stageMatrices(const SegmentWalk &walk, mlir::Value i, mlir::ValueRange rows,
+                     mlir::ValueRange fetched, bool all) const;
   void bindAs(PointwiseEmitter &pointwise, mlir::Value value, mlir::Value emitted) const;
+  void bindLeaves(PointwiseEmitter &pointwise, llvm::ArrayRef<Leaf> some, bool Leaf::*which,
+                  mlir::ValueRange fetched, int64_t round) const;
 
-  llvm::SmallVector<Leaf> leaves;
+  llvm::SmallVector<Leaf> leaves, lateLeaves;
   Values staged;                ///< body values beside u and delta
   llvm::SmallVector<View> more; ///< [rounded tokens, channels] of each
   Deal channelDeal, matrixDeal;

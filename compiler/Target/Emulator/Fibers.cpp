@@ -59,6 +59,7 @@ void Block::entry() {
 
 void Block::start(Fiber &fiber, int index) {
   fiber.state = Fiber::Ready;
+  fiber.waitsAt = nullptr;
   fiber.copies.assign(1, {});
   auto *top = reinterpret_cast<void **>(stacks + kStack * (index + 1));
   // A function begins with the stack 8 bytes off a multiple of 16: the return address.
@@ -91,6 +92,8 @@ void Block::run(const std::function<void()> &thread, int64_t block, int threads,
   slots.resize(size_t(threads) * kSlotWords);
   fibers.resize(threads);
   arrived.assign(kBarriers + 2 * threads, 0);
+  late = reverse;
+  work.clear();
   for (int i = 0; i < threads; ++i)
     start(fibers[i], i);
   while (live) {
@@ -102,8 +105,12 @@ void Block::run(const std::function<void()> &thread, int64_t block, int threads,
       any = true;
       momc_emulator_switch(&scheduler, fibers[running].stackPointer);
     }
-    if (!any)
+    if (any)
+      continue;
+    if (work.empty())
       deadlock();
+    work.front()();
+    work.pop_front();
   }
 }
 
@@ -113,7 +120,7 @@ void Block::yield() { suspend(); }
 void Block::release(int key) {
   arrived[key] = 0;
   for (Fiber &fiber : fibers)
-    if (fiber.state == Fiber::Waiting && fiber.waitsFor == key)
+    if (fiber.state == Fiber::Waiting && !fiber.waitsAt && fiber.waitsFor == key)
       fiber.state = Fiber::Ready;
 }
 
@@ -148,12 +155,38 @@ void Block::waitCopies(int pending) {
   }
 }
 
+void Block::waitPhase(const PhaseBarrier *barrier, int parity) {
+  while ((barrier->phase & 1) == parity) {
+    fibers[running].state = Fiber::Waiting;
+    fibers[running].waitsAt = barrier;
+    suspend();
+  }
+  fibers[running].waitsAt = nullptr;
+}
+
+void Block::endPhase(PhaseBarrier *barrier) {
+  if (barrier->pending || barrier->bytes)
+    return;
+  ++barrier->phase;
+  barrier->pending = barrier->arrivals;
+  for (Fiber &fiber : fibers)
+    if (fiber.state == Fiber::Waiting && fiber.waitsAt == barrier)
+      fiber.state = Fiber::Ready;
+}
+
+void Block::behindTheBack(std::function<void()> task) {
+  if (late)
+    work.push_back(std::move(task));
+  else
+    task();
+}
+
 void Block::deadlock() {
   std::fprintf(stderr, "emulator: block %lld of %zu threads is stuck:", (long long)number,
                fibers.size());
   for (size_t i = 0; i < fibers.size(); ++i)
     if (fibers[i].state == Fiber::Waiting)
-      std::fprintf(stderr, " %zu@%d", i, fibers[i].waitsFor);
+      std::fprintf(stderr, " %zu@%d%s", i, fibers[i].waitsFor, fibers[i].waitsAt ? "m" : "");
   std::fprintf(stderr, "\n");
   std::abort();
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <vector>
 
@@ -49,11 +50,26 @@ public:
   void commitCopies() { fibers[running].copies.emplace_back(); }
   void waitCopies(int pending);
 
+  /// A barrier in shared memory, as mbarrier.init makes one: a phase ends when nothing is
+  /// pending and all bytes have come.
+  struct PhaseBarrier {
+    uint8_t phase, arrivals;
+    int16_t pending;
+    int32_t bytes;
+  };
+  void waitPhase(const PhaseBarrier *barrier, int parity);
+  /// Ends the phase where nothing is missing any more.
+  void endPhase(PhaseBarrier *barrier);
+  /// What another unit does behind the threads' back: at once, or, where fibers run in the
+  /// opposite order, when no fiber can go on without it.
+  void behindTheBack(std::function<void()> work);
+
 private:
   struct Fiber {
     void *stackPointer = nullptr;
     enum { Ready, Waiting, Done } state = Ready;
     int waitsFor = 0;
+    const void *waitsAt = nullptr; ///< a barrier in shared memory
     std::vector<std::vector<Copy>> copies;
   };
   static void entry();
@@ -69,6 +85,8 @@ private:
   char *stacks = nullptr, *sharedMemory = nullptr;
   size_t stackBytes = 0, sharedCapacity = 0;
   const std::function<void()> *body = nullptr;
+  std::deque<std::function<void()>> work; ///< behind the threads' back
+  bool late = false;
   void *scheduler = nullptr; // its stack pointer while a fiber runs
   int running = 0, live = 0;
   int64_t number = 0;

@@ -5,6 +5,8 @@
 #include "compiler/Target/Emulator/Emulator.h"
 #include "compiler/Target/Emulator/Fibers.h"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -175,6 +177,12 @@ static void mma(float *d, const uint32_t *a, const uint32_t *b, const float *c,
 MOM_MMA(mmaBf16, 16, 2, bf16)
 MOM_MMA(mmaF16, 16, 2, f16)
 MOM_MMA(mmaTf32, 8, 1, tf32)
+static void mmaBf16Half(float *d, uint32_t a0, uint32_t a1, uint32_t b0, float c0, float c1,
+                        float c2, float c3) {
+  uint32_t a[] = {a0, a1};
+  float c[] = {c0, c1, c2, c3};
+  mma<8, 2>(d, a, &b0, c, bf16);
+}
 
 /// Lane 4 g + q has elements 2 q and 2 q + 1 of row g, and gets those of column g.
 static int32_t turnMatrix(int32_t pair) {
@@ -231,8 +239,11 @@ static void loadMatrix4T(uint32_t *d, const void *row) { loadMatrices(d, row, 4,
 //===----------------------------------------------------------------------===//
 
 // Operands of wgmma lie in shared memory as their descriptors say (TensorCore.h); each
-// thread computes its own sums from there. Nothing goes on behind its back: what is not
-// waited for or published is not found.
+// thread computes its own sums from there, at once: what is not waited for or published
+// is not found. The four warps meet where they wait, since one thread may then say for
+// all of them that they have read.
+
+static void meetWarpgroup(int64_t) { here().meetGroup(4 * Block::kWarp); }
 
 /// Element (outer, inner) of an operand: chunks of 16 bytes are permuted by bits 7 to 9
 /// of their address.
@@ -260,8 +271,10 @@ struct WarpgroupProduct<columns, isF16, std::index_sequence<i...>> {
   template <size_t> using Float = float;
 
   static void multiply(float *d, Float<i>... given, int64_t a, int64_t b, int32_t aOuterLast,
-                       int32_t bOuterLast) {
+                       int32_t bOuterLast, int32_t adds) {
     float sums[] = {given...};
+    if (!adds)
+      std::fill(std::begin(sums), std::end(sums), 0.0f);
     auto element = isF16 ? f16 : bf16;
     int group = here().lane() / 4, quad = here().lane() % 4, warp = here().warp() % 4;
     float left[2][16];
@@ -281,11 +294,117 @@ struct WarpgroupProduct<columns, isF16, std::index_sequence<i...>> {
   }
   static void finish(float *d, Float<i>... given) {
     float sums[] = {given...};
+    meetWarpgroup(0);
     std::memcpy(d, sums, sizeof(sums));
   }
 };
 template <int columns, bool isF16>
 using Wgmma = WarpgroupProduct<columns, isF16, std::make_index_sequence<columns / 2>>;
+
+//===----------------------------------------------------------------------===//
+// Barriers in shared memory, and copies of tiles
+//===----------------------------------------------------------------------===//
+
+using Phases = Block::PhaseBarrier;
+
+static void initialisePhases(Phases *barrier, int32_t arrivals) {
+  *barrier = {0, uint8_t(arrivals), int16_t(arrivals), 0};
+}
+static void arrive(Phases *barrier) {
+  --barrier->pending;
+  here().endPhase(barrier);
+}
+static void arriveExpecting(Phases *barrier, int32_t bytes) {
+  barrier->bytes += bytes;
+  arrive(barrier);
+}
+static void waitPhase(const Phases *barrier, int32_t parity) { here().waitPhase(barrier, parity); }
+
+namespace {
+/// A tensor map as the emulator keeps it: elements of two bytes, panels of 128.
+struct TileMap {
+  const char *base;
+  int32_t rank, sizes[5], boxes[5];
+  int64_t strides[5]; ///< bytes
+};
+static_assert(sizeof(TileMap) <= 128);
+} // namespace
+
+static void makeMap(void *to, const void *base, int rank, const int32_t *sizesAndBoxes,
+                    const int64_t *strides) {
+  TileMap map = {static_cast<const char *>(base), rank, {}, {}, {2}};
+  for (int i = 0; i < rank; ++i) {
+    map.sizes[i] = sizesAndBoxes[2 * i];
+    map.boxes[i] = sizesAndBoxes[2 * i + 1];
+    if (i)
+      map.strides[i] = strides[i - 1];
+  }
+  std::memcpy(to, &map, sizeof(map));
+}
+static void makeMap2(void *to, const void *base, int32_t n0, int32_t b0, int32_t n1, int32_t b1,
+                     int64_t s1) {
+  int32_t sizes[] = {n0, b0, n1, b1};
+  makeMap(to, base, 2, sizes, &s1);
+}
+static void makeMap3(void *to, const void *base, int32_t n0, int32_t b0, int32_t n1, int32_t b1,
+                     int32_t n2, int32_t b2, int64_t s1, int64_t s2) {
+  int32_t sizes[] = {n0, b0, n1, b1, n2, b2};
+  int64_t strides[] = {s1, s2};
+  makeMap(to, base, 3, sizes, strides);
+}
+static void makeMap5(void *to, const void *base, int32_t n0, int32_t b0, int32_t n1, int32_t b1,
+                     int32_t n2, int32_t b2, int32_t n3, int32_t b3, int32_t n4, int32_t b4,
+                     int64_t s1, int64_t s2, int64_t s3, int64_t s4) {
+  int32_t sizes[] = {n0, b0, n1, b1, n2, b2, n3, b3, n4, b4};
+  int64_t strides[] = {s1, s2, s3, s4};
+  makeMap(to, base, 5, sizes, strides);
+}
+static void publishMap(void *to, const void *from) { std::memcpy(to, from, sizeof(TileMap)); }
+static void acquireMap(const void *) {}
+
+/// Copies the box at `first`; its bytes come to the barrier.
+static void copyBox(char *to, const TileMap &map, const int32_t *first, Phases *barrier) {
+  int lines = 1;
+  for (int i = 1; i < map.rank; ++i)
+    lines *= map.boxes[i];
+  for (int line = 0; line < lines; ++line)
+    for (int column = 0; column < map.boxes[0]; ++column) {
+      int place[5] = {column}, rest = line;
+      for (int i = 1; i < map.rank; rest /= map.boxes[i++])
+        place[i] = rest % map.boxes[i];
+      const char *from = map.base;
+      bool inside = true;
+      for (int i = 0; i < map.rank; ++i) {
+        int64_t at = int64_t(first[i]) + place[i];
+        inside &= at >= 0 && at < map.sizes[i];
+        from += at * map.strides[i];
+      }
+      uint16_t element = 0;
+      if (inside)
+        std::memcpy(&element, from, 2);
+      char *target = to + line * map.boxes[0] * 2 + column * 2;
+      uintptr_t bits = reinterpret_cast<uintptr_t>(target);
+      bits ^= ((bits >> 7) & 7) << 4; // chunks of 16 bytes are permuted
+      std::memcpy(reinterpret_cast<void *>(bits), &element, 2);
+    }
+  barrier->bytes -= lines * map.boxes[0] * 2;
+  here().endPhase(barrier);
+}
+static void loadTile(char *to, const void *map, Phases *barrier, std::array<int32_t, 5> first) {
+  TileMap copy;
+  std::memcpy(&copy, map, sizeof(copy));
+  here().behindTheBack([=] { copyBox(to, copy, first.data(), barrier); });
+}
+static void loadTile2(char *to, const void *map, Phases *barrier, int32_t x, int32_t y) {
+  loadTile(to, map, barrier, {x, y});
+}
+static void loadTile3(char *to, const void *map, Phases *barrier, int32_t x, int32_t y, int32_t z) {
+  loadTile(to, map, barrier, {x, y, z});
+}
+static void loadTile5(char *to, const void *map, Phases *barrier, int32_t x, int32_t y, int32_t z,
+                      int32_t u, int32_t v) {
+  loadTile(to, map, barrier, {x, y, z, u, v});
+}
 
 //===----------------------------------------------------------------------===//
 // Names
@@ -332,6 +451,7 @@ llvm::ArrayRef<mom::EmulatorSymbol> mom::emulatorSymbols() {
       MOM_SYMBOL("mma_m16n8k16_row_col_bf16", mmaBf16),
       MOM_SYMBOL("mma_m16n8k16_row_col_f32_f32", mmaF16),
       MOM_SYMBOL("mma_m16n8k8_row_col_tf32", mmaTf32),
+      MOM_SYMBOL("mma_m16n8k8_row_col_bf16", mmaBf16Half),
       MOM_SYMBOL("asm_movmatrix", turnMatrix),
       MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x1_b16_p3", loadMatrix1),
       MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x1_trans_b16_p3", loadMatrix1T),
@@ -342,7 +462,21 @@ llvm::ArrayRef<mom::EmulatorSymbol> mom::emulatorSymbols() {
       MOM_SYMBOL("fence_proxy_async_shared_cta", nothing),
       MOM_SYMBOL("wgmma_fence_sync_aligned", nothing),
       MOM_SYMBOL("wgmma_commit_group_sync_aligned", nothing),
-      MOM_SYMBOL("wgmma_wait_group_sync_aligned", nothing),
+      MOM_SYMBOL("wgmma_wait_group_sync_aligned", meetWarpgroup),
+      MOM_SYMBOL("asm_setmaxnreg", nothing),
+      MOM_SYMBOL("asm_mbarrier_init", initialisePhases),
+      MOM_SYMBOL("asm_mbarrier_publish", nothing),
+      MOM_SYMBOL("asm_mbarrier_arrive", arrive),
+      MOM_SYMBOL("asm_mbarrier_expect", arriveExpecting),
+      MOM_SYMBOL("asm_mbarrier_wait", waitPhase),
+      MOM_SYMBOL("asm_tensormap_make2", makeMap2),
+      MOM_SYMBOL("asm_tensormap_make3", makeMap3),
+      MOM_SYMBOL("asm_tensormap_make5", makeMap5),
+      MOM_SYMBOL("asm_tensormap_publish", publishMap),
+      MOM_SYMBOL("asm_tensormap_acquire", acquireMap),
+      MOM_SYMBOL("asm_tma_load2", loadTile2),
+      MOM_SYMBOL("asm_tma_load3", loadTile3),
+      MOM_SYMBOL("asm_tma_load5", loadTile5),
       MOM_WGMMA(32),
       MOM_WGMMA(64),
       MOM_WGMMA(96),

@@ -81,14 +81,26 @@ static FailureOr<Values> seedsFor(func::FuncOp forward, func::FuncOp joint,
   return seeds;
 }
 
-/// At most `limit` different elements of `size`.
-static SmallVector<int64_t> choose(int64_t size, int64_t limit, std::mt19937_64 &random) {
-  auto all = llvm::to_vector(llvm::seq<int64_t>(0, size));
-  if (size <= limit)
-    return all;
-  for (int64_t i = 0; i < limit; ++i)
-    std::swap(all[i], all[i + random() % uint64_t(size - i)]);
-  all.truncate(limit);
+/// At most `limit` different elements. Half of them have a gradient that is not zero,
+/// as far as there are such: most rows of a large table have none.
+static SmallVector<int64_t> choose(const std::vector<double> &gradient, int64_t limit,
+                                   std::mt19937_64 &random) {
+  int64_t size = gradient.size();
+  SmallVector<int64_t> all, zeros;
+  for (int64_t i = 0; i < size; ++i)
+    (gradient[i] != 0 ? all : zeros).push_back(i);
+  int64_t front = all.size();
+  llvm::append_range(all, zeros);
+  auto shuffle = [&](int64_t begin, int64_t count, int64_t end) {
+    for (int64_t i = begin; i < begin + count; ++i)
+      std::swap(all[i], all[i + random() % uint64_t(end - i)]);
+  };
+  if (size > limit) {
+    int64_t first = std::min(front, (limit + 1) / 2);
+    shuffle(0, first, front);
+    shuffle(first, limit - first, size);
+    all.truncate(limit);
+  }
   llvm::sort(all);
   return all;
 }
@@ -101,10 +113,69 @@ static std::string nameOf(func::FuncOp forward, unsigned argument) {
   return "argument " + std::to_string(argument);
 }
 
-FailureOr<bool> compare::checkGradients(func::FuncOp forward,
-                                        MutableArrayRef<reference::Value> arguments,
-                                        const GradientOptions &options, const Execution &execute,
-                                        std::mt19937_64 &random, raw_ostream &os) {
+/// [round] and index of an element, with both numbers.
+static std::string describe(const reference::Tensor &tensor, bool stacked, int64_t round,
+                            int64_t element, double got, double expected) {
+  SmallVector<int64_t> index;
+  for (int64_t extent : llvm::reverse(tensor.shape)) {
+    index.insert(index.begin(), element % extent);
+    element /= extent;
+  }
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (stacked)
+    os << "{" << round << "}";
+  os << "[";
+  llvm::interleaveComma(index, os);
+  os << llvm::formatv("]: {0:e6}, by differences {1:e6}", got, expected);
+  return text;
+}
+
+/// The gradient of one argument, of some of its elements.
+static FailureOr<GradientRow> compareOne(func::FuncOp forward, unsigned owner,
+                                         MutableArrayRef<reference::Value> arguments,
+                                         const reference::Value &gradient, reference::Scalar scalar,
+                                         const GradientOptions &options,
+                                         std::mt19937_64 &random) {
+  GradientRow row{nameOf(forward, owner), {}, true, ""};
+  const reference::Stack *stack = arguments[owner].stack();
+  int64_t rounds = stack ? stack->values.size() : 1;
+  double worst = -1.0;
+  for (int64_t round = 0; round < rounds; ++round) {
+    reference::Place place{owner, round};
+    const reference::Value &part = stack ? gradient.stack()->values[round] : gradient;
+    int64_t limit = std::max<int64_t>(options.elements / rounds, 1);
+    SmallVector<int64_t> elements = choose(part.tensor()->data, limit, random);
+    if (elements.empty())
+      continue;
+    auto expected = reference::differences(scalar, arguments, place, elements);
+    if (failed(expected))
+      return failure();
+    for (auto [element, number] : llvm::zip_equal(elements, *expected)) {
+      double got = part.tensor()->data[element];
+      // A maximum or select may change its mind within the step; within a much
+      // smaller one, which rounds more, it hardly does.
+      if (std::fabs(got - number) > kSuspicious * (1.0 + std::fabs(number))) {
+        auto closer = reference::difference(scalar, arguments, place, element, kSmallStep);
+        if (failed(closer))
+          return failure();
+        number = std::fabs(got - *closer) < std::fabs(got - number) ? *closer : number;
+      }
+      row.difference.add(got, number);
+      if (double error = std::fabs(got - number); !(error <= worst)) {
+        worst = error;
+        row.worst = describe(place.in(arguments), stack, round, element, got, number);
+      }
+    }
+  }
+  row.within = row.difference.within(options.tolerance);
+  return row;
+}
+
+FailureOr<SmallVector<GradientRow>>
+compare::compareGradients(func::FuncOp forward, MutableArrayRef<reference::Value> arguments,
+                          const GradientOptions &options, const Execution &execute,
+                          std::mt19937_64 &random, raw_ostream &os) {
   FailureOr<func::FuncOp> joint = findJoint(forward, options.joint);
   if (failed(joint))
     return failure();
@@ -128,7 +199,8 @@ FailureOr<bool> compare::checkGradients(func::FuncOp forward,
   if (failed(computed))
     return failure();
   auto isClose = [&](const Difference &d) { return d.within(options.tolerance); };
-  bool good = compareResults(ArrayRef(*computed).take_front(results), *plain, isClose, os);
+  if (!compareResults(ArrayRef(*computed).take_front(results), *plain, isClose, os))
+    return failure();
 
   auto scalar = [&](ArrayRef<reference::Value> values) -> FailureOr<double> {
     FailureOr<Values> outputs = reference::interpret(forward, values);
@@ -136,39 +208,28 @@ FailureOr<bool> compare::checkGradients(func::FuncOp forward,
       return failure();
     return reference::weightedSum(*outputs, *seeds);
   };
+  SmallVector<GradientRow> rows;
   for (auto [g, owner] : llvm::enumerate(*owners)) {
-    const reference::Value &gradient = (*computed)[results + g];
-    const reference::Stack *stack = arguments[owner].stack();
-    int64_t rounds = stack ? stack->values.size() : 1;
-    Difference difference;
-    for (int64_t round = 0; round < rounds; ++round) {
-      reference::Place place{owner, round};
-      const reference::Value &part = stack ? gradient.stack()->values[round] : gradient;
-      int64_t limit = std::max<int64_t>(options.elements / rounds, 1);
-      SmallVector<int64_t> elements = choose(place.in(arguments).data.size(), limit, random);
-      if (elements.empty())
-        continue;
-      auto expected = reference::differences(scalar, arguments, place, elements);
-      if (failed(expected))
-        return failure();
-      for (auto [element, number] : llvm::zip_equal(elements, *expected)) {
-        double got = part.tensor()->data[element];
-        // A maximum or select may change its mind within the step; within a much
-        // smaller one, which rounds more, it hardly does.
-        if (std::fabs(got - number) > kSuspicious * (1.0 + std::fabs(number))) {
-          auto closer = reference::difference(scalar, arguments, place, element, kSmallStep);
-          if (failed(closer))
-            return failure();
-          number = std::fabs(got - *closer) < std::fabs(got - number) ? *closer : number;
-        }
-        difference.add(got, number);
-      }
-    }
-    bool within = difference.within(options.tolerance);
-    os << "gradient of " << nameOf(forward, owner) << ": ";
-    difference.print(os);
-    os << (within ? "\n" : "  <-- differs\n");
-    good &= within;
+    FailureOr<GradientRow> row = compareOne(forward, owner, arguments, (*computed)[results + g],
+                                            scalar, options, random);
+    if (failed(row))
+      return failure();
+    rows.push_back(std::move(*row));
   }
-  return good;
+  return rows;
+}
+
+FailureOr<bool> compare::checkGradients(func::FuncOp forward,
+                                        MutableArrayRef<reference::Value> arguments,
+                                        const GradientOptions &options, const Execution &execute,
+                                        std::mt19937_64 &random, raw_ostream &os) {
+  auto rows = compareGradients(forward, arguments, options, execute, random, os);
+  if (failed(rows))
+    return failure();
+  for (const GradientRow &row : *rows) {
+    os << "gradient of " << row.name << ": ";
+    row.difference.print(os);
+    os << (row.within ? "\n" : "  <-- differs\n");
+  }
+  return llvm::all_of(*rows, [](const GradientRow &row) { return row.within; });
 }

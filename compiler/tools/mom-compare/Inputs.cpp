@@ -132,6 +132,8 @@ static Labels labelsFor(mlir::Value value) {
       narrow({-1, channelsOf(loss.getLogits())});
     else if (auto hot = dyn_cast<OneHotOp>(user))
       narrow({-1, channelsOf(hot.getY())});
+    else if (auto equals = dyn_cast<EqualsOp>(user))
+      narrow({-1, int64_t(equals.getValue()) + 2});
     else if (isa<ReorderOp, NextOp>(user))
       narrow(labelsFor(user->getResult(0)));
     else if (auto embedding = dyn_cast<EmbeddingOp>(user)) {
@@ -168,6 +170,9 @@ Recipe compare::recipeFor(func::FuncOp func, unsigned index, RankedTensorType ty
       labels = {0, limit.getInt()};
     return {Recipe::Labels, double(labels.first), double(labels.limit)};
   }
+  if (auto draw = func.getArgAttrOfType<StringAttr>(index, attr::kDraw);
+      draw && draw.getValue() == "uniform")
+    return {Recipe::Uniform, 0, 1};
   if (func.getArgAttr(index, "mom.positive"))
     return {Recipe::Positive, 0, 0};
   if (func.getArgAttr(index, "mom.negative"))

@@ -37,11 +37,14 @@ bool Difference::normWithin(double relative, double absolute) const {
                        relative * std::sqrt(squares) + absolute * std::sqrt(double(count));
 }
 
+double Difference::norm() const { return std::sqrt(squares); }
+
+double Difference::relativeError() const { return largest ? largestError / largest : largestError; }
+
 void Difference::print(raw_ostream &os) const {
-  double norm = std::sqrt(squares), errorNorm = std::sqrt(errorSquares);
-  os << llvm::formatv("{0} elements, norm {1:e2}, max error {2:e2}, norm error {3:e2}", count, norm,
-                      largest ? largestError / largest : largestError,
-                      norm ? errorNorm / norm : errorNorm);
+  double errorNorm = std::sqrt(errorSquares);
+  os << llvm::formatv("{0} elements, norm {1:e2}, max error {2:e2}, norm error {3:e2}", count,
+                      norm(), relativeError(), norm() ? errorNorm / norm() : errorNorm);
   if (!finite)
     os << ", not finite";
 }

@@ -21,6 +21,9 @@ public:
   /// |got - expected| <= relative * |expected| + absolute * sqrt(n), as norms.
   bool normWithin(double relative, double absolute) const;
   void print(llvm::raw_ostream &os) const;
+  int64_t elements() const { return count; }
+  double norm() const;          ///< of what was expected
+  double relativeError() const; ///< the largest, by the largest number expected
 
 private:
   double largest = 0.0, largestError = 0.0, squares = 0.0, errorSquares = 0.0;

@@ -8,8 +8,9 @@ namespace mom::random {
 
 enum class Verdict {
   Good,
-  Vague, ///< rounding of its inputs turns a result over: nothing is compared
-  Bad,
+  Vague,       ///< rounding turns a result over: it is not compared
+  Bad,         ///< compiled code differs, or there is none
+  BadGradient, ///< a gradient differs from finite differences
 };
 
 struct CheckOptions {

@@ -75,8 +75,11 @@ private:
   Value binary();
   Value positive(Value x) { return calculus.affine(softplus(x), 1.0, 0.25); }
   Value softplus(Value x) { return SoftplusOp::create(b, func.getLoc(), x.getType(), x); }
-  Value norm(Value x) {
-    return RmsNormOp::create(b, func.getLoc(), x.getType(), x, b.getF64FloatAttr(1e-5));
+  /// Of few channels the norm is a sign, and its gradient only rounding.
+  void norm(Value x) {
+    if (channelsOf(x) > 3)
+      tokens.push_back(
+          RmsNormOp::create(b, func.getLoc(), x.getType(), x, b.getF64FloatAttr(1e-5)));
   }
   Value weighted(Value x);
   void convolution();
@@ -313,7 +316,7 @@ void Generator::statement() {
   case 7:
     return add(weighted(token()));
   case 8:
-    return add(norm(token()));
+    return norm(token());
   case 9:
     return convolution();
   case 10:

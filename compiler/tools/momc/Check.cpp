@@ -1,5 +1,7 @@
 // momc check: what is wrong with a model.
 #include "compiler/tools/momc/Verbs.h"
+#include "dialect/Mom.h"
+#include "frontend/Diagnostics.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Support/FileUtilities.h"
@@ -24,18 +26,39 @@ static LogicalResult checkText(MLIRContext &context, llvm::SourceMgr &sources) {
   Compiler compiler(context, sources, compileOptionsFromCommandLine());
   if (failed(compiler.load()))
     return failure();
-  return compiler.runTo(Stage::Split);
+  // Schedules are about kernels, which are there after fusion.
+  bool scheduled = compiler.module()->hasAttr(attr::kSchedules);
+  return compiler.runTo(scheduled ? Stage::Scheduled : Stage::Split);
+}
+
+/// Prints or writes {"messages": [...]}, on one line.
+static LogicalResult checkAsJson(MLIRContext &context, llvm::SourceMgr &sources) {
+  frontend::MessageCollector collector(sources, &context);
+  LogicalResult result = checkText(context, sources);
+  llvm::json::Array messages;
+  for (const frontend::Message &message : collector.messages())
+    messages.push_back(toJson(message));
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << llvm::json::Value(llvm::json::Object{{"messages", std::move(messages)}}) << "\n";
+  if (writeFile(jsonFile, text))
+    return failure();
+  return result;
 }
 
 static LogicalResult checkBuffer(std::unique_ptr<llvm::MemoryBuffer> buffer) {
   MLIRContext context;
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(std::move(buffer), SMLoc());
+  if (addSchedules(sources))
+    return failure();
   if (verifyDiagnostics) {
     SourceMgrDiagnosticVerifierHandler handler(sources, &context);
     (void)checkText(context, sources);
     return handler.verify();
   }
+  if (!jsonFile.empty())
+    return checkAsJson(context, sources);
   SourceMgrDiagnosticHandler handler(sources, &context);
   return checkText(context, sources);
 }

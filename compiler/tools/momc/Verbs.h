@@ -10,12 +10,14 @@ namespace mom::tool {
 
 // Groups of options; a verb takes those of its groups only.
 extern llvm::cl::OptionCategory compileOptions, runOptions, trainOptions, emitOptions,
-    artefactOptions, checkOptions, timingOptions, deviceOptions;
+    artefactOptions, checkOptions, timingOptions, deviceOptions, gradcheckOptions,
+    formatOptions;
 
 extern llvm::cl::opt<std::string> input;      ///< the model
 extern llvm::cl::opt<std::string> checkpoint; ///< of parameters: a file or a run's folder
 extern llvm::cl::opt<std::string> data;       ///< token files: a folder or a file
 extern llvm::cl::opt<std::string> output;     ///< -o; "-" if there is none
+extern llvm::cl::opt<std::string> jsonFile;   ///< of bench and check; "-" for standard output
 extern llvm::cl::list<std::string> entryNames;
 extern llvm::cl::opt<uint64_t> seed;
 extern llvm::cl::opt<std::string> target;     ///< of the kernels
@@ -23,18 +25,24 @@ extern llvm::cl::opt<bool> verifyDiagnostics, splitInput, emulate;
 
 // One function a verb; each returns the exit status.
 int check();
+int fmt();
 int emit();
+int schedule();
 int compile();
 int train();
 int eval();
 int run();
 int interpret();
+int gradcheck();
 int bench();
 int profile();
 
 /// What the command line says about compiling.
 CompileOptions compileOptionsFromCommandLine();
 momrt::SessionOptions sessionOptions();
+
+/// Adds the files of --schedule to a model's sources; 1 after a message.
+int addSchedules(llvm::SourceMgr &sources);
 
 /// Makes --target fit --device; 1 after a message if there is no such device.
 int chooseDevice();

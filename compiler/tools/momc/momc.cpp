@@ -15,14 +15,15 @@ namespace cl = llvm::cl;
 
 namespace mom::tool {
 cl::OptionCategory compileOptions("Compiling"), runOptions("Running"), trainOptions("Training"),
-    emitOptions("Artefacts"), artefactOptions("Objects"), checkOptions("Checking");
+    emitOptions("Artefacts"), artefactOptions("Objects"), checkOptions("Checking"),
+    formatOptions("Formatting");
 
 cl::opt<std::string> input(cl::Positional, cl::desc("MODEL"));
 cl::opt<std::string> checkpoint("checkpoint",
                                 cl::desc("parameters: a checkpoint or the folder of a run"),
                                 cl::value_desc("path"), cl::cat(runOptions));
 cl::opt<std::string> output("o", cl::desc("write here"), cl::init("-"), cl::value_desc("file"),
-                            cl::cat(emitOptions), cl::cat(timingOptions));
+                            cl::cat(emitOptions), cl::cat(timingOptions), cl::cat(formatOptions));
 cl::list<std::string> entryNames("entry",
                                  cl::desc("loss, gradient, update, LAYER or LAYER.vjp; several: "
                                           "once each"),
@@ -35,6 +36,9 @@ static cl::opt<int> threads("cpu-threads", cl::desc("of the CPU; 0: all cores"),
 
 static cl::list<std::string> settings("set", cl::desc("a value for a setting of the model"),
                                       cl::value_desc("name=value"), cl::cat(compileOptions));
+static cl::list<std::string> schedules("schedule",
+                                       cl::desc("a file of schedules for the model"),
+                                       cl::value_desc("file"), cl::cat(compileOptions));
 static cl::opt<std::string> startFrom("start-from", cl::desc("the input is IR of this stage"),
                                       cl::value_desc("stage"), cl::cat(compileOptions));
 static cl::opt<std::string> dumpStages("dump-stages", cl::desc("write every stage into a folder"),
@@ -63,7 +67,8 @@ static cl::opt<std::string> cacheFolder("cache",
                                         cl::desc("folder of programs that were compiled to be "
                                                  "run; those found there are not compiled again"),
                                         cl::value_desc("folder"), cl::cat(runOptions));
-static cl::opt<bool> recompute("recompute", cl::desc("pointwise values again in backward"),
+static cl::opt<int> recompute("recompute",
+                              cl::desc("in backward: 0 nothing, 1 what is cheap, 2 more, for less memory"),
                                cl::init(true), cl::cat(compileOptions));
 static cl::opt<bool> fuse("fuse", cl::desc("ops into kernels"), cl::init(true),
                           cl::cat(compileOptions));
@@ -103,6 +108,17 @@ momrt::SessionOptions sessionOptions() {
   return options;
 }
 
+int addSchedules(llvm::SourceMgr &sources) {
+  for (const std::string &path : schedules) {
+    std::string message;
+    std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(path, &message);
+    if (!buffer)
+      return fail(message);
+    sources.AddNewSourceBuffer(std::move(buffer), SMLoc());
+  }
+  return 0;
+}
+
 ModelFile::ModelFile(std::vector<std::string> entries) {
   std::string message;
   std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(input, &message);
@@ -111,6 +127,8 @@ ModelFile::ModelFile(std::vector<std::string> entries) {
     return;
   }
   sources.AddNewSourceBuffer(std::move(buffer), SMLoc());
+  if (addSchedules(sources))
+    return;
   handler = std::make_unique<SourceMgrDiagnosticHandler>(sources, &context);
   CompileOptions options = compileOptionsFromCommandLine();
   options.entries = std::move(entries);
@@ -134,7 +152,12 @@ struct Verb {
 static ArrayRef<Verb> verbs() {
   static const Verb all[] = {
       {"check", "report what is wrong with a model", check, {&compileOptions, &checkOptions}},
+      {"fmt", "rewrite a model's text as it should look", fmt, {&formatOptions}},
       {"emit", "print a stage of the compilation", emit, {&compileOptions, &emitOptions}},
+      {"schedule",
+       "print how each kernel runs, as a schedule to edit",
+       schedule,
+       {&compileOptions, &emitOptions}},
       {"compile",
        "write a program as an object file and a header",
        compile,
@@ -155,6 +178,10 @@ static ArrayRef<Verb> verbs() {
        "the same by the double-precision reference interpreter",
        interpret,
        {&compileOptions, &runOptions, &emitOptions}},
+      {"gradcheck",
+       "compare gradients with finite differences in the interpreter",
+       gradcheck,
+       {&compileOptions, &runOptions, &gradcheckOptions}},
       {"bench",
        "time kernels, layers and training steps",
        bench,
@@ -186,7 +213,8 @@ static bool takesItsOptions(const Verb &verb) {
     bool ours = llvm::any_of(option->Categories, [](cl::OptionCategory *group) {
       return llvm::is_contained(
           {&compileOptions, &runOptions, &trainOptions, &emitOptions, &artefactOptions,
-           &checkOptions, &timingOptions, &deviceOptions},
+           &checkOptions, &timingOptions, &deviceOptions, &gradcheckOptions,
+            &formatOptions},
           group);
     });
     if (ours && option->getNumOccurrences() && llvm::none_of(option->Categories, inGroup)) {
@@ -210,6 +238,10 @@ static int main(int argc, char **argv) {
   std::string program = (llvm::Twine("momc ") + verb->name).str();
   SmallVector<const char *> arguments = {program.c_str()};
   arguments.append(argv + 2, argv + argc);
+  if (verb->run == check) // `momc check --json MODEL`: messages go to standard output
+    for (const char *&argument : arguments)
+      if (StringRef(argument) == "--json")
+        argument = "--json=-";
   cl::ParseCommandLineOptions(arguments.size(), arguments.data(), (verb->sentence + "\n").str());
   if (input.empty())
     return fail("expected a model: momc " + verb->name + " MODEL");

@@ -184,7 +184,7 @@ MOMRT_API momrt_result momrt_gradient_get(momrt_session *session, const char *na
 typedef struct {
   int64_t streams, length;  /* length: positions of a stream (the last may be
                                shorter), 0: streams of differing lengths */
-  int64_t documents;        /* rows of document inputs */
+  int64_t documents;        /* rows of document inputs: one a segment; 0 says the same */
   int64_t tokens;
   const int32_t *modality;  /* [tokens]; null: all of the first modality */
   int64_t segment_count;

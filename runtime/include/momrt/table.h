@@ -58,6 +58,8 @@ enum momrt_space {
   MOMRT_SPACE_MOMENT2,      /* and second */
   MOMRT_SPACE_COPIES,       /* the parameters rounded to copy_type, same layout: written by the
                                entry "copies" after the host wrote parameters, and by "update" */
+  MOMRT_SPACE_SUMS,         /* f32: gradients added up over the batches of a step, same layout:
+                               written by "accumulate", read by "update"; where there is one only */
   MOMRT_SPACE_HYPER,        /* f32[MOMRT_HYPERS]: the step's scalars */
   MOMRT_SPACE_COUNTS,       /* i64[MOMRT_COUNTS]: true counts, and those of windows */
   MOMRT_SPACE_SEGMENTS,     /* momrt_segment[segments] */
@@ -92,7 +94,7 @@ enum momrt_hyper {
   MOMRT_HYPER_BIAS1,        /* 1 / (1 - beta1^step) */
   MOMRT_HYPER_BIAS2,        /* 1 / (1 - beta2^step) */
   MOMRT_HYPER_CLIP,         /* largest global norm of the gradient */
-  MOMRT_HYPER_RESERVED,
+  MOMRT_HYPER_KEEP,         /* what "accumulate" multiplies the sums by: 0 in a step's first batch */
   MOMRT_HYPERS
 };
 
@@ -156,7 +158,10 @@ typedef struct {
   uint32_t type, count;    /* momrt_type; momrt_count that says how many rows */
   int64_t channels;
   int64_t limit;           /* indices are below it; 0: not an index */
+  uint32_t draw;           /* momrt_draw: who makes the values in training */
+  uint32_t only;           /* rows of other modalities than only - 1 are 0; 0: all have values */
 } momrt_input;
+enum momrt_draw { MOMRT_DRAW_NONE = 0, MOMRT_DRAW_NORMAL, MOMRT_DRAW_UNIFORM };
 
 enum momrt_output_kind { MOMRT_OUTPUT_LOSS = 0, MOMRT_OUTPUT_SUM, MOMRT_OUTPUT_COUNT,
                          MOMRT_OUTPUT_ROWS, MOMRT_OUTPUT_TENSOR };
@@ -212,6 +217,7 @@ typedef struct {
   int64_t parameter_elements; /* of PARAMETERS, with padding */
   int64_t windows;         /* shares that repetitions split the tokens into; 0: none do */
   int64_t batch_streams, batch_length; /* of training */
+  int64_t accumulate;      /* batches of a step, at least 1 */
   double beta1, beta2, eps, clip;
   uint32_t parameter_type, gradient_type, moment_type, copy_type; /* f32, bf16 or f16 */
 } momrt_table;

@@ -82,18 +82,18 @@ class Session:
         lib.runtime().momrt_save(self._handle, str(path).encode())
 
     def set_batch(self, lengths: Sequence[int], modality: Any = None, *,
-                  documents: Optional[int] = None, workspace: Any = None) -> None:
+                  workspace: Any = None) -> None:
         """Documents of these lengths, one after the other; `modality` is i32[tokens], of
         the first modality if absent. A tensor on the GPU is sorted there. `workspace`
-        makes memory for activations: a function of bytes that returns a tensor."""
+        makes memory for activations: a function of bytes that returns a tensor. An empty
+        document has no row."""
         segments = (lib.Segment * max(len(lengths), 1))()
         start = count = 0
         for length in lengths:
             if length:
                 segments[count] = lib.Segment(start, length, -1, -1)
                 start, count = start + length, count + 1
-        documents = len(lengths) if documents is None else documents
-        batch = lib.Batch(1 if count else 0, 0, documents, start, None, count, segments)
+        batch = lib.Batch(1 if count else 0, 0, count, start, None, count, segments)
         self._lent = []
         if workspace is not None:
             self.set_workspace(workspace(self.workspace_size(batch)))
@@ -104,7 +104,7 @@ class Session:
                 raise lib.Error(f"expected modalities of {start} tokens but got {modality.size}")
             batch.modality = modality.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
         lib.runtime().momrt_batch_set(self._handle, byref(batch))
-        self._counts = {"": 1, "tokens": start, "streams": batch.streams, "documents": documents}
+        self._counts = {"": 1, "tokens": start, "streams": batch.streams, "documents": count}
         if view and view.raw.device:
             self.set_modality(modality)
 

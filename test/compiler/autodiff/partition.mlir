@@ -1,8 +1,10 @@
 // RUN: mom-opt %s --mom-partition --split-input-file --mlir-print-local-scope | FileCheck %s
-// RUN: mom-opt %s --mom-partition=recompute=false --split-input-file --mlir-print-local-scope | FileCheck %s --check-prefix=SAVE
+// RUN: mom-opt %s --mom-partition=recompute=2 --split-input-file --mlir-print-local-scope | FileCheck %s --check-prefix=MORE
+// RUN: mom-opt %s --mom-partition=recompute=0 --split-input-file --mlir-print-local-scope | FileCheck %s --check-prefix=SAVE
 
-// y = silu(W x): backward computes silu again from the saved product; without
-// recomputing it would save what silu's derivative reads.
+// y = silu(W x): backward reads the product and its sigmoid, and computes the latter
+// again; without recomputing it would save both. A value that takes as many bytes as
+// what it is made of is saved itself, unless that serves another one too.
 #t = #mom.rows<token>
 module {
 // CHECK-LABEL: func.func @top(
@@ -12,22 +14,41 @@ module {
 // CHECK-NOT:   @f.joint
 // CHECK-LABEL: func.func private @f.forward(
 // CHECK:         %[[P:.*]] = mom.linear %arg0 by %arg2
-// CHECK:         return %{{.*}}, %arg0, %[[P]]
+// CHECK:         return %{{.*}}, %[[P]], %arg0 :
 // CHECK-LABEL: func.func private @f.backward(
-// CHECK-SAME:    %arg0: {{.*}}, %arg1: !mom.batch, %arg2: tensor<4x4xf32>, %[[X:.*]]: tensor<?x4xf32, {{.*}}>, %[[P:.*]]: tensor<?x4xf32, {{.*}}>)
+// CHECK-SAME:    %arg0: {{.*}}, %arg1: !mom.batch, %arg2: tensor<4x4xf32>, %[[P:.*]]: tensor<?x4xf32, {{.*}}>, %[[X:.*]]: tensor<?x4xf32, {{.*}}>)
 // CHECK:         mom.sigmoid %[[P]]
 // CHECK:         mom.linear_wgrad %[[X]]
 // SAVE-LABEL:  func.func private @f.backward(
 // SAVE-NOT:      mom.sigmoid
+// SAVE:          return
+// CHECK-LABEL: func.func private @g.backward(
+// CHECK-NOT:     mom.sigmoid
+// CHECK:         return
 func.func private @f.joint(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: tensor<4x4xf32>, %dy: tensor<?x4xf32, #t>)
     -> (tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, tensor<4x4xf32>) attributes {mom.joint, mom.carried = 1 : i64} {
   %p = mom.linear %x by %w : tensor<?x4xf32, #t>, tensor<4x4xf32> -> tensor<?x4xf32, #t>
   %s = mom.sigmoid %p : tensor<?x4xf32, #t>
   %y = arith.mulf %p, %s : tensor<?x4xf32, #t>
-  %d = arith.mulf %dy, %s : tensor<?x4xf32, #t>
+  %p2 = arith.mulf %dy, %p : tensor<?x4xf32, #t>
+  %d = arith.mulf %p2, %s : tensor<?x4xf32, #t>
   %dx = mom.linear transposed %d by %w : tensor<?x4xf32, #t>, tensor<4x4xf32> -> tensor<?x4xf32, #t>
   %dw = mom.linear_wgrad %x, %d : tensor<?x4xf32, #t>, tensor<?x4xf32, #t> -> tensor<4x4xf32>
   return %y, %dx, %dw : tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, tensor<4x4xf32>
+}
+func.func private @g.joint(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: tensor<4x4xf32>, %dy: tensor<?x4xf32, #t>)
+    -> (tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, tensor<4x4xf32>) attributes {mom.joint, mom.carried = 1 : i64} {
+  %p = mom.linear %x by %w : tensor<?x4xf32, #t>, tensor<4x4xf32> -> tensor<?x4xf32, #t>
+  %s = mom.sigmoid %p : tensor<?x4xf32, #t>
+  %d = arith.mulf %dy, %s : tensor<?x4xf32, #t>
+  %dw = mom.linear_wgrad %x, %d : tensor<?x4xf32, #t>, tensor<?x4xf32, #t> -> tensor<4x4xf32>
+  return %s, %d, %dw : tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, tensor<4x4xf32>
+}
+func.func @other(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: !mom.stack<2 x tensor<4x4xf32>>, %dy: tensor<?x4xf32, #t>)
+    -> (tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>) {
+  %y, %tape = mom.forward @g.joint times 2 carry(%x) share(%batch) each(%w) : (tensor<?x4xf32, #t>, !mom.batch, !mom.stack<2 x tensor<4x4xf32>>) -> (tensor<?x4xf32, #t>, !mom.tape)
+  %dx, %dw = mom.backward @g.joint times 2 gradient(%dy) share(%batch) each(%w) tape %tape : (tensor<?x4xf32, #t>, !mom.batch, !mom.stack<2 x tensor<4x4xf32>>, !mom.tape) -> (tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>)
+  return %dx, %dw : tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>
 }
 func.func @top(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: !mom.stack<2 x tensor<4x4xf32>>, %dy: tensor<?x4xf32, #t>)
     -> (tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>) {
@@ -60,5 +81,40 @@ func.func @top(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: !mom.stack<2 x t
   %y, %tape = mom.forward @f.joint times 2 carry(%x) share(%batch) each(%w) : (tensor<?x4xf32, #t>, !mom.batch, !mom.stack<2 x tensor<4x4xf32>>) -> (tensor<?x4xf32, #t>, !mom.tape)
   %dx, %dw = mom.backward @f.joint times 2 gradient(%dy) share(%batch) each(%w) tape %tape : (tensor<?x4xf32, #t>, !mom.batch, !mom.stack<2 x tensor<4x4xf32>>, !mom.tape) -> (tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>)
   return %y, %dx, %dw : tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, !mom.stack<2 x tensor<4x4xf32>>
+}
+}
+
+// -----
+
+// Level 2: the scan's result is given again by its gradient, as what needs it comes
+// after; a thin product is made again.
+// MORE-LABEL:  func.func private @s.forward(
+// MORE:          return %{{.*}}, %arg0, %{{.*}} : tensor<?x4xf32, {{.*}}>, tensor<?x4xf32, {{.*}}>, tensor<?x8xf32, #mom.rows<chunk of 16>>
+// MORE-LABEL:  func.func private @s.backward(
+// MORE:          mom.linear %
+// MORE:          mom.scan_grad {{.*}} again tensor<?x4xf32
+#t = #mom.rows<token>
+!x = tensor<?x4xf32, #t>
+!n = tensor<?x2xf32, #t>
+module {
+func.func private @s.joint(%x: !x, %batch: !mom.batch, %w: tensor<4x4xf32>, %v: tensor<2x4xf32>, %A: tensor<4x2xf32>, %dy: !x)
+    -> (!x, !x) attributes {mom.joint, mom.carried = 1 : i64} {
+  %u = mom.linear %x by %w : !x, tensor<4x4xf32> -> !x
+  %b = mom.linear %x by %v : !x, tensor<2x4xf32> -> !n
+  %y, %saved = mom.scan %u, %x, %A, %b, %b in %batch : !x, !x, tensor<4x2xf32>, !n, !n, !mom.batch -> !x checkpoints tensor<?x8xf32, #mom.rows<chunk of 16>>
+  %g = arith.mulf %y, %x : !x
+  %d = arith.mulf %dy, %x : !x
+  %du, %dd, %dA, %dB, %dC = mom.scan_grad %u, %x, %A, %b, %b in %batch gradient %d checkpoints %saved
+      : !x, !x, tensor<4x2xf32>, !n, !n, !mom.batch, !x, tensor<?x8xf32, #mom.rows<chunk of 16>> -> !x, !x, tensor<4x2xf32>, !n, !n
+  %direct = arith.mulf %dy, %y : !x
+  %dx = arith.addf %direct, %dd : !x
+  %more = mom.linear transposed %du by %w : !x, tensor<4x4xf32> -> !x
+  %all = arith.addf %dx, %more : !x
+  return %g, %all : !x, !x
+}
+func.func @top2(%x: !x, %batch: !mom.batch, %w: tensor<4x4xf32>, %v: tensor<2x4xf32>, %A: tensor<4x2xf32>, %dy: !x) -> (!x, !x) {
+  %y, %tape = mom.forward @s.joint times 2 carry(%x) share(%batch, %w, %v, %A) each() : (!x, !mom.batch, tensor<4x4xf32>, tensor<2x4xf32>, tensor<4x2xf32>) -> (!x, !mom.tape)
+  %dx = mom.backward @s.joint times 2 gradient(%dy) share(%batch, %w, %v, %A) each() tape %tape : (!x, !mom.batch, tensor<4x4xf32>, tensor<2x4xf32>, tensor<4x2xf32>, !mom.tape) -> !x
+  return %y, %dx : !x, !x
 }
 }

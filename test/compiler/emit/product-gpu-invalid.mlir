@@ -17,7 +17,7 @@ func.func @no_narrow_operand(%x: tensor<?x64xf32, #t>, %w: tensor<64x64xf32>) ->
 #t = #mom.rows<token>
 
 func.func @wgmma_before_hopper(%x: tensor<?x64xbf16, #t>, %w: tensor<64x64xf32>) -> tensor<?x64xf32, #t> {
-  // expected-error @below {{expected sm_90a for knob 'unit' 2 (wgmma), but got sm_80}}
+  // expected-error @below {{expected sm_90a for knob 'unit' 2 (wgmma) or 3 (tma), but got sm_80}}
   %0 = mom.kernel product "y"(%x, %w) schedule {unit = 2 : i64} : (tensor<?x64xbf16, #t>, tensor<64x64xf32>) -> tensor<?x64xf32, #t> {
   ^bb0(%a: tensor<?x64xbf16, #t>, %b: tensor<64x64xf32>):
     %1 = arith.extf %a : tensor<?x64xbf16, #t> to tensor<?x64xf32, #t>

@@ -22,19 +22,27 @@ func.func @wide(%batch: !mom.batch, %x: tensor<?x64xf32, #m>, %w: tensor<3x512x6
   return %0 : tensor<?x512xf32, #m>
 }
 
-// Narrow operands go to tensor cores; rows past the group's end are copied as zeros, the
-// weights (whole tiles) need no such question. Weights that lie [out, in] are k-major.
+// Narrow operands go to tensor cores. On Hopper a block stays: it makes its tensor maps (a
+// permuted one of the weights, whose tiles are whole), one thread copies, two warpgroups
+// multiply a tile of 128 by 128 each in turn and store from registers.
 // CHECK-LABEL: llvm.func ptx_kernelcc @narrow$y
-// HOPPER: "llvm.nvvm.cp.async.cg.shared.global.16.s"
-// HOPPER: "llvm.nvvm.cp.async.cg.shared.global.16"(
-// HOPPER: scf.for
+// HOPPER-SAME: mom.threads = 384
+// HOPPER: momc.tensormap.make2
+// HOPPER: momc.tensormap.make5
+// HOPPER: momc.mbarrier.init
+// HOPPER: setmaxnreg.dec
+// HOPPER: momc.tma.load2
+// HOPPER: momc.tma.load5
+// HOPPER: setmaxnreg.inc
+// HOPPER: momc.mbarrier.wait
 // HOPPER: "llvm.nvvm.wgmma.fence.sync.aligned"
-// HOPPER-COUNT-4: momc.wgmma.bf16.n128
+// HOPPER-COUNT-8: momc.wgmma.bf16.n128
 // HOPPER-NOT: momc.wgmma.bf16
 // HOPPER: "llvm.nvvm.wgmma.commit_group.sync.aligned"
 // HOPPER: "llvm.nvvm.wgmma.wait_group.sync.aligned"
-// HOPPER: "llvm.nvvm.fence.proxy.async.shared_cta"
-// HOPPER: momc.wgmma.finish.n128
+// HOPPER: momc.mbarrier.arrive
+// HOPPER-COUNT-2: momc.wgmma.finish.n128
+// HOPPER-NOT: llvm.nvvm.shfl.sync.bfly
 // AMPERE: "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.b16"
 // AMPERE-NOT: trans
 // AMPERE: "llvm.nvvm.mma.m16n8k16.row.col.bf16"
@@ -58,6 +66,33 @@ func.func @narrow(%batch: !mom.batch, %x: tensor<?x64xbf16, #m>, %w: tensor<3x51
   return %0 : tensor<?x512xbf16, #m>
 }
 
+// The same by blocks that copy and multiply with all warps: rows past the group's end are
+// copied as zeros, the weights (whole tiles) need no such question.
+// CHECK-LABEL: llvm.func ptx_kernelcc @alike$y
+// HOPPER: "llvm.nvvm.cp.async.cg.shared.global.16.s"
+// HOPPER: "llvm.nvvm.cp.async.cg.shared.global.16"(
+// HOPPER: scf.for
+// HOPPER: "llvm.nvvm.wgmma.fence.sync.aligned"
+// HOPPER-COUNT-4: momc.wgmma.bf16.n128
+// HOPPER-NOT: momc.wgmma.bf16
+// HOPPER: "llvm.nvvm.wgmma.commit_group.sync.aligned"
+// HOPPER: "llvm.nvvm.wgmma.wait_group.sync.aligned"
+// HOPPER: "llvm.nvvm.fence.proxy.async.shared_cta"
+// HOPPER: momc.wgmma.finish.n128
+// CHECK: llvm.return
+func.func @alike(%batch: !mom.batch, %x: tensor<?x64xbf16, #m>, %w: tensor<3x512x64xbf16>) -> tensor<?x512xbf16, #m> {
+  %r = mom.modality_route %batch : !mom.route<"M", 3>
+  %0 = mom.kernel product "y"(%x, %w, %r) schedule {threads = 256 : i64} : (tensor<?x64xbf16, #m>, tensor<3x512x64xbf16>, !mom.route<"M", 3>) -> tensor<?x512xbf16, #m> {
+  ^bb0(%a: tensor<?x64xbf16, #m>, %b: tensor<3x512x64xbf16>, %q: !mom.route<"M", 3>):
+    %1 = arith.extf %a : tensor<?x64xbf16, #m> to tensor<?x64xf32, #m>
+    %2 = arith.extf %b : tensor<3x512x64xbf16> to tensor<3x512x64xf32>
+    %3 = mom.linear %1 by %2 for %q : !mom.route<"M", 3>, tensor<?x64xf32, #m>, tensor<3x512x64xf32> -> tensor<?x512xf32, #m>
+    %4 = arith.truncf %3 : tensor<?x512xf32, #m> to tensor<?x512xbf16, #m>
+    mom.yield %4 : tensor<?x512xbf16, #m>
+  }
+  return %0 : tensor<?x512xbf16, #m>
+}
+
 // Weights that are f32, or whose rows are not aligned to 16 bytes, are loaded, rounded
 // and stored.
 // CHECK-LABEL: llvm.func ptx_kernelcc @rounded$y
@@ -74,10 +109,13 @@ func.func @rounded(%x: tensor<?x64xbf16, #m>, %w: tensor<512x64xf32>) -> tensor<
   return %0 : tensor<?x512xf32, #m>
 }
 
-// The gradient of the input reads weights along their outer size: turned by ldmatrix.trans.
+// The gradient of the input reads weights along their outer size: turned by ldmatrix.trans,
+// or by wgmma, whose sums threads then exchange.
 // CHECK-LABEL: llvm.func ptx_kernelcc @transposed$dx
+// HOPPER: momc.tensormap.make3
 // AMPERE: "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16"
 // HOPPER: momc.wgmma.bf16.n64
+// HOPPER: llvm.nvvm.shfl.sync.bfly
 // CHECK: llvm.return
 func.func @transposed(%dy: tensor<?x128xbf16, #m>, %w: tensor<128x64xbf16>) -> tensor<?x64xf32, #m> {
   %0 = mom.kernel product "dx"(%dy, %w) : (tensor<?x128xbf16, #m>, tensor<128x64xbf16>) -> tensor<?x64xf32, #m> {

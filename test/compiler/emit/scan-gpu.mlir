@@ -32,7 +32,7 @@
 func.func @forward(%u: !narrow, %raw: !narrow, %A: !A, %B: !states, %C: !states, %batch: !mom.batch)
     -> (!narrow, !chunk) {
   %0:2 = mom.kernel scan "y" (%u, %raw, %A, %B, %C, %batch)
-      schedule {threads = 128 : i64, lanes = 4 : i64, channels = 1 : i64, tokens = 32 : i64, group = 4 : i64, resident = 0 : i64, exact = 0 : i64, unit = 0 : i64, sum_rows = 16 : i64}
+      schedule {threads = 128 : i64, lanes = 4 : i64, channels = 1 : i64, tokens = 32 : i64, group = 4 : i64, resident = 0 : i64, exact = 0 : i64, exp2_fma = 0 : i64, unit = 0 : i64, sum_rows = 16 : i64}
       : (!narrow, !narrow, !A, !states, !states, !mom.batch) -> (!narrow, !chunk) {
   ^bb0(%u_: !narrow, %raw_: !narrow, %A_: !A, %B_: !states, %C_: !states, %batch_: !mom.batch):
     %wide = arith.extf %u_ : !narrow to !rows
@@ -74,7 +74,7 @@ func.func @forward(%u: !narrow, %raw: !narrow, %A: !A, %B: !states, %C: !states,
 func.func @gradient(%u: !rows, %delta: !rows, %A: !A, %B: !states, %C: !states, %batch: !mom.batch, %dy: !rows, %saved: !chunk)
     -> (!rows, !rows, !A, !states, !states) {
   %0:5 = mom.kernel scan "du" (%u, %delta, %A, %B, %C, %batch, %dy, %saved)
-      schedule {threads = 128 : i64, lanes = 4 : i64, channels = 1 : i64, tokens = 8 : i64, group = 2 : i64, resident = 3 : i64, exact = 0 : i64, unit = 0 : i64, sum_rows = 16 : i64}
+      schedule {threads = 128 : i64, lanes = 4 : i64, channels = 1 : i64, tokens = 8 : i64, group = 2 : i64, resident = 3 : i64, exact = 0 : i64, exp2_fma = 0 : i64, unit = 0 : i64, sum_rows = 16 : i64}
       : (!rows, !rows, !A, !states, !states, !mom.batch, !rows, !chunk) -> (!rows, !rows, !A, !states, !states) {
   ^bb0(%u_: !rows, %delta_: !rows, %A_: !A, %B_: !states, %C_: !states, %batch_: !mom.batch, %dy_: !rows, %saved_: !chunk):
     %du, %dd, %dA, %dB, %dC = mom.scan_grad %u_, %delta_, %A_, %B_, %C_ in %batch_ gradient %dy_ checkpoints %saved_
@@ -87,14 +87,17 @@ func.func @gradient(%u: !rows, %delta: !rows, %A: !A, %B: !states, %C: !states, 
 !narrowStates = tensor<?x16xbf16, #mom.rows<token by "M">>
 !saved = tensor<?x1024xf32, #mom.rows<chunk of 64>>
 
-// On tensor cores nothing is shuffled. Two warps share 16 channels: a walk forward has a
-// product and four exponentials a token; forward again, one more product sums dC of two
+// On tensor cores nothing is shuffled. Two warps share 16 channels: a walk forward, by
+// two groups and one, has a product and four exponentials a token; forward again, one more product sums dC of two
 // tokens; back, products are added to the carried gradient and sum it over states,
 // channels and quads.
 // CHECK-LABEL: llvm.func ptx_kernelcc @tensor$du(
 // CHECK:         scf.for {{.*}} iter_args
 // CHECK:           scf.for
-// CHECK-COUNT-8:     "llvm.nvvm.mma.m16n8k8.row.col.tf32"
+// CHECK-COUNT-16:    "llvm.nvvm.mma.m16n8k8.row.col.bf16"
+// CHECK-NOT:         "llvm.nvvm.mma
+// CHECK:           scf.for
+// CHECK-COUNT-8:     "llvm.nvvm.mma.m16n8k8.row.col.bf16"
 // CHECK-NOT:         "llvm.nvvm.mma
 // CHECK:           scf.for
 // CHECK-COUNT-4:     movmatrix
@@ -105,7 +108,7 @@ func.func @gradient(%u: !rows, %delta: !rows, %A: !A, %B: !states, %C: !states, 
 func.func @tensor(%u: !narrow, %delta: !narrow, %A: !A, %B: !narrowStates, %C: !narrowStates, %batch: !mom.batch, %dy: !narrow, %saved: !saved)
     -> (!rows, !rows, !A, !states, !states) {
   %0:5 = mom.kernel scan "du" (%u, %delta, %A, %B, %C, %batch, %dy, %saved)
-      schedule {threads = 128 : i64, lanes = 8 : i64, channels = 2 : i64, tokens = 64 : i64, group = 8 : i64, resident = 0 : i64, exact = 0 : i64, unit = 1 : i64, sum_rows = 16 : i64}
+      schedule {threads = 128 : i64, lanes = 8 : i64, channels = 2 : i64, tokens = 64 : i64, group = 8 : i64, resident = 0 : i64, exact = 0 : i64, exp2_fma = 0 : i64, unit = 1 : i64, sum_rows = 16 : i64}
       : (!narrow, !narrow, !A, !narrowStates, !narrowStates, !mom.batch, !narrow, !saved) -> (!rows, !rows, !A, !states, !states) {
   ^bb0(%u_: !narrow, %delta_: !narrow, %A_: !A, %B_: !narrowStates, %C_: !narrowStates, %batch_: !mom.batch, %dy_: !narrow, %saved_: !saved):
     %wideU = arith.extf %u_ : !narrow to !rows

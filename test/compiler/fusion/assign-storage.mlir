@@ -1,4 +1,6 @@
 // RUN: mom-opt %s --mom-assign-storage=type=bf16 --mlir-print-local-scope | FileCheck %s
+// RUN: mom-opt %s --mom-assign-storage='type="bf16 (gradients bf16)"' --mlir-print-local-scope | FileCheck %s --check-prefix=BACK
+// RUN: mom-opt %s --mom-assign-storage='type="bf16 (gradients f16, residual bf16)"' --mlir-print-local-scope | FileCheck %s --check-prefix=BOTH
 // RUN: mom-opt %s --mom-assign-storage | FileCheck %s --check-prefix=F32
 // RUN: not mom-opt %s --mom-assign-storage=type=i8 2>&1 | FileCheck %s --check-prefix=BAD
 
@@ -28,6 +30,11 @@ func.func @store(%x: tensor<?x8xf32, #t>) -> tensor<?x8xf32, #t> {
 
 // What a repetition keeps for its backward one is narrow in all four places, and the
 // product's operands are: the weights by a copy, the carried value by a kernel.
+// What layers hand on and back is narrow where the precision says so.
+// BACK:          mom.repeat @kept.forward {{.*}} : (tensor<?x8xf32, {{.*}} -> (tensor<?x8xf32,
+// BACK:          mom.repeat reverse @kept.backward {{.*}} -> tensor<?x8xbf16,
+// BOTH:          mom.repeat @kept.forward {{.*}} : (tensor<?x8xbf16, {{.*}} -> (tensor<?x8xbf16,
+// BOTH:          mom.repeat reverse @kept.backward {{.*}} -> tensor<?x8xf16,
 // CHECK-LABEL: func.func @kept(
 // CHECK-SAME:    !mom.stack<2 x tensor<8x8xbf16>>
 // CHECK:         mom.repeat @kept.forward {{.*}} -> (tensor<?x8xf32, {{.*}}>, !mom.stack<2 x tensor<?x8xbf16, {{.*}}>>)
@@ -46,8 +53,18 @@ func.func @kept(%x: tensor<?x8xf32, #t>, %w: !mom.stack<2 x tensor<8x8xf32>> {mo
     mom.yield %s : tensor<?x8xf32, #t>
   }
   %y:2 = mom.repeat @kept.forward times 2 carry(%x0) share() each(%w) : (tensor<?x8xf32, #t>, !mom.stack<2 x tensor<8x8xf32>>) -> (tensor<?x8xf32, #t>, !mom.stack<2 x tensor<?x8xf32, #t>>)
-  %d = mom.repeat reverse @kept.backward times 2 carry(%y#0) share() each(%y#1) : (tensor<?x8xf32, #t>, !mom.stack<2 x tensor<?x8xf32, #t>>) -> (tensor<?x8xf32, #t>)
-  return %d : tensor<?x8xf32, #t>
+  %g = mom.kernel map "g"(%y#0) : (tensor<?x8xf32, #t>) -> tensor<?x8xf32, #t> {
+  ^bb0(%a: tensor<?x8xf32, #t>):
+    %s = mom.silu %a : tensor<?x8xf32, #t>
+    mom.yield %s : tensor<?x8xf32, #t>
+  }
+  %d = mom.repeat reverse @kept.backward times 2 carry(%g) share() each(%y#1) : (tensor<?x8xf32, #t>, !mom.stack<2 x tensor<?x8xf32, #t>>) -> (tensor<?x8xf32, #t>)
+  %e = mom.kernel map "e"(%d) : (tensor<?x8xf32, #t>) -> tensor<?x8xf32, #t> {
+  ^bb0(%a: tensor<?x8xf32, #t>):
+    %s = mom.silu %a : tensor<?x8xf32, #t>
+    mom.yield %s : tensor<?x8xf32, #t>
+  }
+  return %e : tensor<?x8xf32, #t>
 }
 func.func private @kept.forward(%x: tensor<?x8xf32, #t>, %w: tensor<8x8xf32>) -> (tensor<?x8xf32, #t>, tensor<?x8xf32, #t>) {
   %p = mom.kernel product "p"(%x, %w) : (tensor<?x8xf32, #t>, tensor<8x8xf32>) -> tensor<?x8xf32, #t> {

@@ -255,3 +255,30 @@ func.func @split_product(%batch: !mom.batch, %x: !x17, %w: tensor<3x17x17xf32>, 
   %dv = mom.linear_wgrad %b, %a : !x12, !x5 -> tensor<5x12xf32>
   return %d, %dv : !x5, tensor<5x12xf32>
 }
+
+// A document's row for each token, and sums over a document's tokens.
+func.func @documents(%batch: !mom.batch, %x: !x17, %d: tensor<?x17xf32, #mom.rows<document>>, %ids: !i)
+    -> (!x17, !x17, tensor<?x17xf32, #mom.rows<document>>, tensor<?x17xf32, #mom.rows<document>>,
+        tensor<?x1xf32, #mom.rows<document>>, !x1) {
+  %s = mom.spread %d in %batch : tensor<?x17xf32, #mom.rows<document>> -> !x17
+  %t = mom.spread mean %d in %batch : tensor<?x17xf32, #mom.rows<document>> -> !x17
+  %u = arith.mulf %s, %x : !x17
+  %c = mom.collect %u in %batch : !x17 -> tensor<?x17xf32, #mom.rows<document>>
+  %m = mom.collect mean %x in %batch : !x17 -> tensor<?x17xf32, #mom.rows<document>>
+  %n = mom.rms_norm %m {eps = 1.0e-5 : f64} : tensor<?x17xf32, #mom.rows<document>>
+  %one = mom.reduce sum %n : tensor<?x17xf32, #mom.rows<document>> -> tensor<?x1xf32, #mom.rows<document>>
+  %e = mom.equals %ids, 2 : !i -> !x1
+  return %u, %t, %c, %n, %one, %e : !x17, !x17, tensor<?x17xf32, #mom.rows<document>>,
+      tensor<?x17xf32, #mom.rows<document>>, tensor<?x1xf32, #mom.rows<document>>, !x1
+}
+
+// The same of rows that lie by modality.
+func.func @documents_by_modality(%batch: !mom.batch, %x: !x17, %d: tensor<?x17xf32, #mom.rows<document>>,
+    %w: tensor<3x17x17xf32>) -> (!x17, tensor<?x17xf32, #mom.rows<document>>) {
+  %route = mom.modality_route %batch : !M
+  %y = mom.linear %x by %w for %route : !M, !x17, tensor<3x17x17xf32> -> !x17
+  %s = mom.spread %d in %batch : tensor<?x17xf32, #mom.rows<document>> -> !x17
+  %z = arith.addf %y, %s : !x17
+  %c = mom.collect mean %z in %batch : !x17 -> tensor<?x17xf32, #mom.rows<document>>
+  return %z, %c : !x17, tensor<?x17xf32, #mom.rows<document>>
+}

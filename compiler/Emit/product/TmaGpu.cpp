@@ -1,0 +1,344 @@
+// A product whose blocks stay and whose warps have roles.
+#include "compiler/Emit/product/TmaGpu.h"
+
+#include "compiler/Emit/product/WgmmaGpu.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace mom;
+
+static constexpr int64_t kGroup = 128; // threads of a warpgroup
+// Registers of a thread that copies and of one that multiplies; with the 168 that all begin
+// with they are what a multiprocessor has.
+static constexpr int64_t kCopyRegisters = 40, kMultiplyRegisters = 232;
+
+bool mom::canCopyTiles(const View &view, Type element) {
+  return view && !view.row && !view.valid && view.element == element && view.alignment % 16 == 0 &&
+         view.stride % 8 == 0;
+}
+
+int64_t TmaProduct::bytesOf(const TmaOperand &operand) const {
+  return stageBytes(operand.innerLast, operand.outer);
+}
+
+//===----------------------------------------------------------------------===//
+// Tensor maps
+//===----------------------------------------------------------------------===//
+
+/// The dimensions of an operand's map. Those of a permuted one are, of a column
+/// 4 run J + run q + 2 j + e: e, q, j and J, so that a copy lays e after q after j.
+static SmallVector<MapDimension> dimensionsOf(KernelBuilder &k, const TmaOperand &operand,
+                                              Value map) {
+  int64_t line = operand.view.stride, box = operand.innerLast ? operand.outer : 64;
+  SmallVector<MapDimension> dimensions = {{k.index(operand.channels), 1, 64}};
+  if (int64_t run = operand.run) {
+    int64_t all = operand.groups * operand.lines / (4 * run);
+    dimensions.push_back({k.index(2), line, 2});
+    dimensions.push_back({k.index(4), run * line, 4});
+    dimensions.push_back({k.index(run / 2), 2 * line, run / 2});
+    dimensions.push_back({k.index(all), 4 * run * line, box / (4 * run)});
+  } else if (operand.groups) {
+    dimensions.push_back({k.index(operand.lines), line, box});
+    dimensions.push_back({k.index(operand.groups), operand.lines * line, 1});
+  } else {
+    dimensions.push_back({operand.end(map), line, box});
+  }
+  return dimensions;
+}
+
+/// Half of the warps make the maps of A, half those of B.
+void TmaProduct::makeMaps(TensorMaps &tensorMaps) {
+  int64_t warps = shape.threads / Gpu::kWarp / 2;
+  for (const TmaOperand *operand : {&a, &b}) {
+    int64_t first = operand == &a ? 0 : warps;
+    Value mine = k.equal(k.div(gpu.warp(), warps), k.index(first / warps));
+    k.ifThen(mine, [&] {
+      k.loop(k.sub(gpu.warp(), k.index(first)), k.index(maps), warps, [&](Value map) {
+        Value place = operand == &a ? map : k.add(map, maps);
+        tensorMaps.make(place, operand->view.base, operand->view.element,
+                        dimensionsOf(k, *operand, map));
+      });
+    });
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// The ring of stages
+//===----------------------------------------------------------------------===//
+
+/// Bytes of 64 k of both operands; a stage has `inner` / 64 of them, one after the other.
+int64_t TmaProduct::partBytes() const { return bytesOf(a) + bytesOf(b); }
+
+/// The stage after one, and the parity of its phase.
+SmallVector<Value> TmaProduct::next(Value stage, Value parity) {
+  Value following = k.add(stage, 1);
+  Value wraps = k.equal(following, k.index(shape.stages));
+  Value other = arith::XOrIOp::create(k.b, k.loc, parity, gpu.i32(1));
+  return {k.select(wraps, k.index(0), following), k.select(wraps, other, parity)};
+}
+
+void TmaProduct::copyStep(const TmaOperand &operand, Value map, const TmaTile &tile, Value line,
+                          Value channel, Value inner, Value shared, Value barrier) {
+  if (operand.innerLast) {
+    SmallVector<Value> places = {inner, line};
+    if (operand.run) {
+      Value all = k.add(k.mul(tile.rows.group, operand.lines), line);
+      places = {inner, k.index(0), k.index(0), k.index(0), k.div(all, 4 * operand.run)};
+    } else if (operand.groups) {
+      places.push_back(tile.rows.group);
+    }
+    return tensorMaps->copy(shared, map, places, barrier);
+  }
+  for (int64_t panel = 0, count = llvm::divideCeil(operand.outer, 64); panel < count; ++panel) {
+    SmallVector<Value> places = {k.add(channel, panel * 64), k.add(line, inner)};
+    if (operand.groups)
+      places.push_back(tile.rows.group);
+    Value to = k.address(shared, k.b.getI8Type(), k.index(panel * 64 * TensorCore::kLineBytes));
+    tensorMaps->copy(to, map, places, barrier);
+  }
+}
+
+void TmaProduct::produce(Value tiles, Locate locate) {
+  k.loop(k.index(0), k.index(2 * maps), 1, [&](Value map) { tensorMaps->acquire(map); });
+  int64_t parts = shape.inner / TensorCore::kPanel;
+  SmallVector<Value> start = {k.index(0), gpu.i32(1)};
+  k.loop(k.block(), tiles, k.knob("grid"), start, [&](Value number, ValueRange carried) {
+    TmaTile tile = locate(number);
+    return k.loop(k.index(0), tile.steps, 1, carried, [&](Value step, ValueRange values) {
+      Value stage = values[0];
+      empty->wait(stage, values[1]);
+      full->arriveExpecting(stage, parts * partBytes());
+      Value barrier = full->address(stage);
+      for (int64_t part = 0; part < parts; ++part) {
+        Value inner = k.add(k.mul(step, shape.inner), part * TensorCore::kPanel);
+        Value offset = k.add(k.mul(stage, parts * partBytes()), part * partBytes());
+        Value left = k.address(stages, k.b.getI8Type(), offset);
+        Value right = k.address(left, k.b.getI8Type(), k.index(bytesOf(a)));
+        copyStep(a, tile.map, tile, tile.aLine, tile.firstRow, inner, left, barrier);
+        copyStep(b, k.add(tile.map, maps), tile, tile.bLine, tile.firstColumn, inner, right,
+                 barrier);
+      }
+      return next(stage, values[1]);
+    });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Multiplication
+//===----------------------------------------------------------------------===//
+
+/// Sums of a tile whose steps come after `taken` others of this block. Where warpgroups take
+/// turns, one looks at the stages only after the other has seen all of its own: a barrier
+/// tells a phase from the next, but not from the one after.
+SmallVector<Value> TmaProduct::multiply(Value consumer, Value taken, Value turn, Value steps) {
+  int64_t rows = shape.rows / (shape.pingpong ? 1 : 2);
+  int64_t parts = shape.inner / TensorCore::kPanel;
+  Value firstRow = shape.pingpong ? k.index(0) : k.mul(consumer, rows);
+  WgmmaStep step(k, a.view.element, {stages, a.innerLast, a.outer},
+                 {k.address(stages, k.b.getI8Type(), k.index(bytesOf(a))), b.innerLast, b.outer},
+                 firstRow, rows / 64);
+  Value leads = k.equal(k.rem(k.thread(), kGroup), k.index(0));
+  auto release = [&](Value stage, Value condition) {
+    Value before = k.select(k.equal(stage, k.index(0)), k.index(shape.stages), stage);
+    k.ifThen(condition, [&] { empty->arrive(k.sub(before, k.index(1))); });
+  };
+
+  if (shape.pingpong)
+    turns->wait(consumer, turn);
+  SmallVector<Value> carried(rows / 64 * shape.columns / 2);
+  for (Value &sum : carried)
+    sum = LLVM::UndefOp::create(k.b, k.loc, k.b.getF32Type());
+  carried.push_back(k.rem(taken, shape.stages));
+  carried.push_back(gpu.toI32(k.rem(k.div(taken, shape.stages), 2)));
+  carried = k.loop(k.index(0), steps, 1, carried, [&](Value number, ValueRange values) {
+    SmallVector<Value> sums(values.drop_back(2));
+    Value stage = values.drop_back().back();
+    full->wait(stage, values.back());
+    Value later = k.less(k.index(0), number);
+    SmallVector<Value> offsets;
+    for (int64_t part = 0; part < parts; ++part)
+      offsets.push_back(k.add(k.mul(stage, parts * partBytes()), part * partBytes()));
+    step.multiply(sums, offsets, later);
+    TensorCore(k, a.view.element).waitGroup(1); // the step before is over
+    release(stage, arith::AndIOp::create(k.b, k.loc, leads, later));
+    llvm::append_range(sums, next(stage, values.back()));
+    return sums;
+  });
+  carried.pop_back();
+  Value stage = carried.pop_back_val();
+  if (shape.pingpong)
+    k.ifThen(leads, [&] { turns->arrive(k.sub(k.index(1), consumer)); });
+  step.finish(carried);
+  release(stage, leads);
+  return carried;
+}
+
+void TmaProduct::consume(Value tiles, Locate locate, Finish finish) {
+  int64_t grid = k.knob("grid");
+  Value consumer = consumers(), first = k.block(), taken = k.index(0);
+  // The first group's first turn has come: its barrier is in phase 0.
+  Value turn = gpu.toI32(k.sub(k.index(1), consumer));
+  if (shape.pingpong) {
+    taken = k.mul(consumer, locate(first).steps);
+    first = k.add(first, k.mul(consumer, grid));
+  }
+  int64_t stride = grid * (shape.pingpong ? 2 : 1);
+  SmallVector<Value> start = {taken, turn};
+  k.loop(first, tiles, stride, start, [&](Value number, ValueRange carried) {
+    TmaTile tile = locate(number);
+    Value firstRow = k.index(0);
+    if (!shape.pingpong)
+      firstRow = k.mul(consumer, shape.rows / 2);
+    FragmentTile fragments{multiply(consumer, carried[0], carried[1], tile.steps), firstRow, 0,
+                           false};
+    finish(tile, fragments);
+    Value after = k.add(carried[0], tile.steps);
+    if (shape.pingpong) { // the other's tile comes between
+      Value other = k.min(k.add(number, grid), k.sub(tiles, k.index(1)));
+      after = k.add(after, locate(other).steps);
+    }
+    Value next = arith::XOrIOp::create(k.b, k.loc, carried[1], gpu.i32(1));
+    return SmallVector<Value>{after, next};
+  });
+}
+
+/// The number of this thread's warpgroup among those that multiply; the same in all lanes
+/// of a warp, and known to be.
+Value TmaProduct::consumers() {
+  Value warp = gpu.toI64(gpu.shuffle(gpu.toI32(gpu.warp()), k.index(0)));
+  return k.sub(k.div(warp, 4), k.index(1));
+}
+
+void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
+  tensorMaps.emplace(k, 2 * maps, k.knob("grid"));
+  stages = k.shared(shape.stages * shape.inner / TensorCore::kPanel * partBytes(), 1024);
+  full.emplace(k, shape.stages);
+  empty.emplace(k, shape.stages);
+  turns.emplace(k, 2);
+  // A block without tiles has nothing to prepare.
+  k.ifThen(k.less(k.block(), tiles), [&] {
+    makeMaps(*tensorMaps);
+    k.ifThen(k.equal(k.thread(), k.index(0)), [&] {
+      for (int64_t stage = 0; stage < shape.stages; ++stage) {
+        full->initialise(stage, 1);
+        empty->initialise(stage, shape.pingpong ? 1 : 2);
+      }
+      for (int64_t consumer = 0; consumer < 2; ++consumer)
+        turns->initialise(consumer, 1);
+      full->publish();
+    });
+    gpu.barrier();
+    Value copies = k.less(consumers(), k.index(0));
+    auto role = scf::IfOp::create(k.b, k.loc, copies, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPointToStart(role.thenBlock());
+    setRegisters(k, kCopyRegisters, /*more=*/false);
+    k.ifThen(k.equal(k.thread(), k.index(0)), [&] { produce(tiles, locate); });
+    k.b.setInsertionPointToStart(role.elseBlock());
+    setRegisters(k, kMultiplyRegisters, /*more=*/true);
+    consume(tiles, locate, finish);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Sums in registers
+//===----------------------------------------------------------------------===//
+
+/// Turns squares of `run` / 2 threads by as many pairs of columns, so that a thread's
+/// columns lie side by side. Sums: of 4 * `run` columns.
+static void exchange(KernelBuilder &k, MutableArrayRef<Value> sums, int64_t run) {
+  Gpu gpu(k);
+  for (int64_t bit = 1; bit < run / 2; bit *= 2) {
+    Value odd = k.equal(k.rem(k.div(gpu.lane(), bit), 2), k.index(1));
+    for (int64_t pair = 0; pair < run / 2; ++pair)
+      for (int64_t i = 0; i < 4 && !(pair & bit); ++i) {
+        Value &even = sums[pair * 4 + i], &other = sums[(pair + bit) * 4 + i];
+        Value got = gpu.shuffleXor(k.select(odd, even, other), bit);
+        even = k.select(odd, got, even);
+        other = k.select(odd, other, got);
+      }
+  }
+}
+
+/// The first of this thread's columns, of 4 * `run`.
+static Value laneColumn(KernelBuilder &k, const FragmentTile &tile) {
+  Value quad = k.rem(Gpu(k).lane(), 4);
+  if (tile.permuted || tile.run == 8)
+    return k.mul(quad, tile.run);
+  return k.add(k.mul(k.rem(quad, 2), 8), k.mul(k.div(quad, 2), 4));
+}
+
+/// Places that a thread finishes together, so that their loads are under way at once:
+/// fewer where each has many values.
+static int64_t placesAtOnce(KernelBuilder &k) {
+  int64_t values = k.kernel.getNumResults();
+  for (Value input : k.kernel.getInputs())
+    values += isRows(input.getType());
+  return std::clamp<int64_t>(8 / values, 1, 4);
+}
+
+// What lies outside is computed at the nearest place inside and not stored: threads that
+// exchange sums must all be there.
+void mom::finishFragments(KernelBuilder &k, const TileShape &shape, FragmentTile &tile, Value rows,
+                          Value columns,
+                          function_ref<SmallVector<Value>(const TilePlace &)> compute,
+                          function_ref<void(const TilePlace &, ValueRange)> store) {
+  Gpu gpu(k);
+  int64_t blockSums = shape.columns / 2, pieces = shape.columns / (4 * tile.run);
+  int64_t together = placesAtOnce(k);
+  int64_t blocks = tile.sums.size() / blockSums, pieceSums = 2 * tile.run;
+  Value lane = gpu.lane(), column = laneColumn(k, tile);
+  Value row = k.add(k.add(tile.firstRow, k.mul(k.rem(gpu.warp(), 4), 16)), k.div(lane, 4));
+  auto type = VectorType::get({tile.run}, k.b.getF32Type());
+  APInt known;
+  bool whole = matchPattern(columns, m_ConstantInt(&known)) && known == shape.columns;
+
+  struct Finished {
+    TilePlace place;
+    Value exists;
+    SmallVector<Value> values;
+  };
+  auto placeOf = [&](ArrayRef<Value> sums, int64_t block, int64_t half, int64_t piece) {
+    SmallVector<Value> values;
+    for (int64_t i = 0; i < tile.run; ++i)
+      values.push_back(sums[i / 2 * 4 + half * 2 + i % 2]);
+    Finished f{{k.add(row, block * 64 + half * 8), k.add(column, piece * 4 * tile.run),
+                vector::FromElementsOp::create(k.b, k.loc, type, values)},
+               {},
+               {}};
+    f.exists = k.less(f.place.row, rows);
+    f.place.row = k.min(f.place.row, k.sub(rows, k.index(1)));
+    if (!whole) {
+      Value inside = k.less(f.place.column, columns);
+      f.exists = arith::AndIOp::create(k.b, k.loc, f.exists, inside);
+      f.place.column = k.min(f.place.column, k.sub(columns, k.index(tile.run)));
+    }
+    return f;
+  };
+  SmallVector<Finished> waiting;
+  auto finish = [&] {
+    for (Finished &f : waiting)
+      f.values = compute(f.place);
+    for (Finished &f : waiting)
+      k.ifThen(f.exists, [&] { store(f.place, f.values); });
+    waiting.clear();
+  };
+  for (int64_t block = 0; block < blocks; ++block)
+    for (int64_t piece = 0; piece < pieces; ++piece) {
+      auto sums =
+          MutableArrayRef(tile.sums).slice(block * blockSums + piece * pieceSums, pieceSums);
+      if (!tile.permuted)
+        exchange(k, sums, tile.run);
+      for (int64_t half = 0; half < 2; ++half) {
+        waiting.push_back(placeOf(sums, block, half, piece));
+        if (int64_t(waiting.size()) == together)
+          finish();
+      }
+    }
+  finish();
+}

@@ -1,0 +1,95 @@
+// A product whose blocks stay and take tile after tile, and whose warps have roles: one
+// thread has both operands copied to shared memory (TMA), step after step of all its
+// tiles; two warpgroups multiply (wgmma) what has arrived and finish their sums from
+// registers. They meet at barriers of a ring of stages only, so that copies run ahead of
+// multiplication and over the ends of tiles.
+//
+// The two warpgroups share a tile, each with half of its rows, or take tiles in turn
+// (knob 'pingpong'): then one multiplies while the other finishes.
+#pragma once
+
+#include "compiler/Emit/Tma.h"
+#include "compiler/Emit/product/TileGpu.h"
+
+namespace mom {
+
+/// An operand in memory: lines of channels, multiples of 16 bytes, that tensor maps
+/// describe. What a copy takes beyond the end is zeros.
+struct TmaOperand {
+  View view;
+  bool innerLast = false; ///< k runs along the channels
+  int64_t channels = 0;   ///< of a line
+  int64_t outer = 0;      ///< of a tile: its rows (of A) or columns (of B)
+  int64_t groups = 0;     ///< weights: so many times `lines`; else 0
+  int64_t lines = 0;      ///< of a group of weights
+  int64_t run = 0;        ///< B's lines are permuted for runs of columns (FragmentTile)
+  /// The line that map `index` ends before, at least 1; of what are no weights.
+  llvm::function_ref<mlir::Value(mlir::Value)> end;
+};
+
+/// A tile of the walk; all i64.
+struct TmaTile {
+  GroupRows rows;                    ///< of the tile, or that are summed over
+  mlir::Value firstRow, firstColumn; ///< of the tile, in C
+  mlir::Value item;                  ///< of a weight gradient: the matrix that it is part of
+  mlir::Value map;                   ///< of each operand
+  mlir::Value steps;                 ///< of `inner` k, at least 1
+  mlir::Value aLine, bLine;          ///< first ones; of weights in their group
+};
+
+/// The sums of a warpgroup, in registers.
+struct FragmentTile {
+  mlir::SmallVector<mlir::Value> sums; ///< of 64 rows after 64 rows, as wgmma gives them
+  mlir::Value firstRow;                ///< of the warpgroup, in the tile
+  int64_t run;                         ///< columns that a thread finishes side by side: 4 or 8
+  bool permuted; ///< the columns that B's lines were permuted for; else threads exchange
+};
+
+class TmaProduct {
+public:
+  using Locate = llvm::function_ref<TmaTile(mlir::Value)>;
+  using Finish = llvm::function_ref<void(const TmaTile &, FragmentTile &)>;
+
+  /// `maps` tensor maps for each operand.
+  TmaProduct(KernelBuilder &k, const TileShape &shape, const TmaOperand &a, const TmaOperand &b,
+             int64_t maps)
+      : k(k), gpu(k), shape(shape), a(a), b(b), maps(maps) {}
+
+  /// Tiles [0, tiles) of all blocks; `locate` is asked for those only.
+  void emit(mlir::Value tiles, Locate locate, Finish finish);
+
+private:
+  int64_t bytesOf(const TmaOperand &operand) const;
+  int64_t partBytes() const;
+  void makeMaps(TensorMaps &tensorMaps);
+  void produce(mlir::Value tiles, Locate locate);
+  void consume(mlir::Value tiles, Locate locate, Finish finish);
+  void copyStep(const TmaOperand &operand, mlir::Value map, const TmaTile &tile, mlir::Value line,
+                mlir::Value channel, mlir::Value inner, mlir::Value shared, mlir::Value barrier);
+  mlir::SmallVector<mlir::Value> multiply(mlir::Value consumer, mlir::Value taken,
+                                          mlir::Value turn, mlir::Value steps);
+  mlir::SmallVector<mlir::Value> next(mlir::Value stage, mlir::Value parity);
+  mlir::Value consumers();
+
+  KernelBuilder &k;
+  Gpu gpu;
+  const TileShape &shape;
+  const TmaOperand &a, &b;
+  int64_t maps;
+  mlir::Value stages; ///< in shared memory
+  std::optional<SharedBarriers> full, empty; ///< of each stage
+  std::optional<SharedBarriers> turns;       ///< of each warpgroup, where they take turns
+  std::optional<TensorMaps> tensorMaps;
+};
+
+/// Whether TMA can copy a view: rows that begin at multiples of 16 bytes, of the type
+/// that is multiplied.
+bool canCopyTiles(const View &view, mlir::Type element);
+
+/// `finishTile` from registers. Columns that exist are a multiple of 8.
+void finishFragments(KernelBuilder &k, const TileShape &shape, FragmentTile &tile, mlir::Value rows,
+                     mlir::Value columns,
+                     llvm::function_ref<llvm::SmallVector<mlir::Value>(const TilePlace &)> compute,
+                     llvm::function_ref<void(const TilePlace &, mlir::ValueRange)> store);
+
+} // namespace mom

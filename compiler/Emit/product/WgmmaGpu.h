@@ -1,0 +1,36 @@
+// A step of a product by wgmma: 64 k of both operands, or several times 64, in shared memory.
+#pragma once
+
+#include "compiler/Emit/TensorCore.h"
+
+namespace mom {
+
+/// An operand's first stage.
+struct WgmmaOperand {
+  mlir::Value shared; ///< 1024-aligned
+  bool innerLast;     ///< k runs along the lines' elements; else along the lines
+  int64_t outer;      ///< rows (of A) or columns (of B) of the tile
+};
+
+class WgmmaStep {
+public:
+  /// For a warpgroup that has `blocks` times 64 rows from `firstRow` (i64, a multiple of
+  /// 64) on, and all columns.
+  WgmmaStep(KernelBuilder &k, mlir::Type element, const WgmmaOperand &a, const WgmmaOperand &b,
+            mlir::Value firstRow, int64_t blocks);
+
+  /// Adds the products of the stages `offsets` bytes (i64) further on to the sums, and
+  /// commits. Where `adds` (i1) is given and false, they replace the sums.
+  void multiply(llvm::MutableArrayRef<mlir::Value> sums, llvm::ArrayRef<mlir::Value> offsets,
+                mlir::Value adds = {});
+  /// Waits for all; from here on the sums are what they shall be.
+  void finish(llvm::MutableArrayRef<mlir::Value> sums);
+
+private:
+  TensorCore core;
+  WgmmaOperand a, b;
+  int64_t blocks, blockBytes;
+  mlir::Value left, right; ///< descriptors of the first stage
+};
+
+} // namespace mom

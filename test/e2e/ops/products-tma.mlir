@@ -1,0 +1,111 @@
+// Products whose blocks stay: more steps than twice the stages, so that all barriers go
+// round; more tiles than blocks, so that blocks take several; warpgroups that take turns or
+// share a tile; no tile filled. Groups are products.mlir's.
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,1,330 --rtol=6e-3
+
+#t = #mom.rows<token>
+
+func.func @turns(%batch: !mom.batch, %x: tensor<?x456xf32, #t>, %w: tensor<96x456xf32>) -> tensor<?x96xf32, #t> {
+  %xn = mom.kernel map "xn"(%x) : (tensor<?x456xf32, #t>) -> tensor<?x456xbf16, #t> {
+  ^bb0(%a: tensor<?x456xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x456xf32, #t> to tensor<?x456xbf16, #t>
+    mom.yield %0 : tensor<?x456xbf16, #t>
+  }
+  %wn = mom.kernel map "wn"(%w) : (tensor<96x456xf32>) -> tensor<96x456xbf16> {
+  ^bb0(%a: tensor<96x456xf32>):
+    %0 = arith.truncf %a : tensor<96x456xf32> to tensor<96x456xbf16>
+    mom.yield %0 : tensor<96x456xbf16>
+  }
+  %y = mom.kernel product "y"(%xn, %wn) schedule {grid = 2 : i64, stages = 2 : i64, tile_rows = 64 : i64, tile_columns = 64 : i64, pingpong = 1 : i64} : (tensor<?x456xbf16, #t>, tensor<96x456xbf16>) -> tensor<?x96xf32, #t> {
+  ^bb0(%a: tensor<?x456xbf16, #t>, %b: tensor<96x456xbf16>):
+    %0 = arith.extf %a : tensor<?x456xbf16, #t> to tensor<?x456xf32, #t>
+    %1 = arith.extf %b : tensor<96x456xbf16> to tensor<96x456xf32>
+    %2 = mom.linear %0 by %1 : tensor<?x456xf32, #t>, tensor<96x456xf32> -> tensor<?x96xf32, #t>
+    mom.yield %2 : tensor<?x96xf32, #t>
+  }
+  return %y : tensor<?x96xf32, #t>
+}
+
+func.func @halves(%batch: !mom.batch, %x: tensor<?x328xf32, #t>, %w: tensor<136x328xf32>) -> tensor<?x136xf32, #t> {
+  %xn = mom.kernel map "xn"(%x) : (tensor<?x328xf32, #t>) -> tensor<?x328xbf16, #t> {
+  ^bb0(%a: tensor<?x328xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x328xf32, #t> to tensor<?x328xbf16, #t>
+    mom.yield %0 : tensor<?x328xbf16, #t>
+  }
+  %wn = mom.kernel map "wn"(%w) : (tensor<136x328xf32>) -> tensor<136x328xbf16> {
+  ^bb0(%a: tensor<136x328xf32>):
+    %0 = arith.truncf %a : tensor<136x328xf32> to tensor<136x328xbf16>
+    mom.yield %0 : tensor<136x328xbf16>
+  }
+  %y = mom.kernel product "y"(%xn, %wn) schedule {grid = 2 : i64, stages = 2 : i64, tile_columns = 96 : i64, tile_inner = 128 : i64, pingpong = 0 : i64, band = 2 : i64} : (tensor<?x328xbf16, #t>, tensor<136x328xbf16>) -> tensor<?x136xf32, #t> {
+  ^bb0(%a: tensor<?x328xbf16, #t>, %b: tensor<136x328xbf16>):
+    %0 = arith.extf %a : tensor<?x328xbf16, #t> to tensor<?x328xf32, #t>
+    %1 = arith.extf %b : tensor<136x328xbf16> to tensor<136x328xf32>
+    %2 = mom.linear %0 by %1 : tensor<?x328xf32, #t>, tensor<136x328xf32> -> tensor<?x136xf32, #t>
+    mom.yield %2 : tensor<?x136xf32, #t>
+  }
+  return %y : tensor<?x136xf32, #t>
+}
+
+func.func @back(%batch: !mom.batch, %x: tensor<?x328xf32, #t>, %w: tensor<328x72xf32>) -> tensor<?x72xf32, #t> {
+  %xn = mom.kernel map "xn"(%x) : (tensor<?x328xf32, #t>) -> tensor<?x328xbf16, #t> {
+  ^bb0(%a: tensor<?x328xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x328xf32, #t> to tensor<?x328xbf16, #t>
+    mom.yield %0 : tensor<?x328xbf16, #t>
+  }
+  %wn = mom.kernel map "wn"(%w) : (tensor<328x72xf32>) -> tensor<328x72xbf16> {
+  ^bb0(%a: tensor<328x72xf32>):
+    %0 = arith.truncf %a : tensor<328x72xf32> to tensor<328x72xbf16>
+    mom.yield %0 : tensor<328x72xbf16>
+  }
+  %y = mom.kernel product "y"(%xn, %wn) schedule {grid = 3 : i64, stages = 3 : i64, tile_rows = 64 : i64, pingpong = 1 : i64} : (tensor<?x328xbf16, #t>, tensor<328x72xbf16>) -> tensor<?x72xf32, #t> {
+  ^bb0(%a: tensor<?x328xbf16, #t>, %b: tensor<328x72xbf16>):
+    %0 = arith.extf %a : tensor<?x328xbf16, #t> to tensor<?x328xf32, #t>
+    %1 = arith.extf %b : tensor<328x72xbf16> to tensor<328x72xf32>
+    %2 = mom.linear transposed %0 by %1 : tensor<?x328xf32, #t>, tensor<328x72xf32> -> tensor<?x72xf32, #t>
+    mom.yield %2 : tensor<?x72xf32, #t>
+  }
+  return %y : tensor<?x72xf32, #t>
+}
+
+func.func @weights(%batch: !mom.batch, %x: tensor<?x72xf32, #t>, %dy: tensor<?x136xf32, #t>) -> tensor<136x72xf32> {
+  %xn = mom.kernel map "xn"(%x) : (tensor<?x72xf32, #t>) -> tensor<?x72xbf16, #t> {
+  ^bb0(%a: tensor<?x72xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x72xf32, #t> to tensor<?x72xbf16, #t>
+    mom.yield %0 : tensor<?x72xbf16, #t>
+  }
+  %dyn = mom.kernel map "dyn"(%dy) : (tensor<?x136xf32, #t>) -> tensor<?x136xbf16, #t> {
+  ^bb0(%a: tensor<?x136xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x136xf32, #t> to tensor<?x136xbf16, #t>
+    mom.yield %0 : tensor<?x136xbf16, #t>
+  }
+  %dw = mom.kernel product "dw"(%xn, %dyn) schedule {grid = 3 : i64, stages = 2 : i64, tile_rows = 64 : i64, tile_columns = 64 : i64, pingpong = 1 : i64, split_k = 1 : i64} : (tensor<?x72xbf16, #t>, tensor<?x136xbf16, #t>) -> tensor<136x72xf32> {
+  ^bb0(%a: tensor<?x72xbf16, #t>, %b: tensor<?x136xbf16, #t>):
+    %0 = arith.extf %a : tensor<?x72xbf16, #t> to tensor<?x72xf32, #t>
+    %1 = arith.extf %b : tensor<?x136xbf16, #t> to tensor<?x136xf32, #t>
+    %2 = mom.linear_wgrad %0, %1 : tensor<?x72xf32, #t>, tensor<?x136xf32, #t> -> tensor<136x72xf32>
+    mom.yield %2 : tensor<136x72xf32>
+  }
+  return %dw : tensor<136x72xf32>
+}
+
+func.func @parts(%batch: !mom.batch, %x: tensor<?x40xf32, #t>, %dy: tensor<?x64xf32, #t>) -> tensor<64x40xf32> {
+  %xn = mom.kernel map "xn"(%x) : (tensor<?x40xf32, #t>) -> tensor<?x40xbf16, #t> {
+  ^bb0(%a: tensor<?x40xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x40xf32, #t> to tensor<?x40xbf16, #t>
+    mom.yield %0 : tensor<?x40xbf16, #t>
+  }
+  %dyn = mom.kernel map "dyn"(%dy) : (tensor<?x64xf32, #t>) -> tensor<?x64xbf16, #t> {
+  ^bb0(%a: tensor<?x64xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x64xf32, #t> to tensor<?x64xbf16, #t>
+    mom.yield %0 : tensor<?x64xbf16, #t>
+  }
+  %dw = mom.kernel product "dw"(%xn, %dyn) schedule {grid = 5 : i64, stages = 2 : i64, tile_inner = 128 : i64, split_k = 3 : i64, pingpong = 0 : i64} : (tensor<?x40xbf16, #t>, tensor<?x64xbf16, #t>) -> tensor<64x40xf32> {
+  ^bb0(%a: tensor<?x40xbf16, #t>, %b: tensor<?x64xbf16, #t>):
+    %0 = arith.extf %a : tensor<?x40xbf16, #t> to tensor<?x40xf32, #t>
+    %1 = arith.extf %b : tensor<?x64xbf16, #t> to tensor<?x64xf32, #t>
+    %2 = mom.linear_wgrad %0, %1 : tensor<?x40xf32, #t>, tensor<?x64xf32, #t> -> tensor<64x40xf32>
+    mom.yield %2 : tensor<64x40xf32>
+  }
+  return %dw : tensor<64x40xf32>
+}
