@@ -2,7 +2,6 @@
 #include "runtime/RunFile.h"
 
 #include "runtime/Checkpoint.h"
-#include "runtime/EdgeMemory.h"
 #include "runtime/Error.h"
 #include "runtime/Safetensors.h"
 #include <algorithm>
@@ -177,36 +176,7 @@ std::string outputName(uint32_t kind, const std::string &name) {
   }
 }
 
-/// Lent memory of a run; none if the session copies.
-struct Loans {
-  size_t alignment;
-  std::vector<EdgeMemory> inputs, workspace;
-  std::vector<std::pair<const momrt_output *, EdgeMemory>> outputs;
-};
-
-static void setInput(Session &session, const std::string &name, uint32_t type, int64_t rows,
-                     int64_t channels, const void *data, Loans &loans) {
-  if (!loans.alignment)
-    return session.setInput(name, type, rows, channels, data);
-  size_t bytes = size_t(rows * channels * typeBytes(type));
-  loans.inputs.emplace_back(bytes, loans.alignment);
-  if (bytes)
-    std::memcpy(loans.inputs.back().data(), data, bytes);
-  session.bindInput(name, type, rows, channels, loans.inputs.back().data());
-}
-
-static void lendOutputs(Session &session, const momrt_entry &entry, Loans &loans) {
-  for (const momrt_output &output : session.table().outputsOf(entry)) {
-    size_t bytes = size_t(session.outputElements(output) * typeBytes(output.type));
-    loans.outputs.emplace_back(&output, EdgeMemory(bytes, loans.alignment));
-    char *memory = loans.outputs.back().second.data();
-    std::memset(memory, 0xff, bytes);
-    session.bindOutput(output, memory);
-  }
-}
-
-static void setInputs(Session &session, const momrt_entry &entry, const Request &request,
-                      Loans &loans) {
+static void setInputs(Session &session, const momrt_entry &entry, const Request &request) {
   const Table &table = session.table();
   for (const momrt_input &input : table.inputsOf(entry)) {
     std::string name = table.string(input.name);
@@ -219,25 +189,15 @@ static void setInputs(Session &session, const momrt_entry &entry, const Request 
     int64_t channels = rows ? int64_t(found->data.size()) / rows : input.channels;
     if (input.type == MOMRT_I32) {
       std::vector<int32_t> values(found->data.begin(), found->data.end());
-      setInput(session, name, MOMRT_I32, rows, channels, values.data(), loans);
+      session.setInput(name, MOMRT_I32, rows, channels, values.data());
     } else {
       std::vector<float> values(found->data.begin(), found->data.end());
-      setInput(session, name, MOMRT_F32, rows, channels, values.data(), loans);
+      session.setInput(name, MOMRT_F32, rows, channels, values.data());
     }
   }
 }
 
-/// From where it was lent, or from the session.
-static void readOutput(Session &session, const momrt_output &output, const Loans &loans,
-                       void *to) {
-  for (auto &[lent, memory] : loans.outputs)
-    if (lent == &output)
-      return void(std::memcpy(to, memory.data(),
-                              size_t(session.outputElements(output) * typeBytes(output.type))));
-  session.readOutput(output, to);
-}
-
-static void readOutputs(Session &session, const momrt_entry &entry, const Loans &loans,
+static void readOutputs(Session &session, const momrt_entry &entry,
                         std::vector<NamedTensor> &outputs) {
   const Table &table = session.table();
   for (const momrt_output &output : table.outputsOf(entry)) {
@@ -250,11 +210,11 @@ static void readOutputs(Session &session, const momrt_entry &entry, const Loans 
     tensor.data.resize(size_t(elements));
     if (output.type == MOMRT_I32) {
       std::vector<int32_t> values(size_t(elements), 0);
-      readOutput(session, output, loans, values.data());
+      session.readOutput(output, values.data());
       tensor.data.assign(values.begin(), values.end());
     } else if (output.type == MOMRT_F32) {
       std::vector<float> values(size_t(elements), 0);
-      readOutput(session, output, loans, values.data());
+      session.readOutput(output, values.data());
       tensor.data.assign(values.begin(), values.end());
     } else {
       fail(MOMRT_BAD_ARGUMENT, "output {} has type {}, which files do not hold", tensor.name,
@@ -267,9 +227,8 @@ static void readOutputs(Session &session, const momrt_entry &entry, const Loans 
 std::string runEntry(const momrt_program *program, const SessionOptions &options,
                      const std::string &entryName, const Request &request,
                      const std::vector<NamedTensor> &parameters,
-                     std::vector<NamedTensor> &outputs, size_t lend) noexcept {
+                     std::vector<NamedTensor> &outputs) noexcept {
   return textOfError([&] {
-    Loans loans{lend, {}, {}, {}}; // outlives the session
     Session session(std::make_shared<Program>(program), options);
     for (const NamedTensor &parameter : parameters) {
       std::vector<float> values(parameter.data.begin(), parameter.data.end());
@@ -278,19 +237,11 @@ std::string runEntry(const momrt_program *program, const SessionOptions &options
     }
     const Table &table = session.table();
     const momrt_entry &entry = table.entry(entryName);
-    Batch batch(request.batch, table.groups());
-    if (lend) {
-      int64_t bytes = session.workspaceBytes(batch.counts());
-      loans.workspace.emplace_back(size_t(bytes), MOMRT_ALIGNMENT);
-      session.setWorkspace(loans.workspace.back().data(), bytes);
-    }
-    session.setBatch(batch);
-    setInputs(session, entry, request, loans);
-    if (lend)
-      lendOutputs(session, entry, loans);
+    session.setBatch(Batch(request.batch, table.groups()));
+    setInputs(session, entry, request);
     session.run(entryName);
     session.checkStatus();
-    readOutputs(session, entry, loans, outputs);
+    readOutputs(session, entry, outputs);
     if (entryName != "gradient")
       return;
     for (const Parameter &parameter : session.parameters().all()) {
