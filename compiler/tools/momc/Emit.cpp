@@ -21,6 +21,10 @@ static const std::string &stageList() {
 static cl::opt<std::string> stageOption("stage", cl::desc(stageList()), cl::init("mom"),
                                         cl::value_desc("stage"), cl::cat(emitOptions));
 int mom::tool::writeFile(StringRef path, StringRef content) {
+  if (path == "-") {
+    llvm::outs() << content;
+    return 0;
+  }
   std::string error = momrt::writeWhole(path.str(), content.data(), content.size());
   return error.empty() ? 0 : fail(error);
 }
@@ -34,5 +38,5 @@ int mom::tool::emit() {
   llvm::raw_string_ostream os(text);
   if (!model || failed(model->load()) || failed(model->emit(*stage, os)))
     return 1;
-  return output == "-" ? (llvm::outs() << text, 0) : writeFile(output, text);
+  return writeFile(output, text);
 }
