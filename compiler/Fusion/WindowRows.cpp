@@ -65,6 +65,8 @@ public:
     return close();
   }
 
+  bool contains(Operation *op) const { return ops.contains(op); }
+
   void outline(int64_t rounds, SymbolTable &symbols) {
     sort();
     SetVector<Value> shared, each;
@@ -192,12 +194,19 @@ public:
         llvm::append_range(losses, func.getOps<CrossEntropyOp>());
     int64_t rounds = windowsFor(losses);
     bool any = false;
-    if (rounds > 1)
-      for (CrossEntropyOp loss : losses)
-        if (WideOps ops(loss); ops.find()) {
-          ops.outline(rounds, symbols);
-          any = true;
-        }
+    SetVector<Operation *> left; // losses of the same logits leave together
+    for (CrossEntropyOp loss : losses)
+      left.insert(loss);
+    while (rounds > 1 && !left.empty()) {
+      auto loss = cast<CrossEntropyOp>(left.front());
+      left.remove(loss);
+      WideOps ops(loss);
+      if (!ops.find())
+        continue;
+      left.remove_if([&](Operation *other) { return ops.contains(other); });
+      ops.outline(rounds, symbols);
+      any = true;
+    }
     Builder b(&getContext());
     if (any)
       getOperation()->setAttr(attr::kWindows, b.getI64IntegerAttr(rounds));

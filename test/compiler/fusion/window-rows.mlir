@@ -80,3 +80,25 @@ func.func @routed(%batch: !mom.batch, %x: tensor<?x24xf32, #mom.rows<token by "M
   return %nll : tensor<?x1xf32, #mom.rows<token by "M">>
 }
 }
+
+// -----
+
+// Two losses of the same logits share their windows.
+// CHECK-LABEL: func.func @two(
+// CHECK-COUNT-1: mom.repeat windows
+// CHECK-NOT:     mom.repeat
+// CHECK:         return
+// CHECK-LABEL: func.func private @two.window(
+// CHECK:         mom.linear
+// CHECK-COUNT-2: mom.cross_entropy
+// CHECK:         return
+#t = #mom.rows<token>
+module attributes {mom.windows = 3 : i64} {
+func.func @two(%batch: !mom.batch, %x: tensor<?x24xf32, #t>, %w: tensor<200x24xf32>, %target: tensor<?x1xi32, #t>, %given: tensor<?x1xi32, #t>)
+    -> (tensor<?x1xf32, #t>, tensor<?x1xf32, #t>) attributes {mom.entry = "loss"} {
+  %logits = mom.linear %x by %w : tensor<?x24xf32, #t>, tensor<200x24xf32> -> tensor<?x200xf32, #t>
+  %nll, %lse = mom.cross_entropy %logits, %target : tensor<?x200xf32, #t>, tensor<?x1xi32, #t> -> tensor<?x1xf32, #t>
+  %other, %lse2 = mom.cross_entropy %logits, %given : tensor<?x200xf32, #t>, tensor<?x1xi32, #t> -> tensor<?x1xf32, #t>
+  return %nll, %other : tensor<?x1xf32, #t>, tensor<?x1xf32, #t>
+}
+}
