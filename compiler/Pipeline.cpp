@@ -104,7 +104,8 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
         {isGpu(options) ? "gpu" : "cpu", options.cpu, architectureOf(options.target)}));
     return;
   case Stage::Lowered:
-    passes.addPass(isGpu(options) ? createEmitGpuPass({architectureOf(options.target)}) : createEmitCpuPass());
+    passes.addPass(isGpu(options) ? createEmitGpuPass({architectureOf(options.target)})
+                                  : createEmitCpuPass());
     passes.addPass(createExpandPointwisePass());
     return;
   }

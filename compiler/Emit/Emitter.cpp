@@ -3,7 +3,7 @@
 #include "compiler/Emit/Emitter.h"
 
 #include "compiler/Schedule/Knobs.h"
-#include "dialect/Joined.h"
+#include "dialect/Views.h"
 #include "momrt/table.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -301,7 +301,8 @@ View KernelBuilder::output(unsigned i) {
   if (Joined joined = joinedIn(result); joined.whole) {
     int64_t bytes = view.element.getIntOrFloatBitWidth() / 8;
     view.stride = channelsOf(joined.whole.getY());
-    view.alignment = std::gcd(std::gcd(view.stride, joined.column) * bytes, int64_t(MOMRT_ALIGNMENT));
+    view.alignment =
+        std::gcd(std::gcd(view.stride, joined.column) * bytes, int64_t(MOMRT_ALIGNMENT));
   }
   return view;
 }

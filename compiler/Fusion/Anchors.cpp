@@ -1,6 +1,8 @@
 // Which ops may share a kernel.
 #include "compiler/Fusion/Anchors.h"
 
+#include "dialect/Views.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
@@ -15,6 +17,12 @@ bool mom::isPointwise(Operation *op) {
   return isa<BroadcastOp>(op) || op->hasTrait<OpTrait::Elementwise>();
 }
 
+bool mom::isCondition(Operation *op) {
+  auto type =
+      op->getNumResults() == 1 ? dyn_cast<RankedTensorType>(op->getResult(0).getType()) : nullptr;
+  return type && type.getElementType().isInteger(1) && isPointwise(op);
+}
+
 static Anchor anchorOf(Operation *op) {
   if (isa<LinearOp, LinearWgradOp>(op))
     return Anchor::product;
@@ -27,19 +35,11 @@ static Anchor anchorOf(Operation *op) {
   return Anchor::map;
 }
 
-/// A value seen through the views that a kernel repeats.
-static Operation *producer(Value value) {
-  Operation *op = value.getDefiningOp();
-  while (auto split = dyn_cast_or_null<SplitOp>(op))
-    op = split.getX().getDefiningOp();
-  return op;
-}
-
 namespace {
 struct Members {
   ArrayRef<Operation *> ops;
   bool contains(Operation *op) const { return op && llvm::is_contained(ops, op); }
-  bool makes(Value value) const { return value && contains(producer(value)); }
+  bool makes(Value value) const { return value && contains(sourceOf(value).getDefiningOp()); }
 };
 } // namespace
 

@@ -13,6 +13,9 @@ bool isKernelWork(mlir::Operation *op);
 /// Row-local and pointwise: an elementwise op or a broadcast.
 bool isPointwise(mlir::Operation *op);
 
+/// A comparison, or logic on comparisons: its bits are never stored.
+bool isCondition(mlir::Operation *op);
+
 /// The anchor of a kernel of `ops` (in program order), or none where no
 /// emitter takes them together:
 ///

@@ -5,6 +5,7 @@
 // to a loss and differentiated by itself. So the ops that touch such rows move into a
 // function of one window, which is repeated, and whose sums over rows add up.
 #include "dialect/Mom.h"
+#include "dialect/TrainedRows.h"
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -218,15 +219,11 @@ private:
   int64_t windowsFor(ArrayRef<CrossEntropyOp> losses) {
     if (auto windows = getOperation()->getAttrOfType<IntegerAttr>(attr::kWindows))
       return windows.getInt();
-    auto train = getOperation()->getAttrOfType<DictionaryAttr>(attr::kTrain);
-    auto streams = train ? train.getAs<IntegerAttr>("streams") : IntegerAttr();
-    auto length = train ? train.getAs<IntegerAttr>("length") : IntegerAttr();
+    std::optional<int64_t> rows = trainedRows(getOperation());
     int64_t widest = 0;
     for (CrossEntropyOp loss : losses)
       widest = std::max(widest, channelsOf(CrossEntropyOp(loss).getLogits()));
-    if (!streams || !length)
-      return 1;
-    return llvm::divideCeil(streams.getInt() * length.getInt() * widest, elements);
+    return rows ? llvm::divideCeil(*rows * widest, elements) : 1;
   }
 };
 } // namespace

@@ -1,5 +1,7 @@
 #include "compiler/Schedule/KernelNames.h"
 
+#include "dialect/Views.h"
+
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -27,13 +29,6 @@ static bool isGradient(func::FuncOp func, unsigned index) {
          (output && output.getValue().starts_with("d"));
 }
 
-static Operation *makerOf(Value value) {
-  Operation *op = value.getDefiningOp();
-  while (auto split = dyn_cast_or_null<SplitOp>(op))
-    op = split.getX().getDefiningOp();
-  return op;
-}
-
 /// What the results of forward need; everything but that is backward.
 static DenseSet<Operation *> forwardOf(func::FuncOp func) {
   DenseSet<Operation *> forward;
@@ -43,7 +38,7 @@ static DenseSet<Operation *> forwardOf(func::FuncOp func) {
     if (!backward && !isGradient(func, operand.getOperandNumber()))
       work.push_back(operand.get());
   while (!work.empty()) {
-    Operation *op = makerOf(work.pop_back_val());
+    Operation *op = sourceOf(work.pop_back_val()).getDefiningOp();
     if (op && forward.insert(op).second)
       llvm::append_range(work, op->getOperands());
   }
@@ -72,7 +67,7 @@ llvm::SmallVector<NamedKernel> mom::nameKernels(func::FuncOp func) {
           source = extend.getIn();
         auto argument = dyn_cast<BlockArgument>(source);
         Operation *maker =
-            argument ? makerOf(kernel.getInputs()[argument.getArgNumber()]) : nullptr;
+            argument ? sourceOf(kernel.getInputs()[argument.getArgNumber()]).getDefiningOp() : nullptr;
         if (auto found = index.find(maker); found != index.end())
           addNames(op.getLoc(), func.getContext(), kernels[found->second].values);
         continue;

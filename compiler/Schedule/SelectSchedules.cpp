@@ -1,5 +1,6 @@
 // mom-select-schedules: which of the text's schedules count here.
 #include "dialect/Mom.h"
+#include "dialect/TrainedRows.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
@@ -39,11 +40,8 @@ private:
 
   bool isForRows(DictionaryAttr schedule) {
     StringRef comparison = schedule.getAs<StringAttr>("comparison").getValue();
-    int64_t bound = schedule.getAs<IntegerAttr>("rows").getInt(), rows = kTypicalRows;
-    auto train = getOperation()->getAttrOfType<DictionaryAttr>(attr::kTrain);
-    if (train && train.getAs<IntegerAttr>("streams") && train.getAs<IntegerAttr>("length"))
-      rows = train.getAs<IntegerAttr>("streams").getInt() *
-             train.getAs<IntegerAttr>("length").getInt();
+    int64_t bound = schedule.getAs<IntegerAttr>("rows").getInt(),
+            rows = trainedRows(getOperation()).value_or(kTypicalRows);
     return comparison.empty() || (comparison == "<" ? rows < bound : rows >= bound);
   }
 };

@@ -10,8 +10,8 @@
 #include "compiler/Target/ArenaPlan.h"
 #include "compiler/Target/TableFacts.h"
 #include "compiler/Target/TableWriter.h"
-#include "dialect/Joined.h"
 #include "dialect/ParameterLayout.h"
+#include "dialect/Views.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -293,7 +293,8 @@ private:
       place.stride = sizeOf(stack.getElement());
       place.buffer = plan.add(scaled(place.stride, stack.getCount()), now());
     } else {
-      place.buffer = plan.add(inWindows() ? windowOf(value.getType()) : sizeOf(value.getType()), now());
+      Type type = value.getType();
+      place.buffer = plan.add(inWindows() ? windowOf(type) : sizeOf(type), now());
     }
     return place;
   }

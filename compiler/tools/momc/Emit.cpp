@@ -2,7 +2,6 @@
 #include "compiler/tools/momc/Verbs.h"
 #include "runtime/Files.h"
 
-
 using namespace mlir;
 using namespace mom;
 using namespace mom::tool;

@@ -64,8 +64,9 @@ static cl::opt<int64_t> scanCheckpoint("scan-checkpoint",
                                                 "on a CPU, 64 on a GPU"),
                                        cl::init(0), cl::cat(compileOptions));
 static cl::opt<int> recompute("recompute",
-                              cl::desc("in backward: 0 nothing, 1 what is cheap, 2 more, for less memory"),
-                               cl::init(true), cl::cat(compileOptions));
+                              cl::desc("in backward: 0 nothing, 1 what is cheap, 2 more, for "
+                                       "less memory"),
+                              cl::init(1), cl::cat(compileOptions));
 static cl::opt<bool> fuse("fuse", cl::desc("ops into kernels"), cl::init(true),
                           cl::cat(compileOptions));
 
@@ -209,7 +210,7 @@ static bool takesItsOptions(const Verb &verb) {
       return llvm::is_contained(
           {&compileOptions, &runOptions, &trainOptions, &emitOptions, &artefactOptions,
            &checkOptions, &timingOptions, &deviceOptions, &gradcheckOptions,
-            &formatOptions},
+           &formatOptions},
           group);
     });
     if (ours && option->getNumOccurrences() && llvm::none_of(option->Categories, inGroup)) {

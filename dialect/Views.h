@@ -1,4 +1,4 @@
-// Rows whose parts are written by different kernels.
+// Rows that are read or written in parts.
 #pragma once
 
 #include "dialect/Mom.h"
@@ -12,5 +12,8 @@ struct Joined {
   int64_t column = 0; ///< of `whole`, where the value begins
 };
 Joined joinedIn(mlir::Value value);
+
+/// What `value` is a part of by mom.split, however deep, or itself.
+mlir::Value sourceOf(mlir::Value value);
 
 } // namespace mom

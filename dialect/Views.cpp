@@ -1,5 +1,5 @@
-// Rows whose parts are written by different kernels.
-#include "dialect/Joined.h"
+// Rows that are read or written in parts.
+#include "dialect/Views.h"
 
 using namespace mlir;
 using namespace mom;
@@ -13,4 +13,10 @@ Joined mom::joinedIn(Value value) {
       return joined;
     }
   return {};
+}
+
+Value mom::sourceOf(Value value) {
+  while (auto split = value.getDefiningOp<SplitOp>())
+    value = split.getX();
+  return value;
 }

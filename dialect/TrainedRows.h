@@ -1,0 +1,13 @@
+// How large the batches are that a program is compiled for.
+#pragma once
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <optional>
+
+namespace mom {
+
+/// Tokens of a batch of the module's train block; nothing where it has none.
+std::optional<int64_t> trainedRows(mlir::ModuleOp module);
+
+} // namespace mom
