@@ -192,6 +192,9 @@ public:
   mlir::Value address(const View &view, At at);
   /// f32 (or i32, i64, i1) lanes; masked-off ones are 0.
   mlir::Value load(const View &view, At at);
+  /// `load` in two: what lies there, and the lanes that it stands for.
+  mlir::Value fetch(const View &view, At at);
+  mlir::Value widen(mlir::Value fetched, const View &view, int64_t lanes);
   void store(mlir::Value value, const View &view, At at);
   /// Brings the place nearer: it is read, or written, soon.
   void prefetch(const View &view, At at, bool write = false);

@@ -1,6 +1,7 @@
 // Defaults of the knobs of GPU products.
 #include "compiler/Schedule/ProductDefaults.h"
 
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -36,7 +37,8 @@ static bool isAligned(Value value) {
   return sizes * getElementTypeOrSelf(value.getType()).getIntOrFloatBitWidth() / 8 % 16 == 0;
 }
 
-static Type storageOf(Value value) {
+/// What is widened, or read in part, to give a value.
+static Value storedAs(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     if (auto extend = dyn_cast<arith::ExtFOp>(op))
       value = extend.getIn();
@@ -45,14 +47,16 @@ static Type storageOf(Value value) {
     else
       break;
   }
-  return getElementTypeOrSelf(value.getType());
+  return value;
 }
+
+static Type storageOf(Value value) { return getElementTypeOrSelf(storedAs(value).getType()); }
 
 namespace {
 /// The product of a kernel as C[m, n] = sum over k. Counts of rows are unknown: 0.
 struct Sizes {
   Type a, b; ///< storage
-  int64_t m = 0, n = 0;
+  int64_t m = 0, n = 0, k = 0;
   bool innerLast = false; ///< k runs along the channels of B
   bool tiled = false;     ///< TMA can copy both operands
 };
@@ -75,12 +79,20 @@ static Sizes sizesOf(KernelOp kernel) {
   };
   kernel.getBody().walk([&](Operation *op) {
     if (auto linear = dyn_cast<LinearOp>(op))
-      sizes = {storageOf(linear.getX()),  storageOf(linear.getWeights()), 0,
-               channelsOf(linear.getY()), !linear.getTransposed(),
+      sizes = {storageOf(linear.getX()),
+               storageOf(linear.getWeights()),
+               0,
+               channelsOf(linear.getY()),
+               channelsOf(linear.getX()),
+               !linear.getTransposed(),
                tiled(linear.getX(), linear.getWeights()) && channelsOf(linear.getY()) % 8 == 0};
     else if (auto wgrad = dyn_cast<LinearWgradOp>(op))
-      sizes = {storageOf(wgrad.getDy()), storageOf(wgrad.getX()), channelsOf(wgrad.getDy()),
-               channelsOf(wgrad.getX()), false,
+      sizes = {storageOf(wgrad.getDy()),
+               storageOf(wgrad.getX()),
+               channelsOf(wgrad.getDy()),
+               channelsOf(wgrad.getX()),
+               0,
+               false,
                tiled(wgrad.getDy(), wgrad.getX()) && groupsOf(wgrad.getRoute()) <= kMostMaps};
   });
   return sizes;
@@ -121,6 +133,26 @@ static int64_t rowParts(const Sizes &sizes, int64_t tileRows, int64_t columns) {
   return std::clamp<int64_t>(kBlocks / tileCount(sizes, tileRows, columns), 1, 128);
 }
 
+SmallVector<Value> mom::epilogueInputs(KernelOp kernel) {
+  auto linears = kernel.getBody().getOps<LinearOp>();
+  if (linears.empty())
+    return {};
+  Value y = (*linears.begin()).getY();
+  SetVector<Value> reached;
+  reached.insert_range(kernel.getBody().front().getTerminator()->getOperands());
+  SmallVector<Value> inputs;
+  for (size_t i = 0; i < reached.size(); ++i) { // grows
+    Value v = reached[i];
+    if (v == y || !isRows(v.getType()) || channelsOf(v) != channelsOf(y))
+      continue;
+    if (isa<BlockArgument>(storedAs(v)))
+      inputs.push_back(v);
+    else if (Operation *op = v.getDefiningOp(); !isa<BroadcastOp>(op) && !readsOtherRows(op))
+      reached.insert_range(op->getOperands());
+  }
+  return inputs;
+}
+
 int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architecture) {
   Sizes sizes = sizesOf(kernel);
   auto given = [&](StringRef name, auto otherwise) -> int64_t {
@@ -153,7 +185,15 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
   int64_t blocks = given("blocks", two ? 2 : 1);
   // Drafts of tensor maps and barriers take 2 KB, the first stage's alignment one more.
   int64_t inner = given("tile_inner", unit == ProductUnit::Fma ? 16 : 64);
-  int64_t fitting = (sharedBytes(architecture, blocks) - (tma ? 3072 : 0)) / stageBytes /
+  auto inPanels = [](Value input) {
+    return storageOf(input).getIntOrFloatBitWidth() == 16 && isAligned(input);
+  };
+  // With few steps a tile is mostly what follows the product, and so is shared memory.
+  int64_t few = sizes.k && sizes.k <= 4 * 64;
+  int64_t beside = llvm::count_if(epilogueInputs(kernel), inPanels);
+  int64_t panels = given("panels", !tma || !beside ? 0 : few ? 8 : beside > 1 ? 4 : 0);
+  int64_t besides = tma ? 3072 + panels * rows * 128 : 0;
+  int64_t fitting = (sharedBytes(architecture, blocks) - besides) / stageBytes /
                     std::max<int64_t>(inner / 64, 1);
   return llvm::StringSwitch<int64_t>(knob)
       .Case("unit", static_cast<int64_t>(usual))
@@ -164,6 +204,8 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
       .Case("stages",
             unit == ProductUnit::Fma ? 2 : std::clamp<int64_t>(fitting, least, tma ? 8 : 4))
       .Case("blocks", blocks)
+      .Case("ahead", 2)
+      .Case("panels", panels)
       .Case("pingpong", !shares && rows * columns <= 128 * 160)
       .Case("split_k", rowParts(sizes, rows, columns))
       .Default(1);

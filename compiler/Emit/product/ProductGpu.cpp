@@ -26,14 +26,12 @@ public:
 
 private:
   LogicalResult check();
-  /// Deals places of the tile to threads: lanes, rows and columns that exist, and what
-  /// computes and stores a place.
-  using Deal = function_ref<void(int64_t, Value, Value,
-                                 function_ref<SmallVector<Value>(const TilePlace &)>,
-                                 function_ref<void(const TilePlace &, ValueRange)>)>;
+  /// Deals places of the tile to threads.
+  using Deal = function_ref<void(const TileFinish &)>;
 
   TileTask task(GroupRows rows, Value firstColumn);
   int64_t resultLanes();
+  void takePanels(Type element);
   void finish(GroupRows rows, Value firstColumn, Deal deal);
   LogicalResult emitTma();
 
@@ -41,6 +39,8 @@ private:
   LinearOp linear;
   TileShape shape;
   int64_t inner, outer; ///< of the product: [rows, inner] x [inner, outer]
+  /// What the work after the product reads at each place, by threads or from panels.
+  SmallVector<Value> fetched, inPanels;
 };
 } // namespace
 
@@ -80,6 +80,12 @@ int64_t LinearEmitter::resultLanes() {
   return std::gcd(lanes, outer);
 }
 
+void LinearEmitter::takePanels(Type element) {
+  SmallVector<Value> inputs = std::move(fetched);
+  for (Value input : inputs)
+    (canCopyTiles(k.view(input), element) ? inPanels : fetched).push_back(input);
+}
+
 /// What the kernel yields, from the tile's sums.
 void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
   int64_t lanes = resultLanes();
@@ -91,9 +97,15 @@ void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
   auto at = [&](const TilePlace &place) {
     return At{k.add(rows.begin, place.row), k.add(firstColumn, place.column), lanes, Value()};
   };
+  auto fetch = [&](const TilePlace &place) {
+    return llvm::map_to_vector(fetched, [&](Value v) { return k.fetch(k.view(v), at(place)); });
+  };
   auto compute = [&](const TilePlace &place) {
     PointwiseEmitter e(k, at(place));
     e.bind(linear.getY(), place.sums);
+    auto inputs = llvm::concat<Value>(fetched, inPanels);
+    for (auto [input, value] : llvm::zip_equal(inputs, place.fetched))
+      e.bind(input, k.widen(value, k.view(input), lanes));
     // All rows of the tile are of one group, which need not be looked for.
     for (auto broadcast : k.kernel.getBody().getOps<BroadcastOp>())
       if (broadcast.getRoute() && broadcast.getRoute() == linear.getRoute() &&
@@ -109,7 +121,7 @@ void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
     for (unsigned i = 0; i < results; ++i)
       k.store(values[i], k.output(i), at(place));
   };
-  deal(lanes, rowCount, columnCount, compute, store);
+  deal({lanes, rowCount, columnCount, fetch, compute, store});
 }
 
 LogicalResult LinearEmitter::check() {
@@ -136,6 +148,7 @@ LogicalResult LinearEmitter::emit() {
   k.begin();
   if (failed(check()))
     return failure();
+  fetched = epilogueInputs(k.kernel);
   if (shape.unit == ProductUnit::Tma)
     return emitTma();
   int64_t band = k.knob("band"), columnTiles = llvm::divideCeil(outer, shape.columns);
@@ -149,10 +162,8 @@ LogicalResult LinearEmitter::emit() {
   SumTile sums(k, shared, shape);
   k.ifThen(k.less(rows.begin, rows.end), [&] {
     emitTile(k, shape, work, shared, sums);
-    finish(rows, firstColumn, [&](int64_t lanes, Value rowCount, Value columnCount, auto compute,
-                                  auto store) {
-      finishTile(k, shape, sums, lanes, rowCount, columnCount, compute, store);
-    });
+    finish(rows, firstColumn,
+           [&](const TileFinish &work) { finishTile(k, shape, sums, work); });
   });
   keepBlocks(k);
   // Each group may leave one tile of rows unfilled, and all together one band.
@@ -202,18 +213,19 @@ LogicalResult LinearEmitter::emitTma() {
     tile.bLine = transposed ? k.index(0) : tile.firstColumn;
     return tile;
   };
-  TmaProduct(k, shape, a, b, /*maps=*/1)
-      .emit(k.mul(rowTiles, columnTiles), locate, [&](const TmaTile &tile, FragmentTile &sums) {
-        finish(tile.rows, tile.firstColumn,
-               [&](int64_t run, Value rows, Value columns, auto compute, auto store) {
-                 sums.run = run;
-                 sums.permuted = permuted;
-                 finishFragments(k, shape, sums, rows, columns, compute, store);
-               });
-      });
+  if (k.knob("panels"))
+    takePanels(element);
+  auto views = llvm::map_to_vector(inPanels, [&](Value input) { return k.view(input); });
+  TmaProduct(k, shape, a, b, /*maps=*/1, views)
+      .emit(k.mul(rowTiles, columnTiles), locate,
+            [&](const TmaTile &tile, const FragmentTile &fragments) {
+              finish(tile.rows, tile.firstColumn, [&](const TileFinish &work) {
+                finishFragments(k, shape, fragments, work, permuted);
+              });
+            });
   keepBlocks(k);
   k.finish(k.fixedGrid(k.knob("grid")));
-  return success();
+  return checkShared(k, "'stages', 'panels' and the tile's");
 }
 
 LogicalResult mom::emitProductGpu(KernelOp kernel, KernelBuilder &k) {

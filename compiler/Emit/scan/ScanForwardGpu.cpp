@@ -172,5 +172,5 @@ LogicalResult mom::emitScanForwardGpu(ScanOp op, KernelBuilder &k) {
     forward.finals.push_back(k.output(output));
   forward.emit();
   k.finish(forward.grid());
-  return checkShared(k);
+  return checkShared(k, "'tokens' and 'threads'");
 }

@@ -424,7 +424,7 @@ LogicalResult mom::emitScanGradGpu(ScanGradOp op, KernelBuilder &k) {
     return failure();
   grad.saveStates();
   grad.walkBack();
-  if (failed(checkShared(k)))
+  if (failed(checkShared(k, "'tokens' and 'threads'")))
     return failure();
   grad.sumParts();
   grad.sumInitial();
