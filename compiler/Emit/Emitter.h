@@ -169,6 +169,8 @@ public:
   // Batch and route; `source` is a block argument of one of the two types, or
   // a mom.modality_route of one.
   Segment segment(mlir::Value batch, mlir::Value index);
+  /// Index of the i-th longest segment.
+  mlir::Value longestSegment(mlir::Value batch, mlir::Value i);
   /// Index of the segment that holds a position (binary search by start).
   mlir::Value segmentOf(mlir::Value batch, mlir::Value position);
   mlir::Value modalityAt(mlir::Value batch, mlir::Value position);
@@ -223,6 +225,8 @@ private:
   void describeGpuFunction();
   mlir::Value pointer(unsigned slot);
   mlir::Value pointer(mlir::Value source, Field field);
+  /// Of a segment's record, in words of 8 bytes.
+  mlir::Value segmentField(mlir::Value batch, mlir::Value segment, int64_t field);
   mlir::Value specialRegister(llvm::StringRef intrinsic, mlir::Value &cached);
   View tensorView(mlir::Type type, mlir::Value base);
   unsigned alignmentOfAccess(const View &view, At at);
