@@ -56,7 +56,7 @@ namespace {
 /// The product of a kernel as C[m, n] = sum over k. Counts of rows are unknown: 0.
 struct Sizes {
   Type a, b; ///< storage
-  int64_t m = 0, n = 0, k = 0;
+  int64_t m = 0, n = 0, k = 0, groups = 1;
   bool innerLast = false; ///< k runs along the channels of B
   bool tiled = false;     ///< TMA can copy both operands
 };
@@ -84,6 +84,7 @@ static Sizes sizesOf(KernelOp kernel) {
                0,
                channelsOf(linear.getY()),
                channelsOf(linear.getX()),
+               groupsOf(linear.getRoute()),
                !linear.getTransposed(),
                tiled(linear.getX(), linear.getWeights()) && channelsOf(linear.getY()) % 8 == 0};
     else if (auto wgrad = dyn_cast<LinearWgradOp>(op))
@@ -92,6 +93,7 @@ static Sizes sizesOf(KernelOp kernel) {
                channelsOf(wgrad.getDy()),
                channelsOf(wgrad.getX()),
                0,
+               groupsOf(wgrad.getRoute()),
                false,
                tiled(wgrad.getDy(), wgrad.getX()) && groupsOf(wgrad.getRoute()) <= kMostMaps};
   });
@@ -121,9 +123,18 @@ static int64_t tileColumns(int64_t columns, ProductUnit unit, bool innerLast) {
   return best;
 }
 
-/// Tiles of a group's weights; 0 for other products, whose rows are not known.
+/// Tiles of all groups' weights; 0 for other products, whose rows are not known.
 static int64_t tileCount(const Sizes &sizes, int64_t rows, int64_t columns) {
-  return llvm::divideCeil(sizes.m, rows) * llvm::divideCeil(sizes.n, columns);
+  return sizes.groups * llvm::divideCeil(sizes.m, rows) * llvm::divideCeil(sizes.n, columns);
+}
+
+/// Whether warpgroups do better to share tiles of a weight gradient of 256 columns than to take
+/// ones of 128 in turn. Taking turns hides a tile's end behind the next one, but the larger
+/// tiles read a quarter less, and such a product waits for the L2 cache.
+static bool sharesTiles(const Sizes &sizes) {
+  int64_t wide = llvm::divideCeil(tileCount(sizes, 128, 256), kBlocks / 2);
+  int64_t narrow = llvm::divideCeil(tileCount(sizes, 128, 128), kBlocks / 2);
+  return sizes.m && sizes.n >= 256 && 18 * wide < 10 * narrow;
 }
 
 /// Parts of the rows of a weight gradient, so that small weights have blocks enough.
@@ -168,9 +179,7 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
                                            : ProductUnit::Wgmma;
   auto unit = static_cast<ProductUnit>(given("unit", usual));
   bool tma = unit == ProductUnit::Tma;
-  // Warpgroups that take turns hide the end of a tile behind the next one; but where the
-  // tiles of large weights are not all under way at once, larger ones read less.
-  bool shares = tma && tileCount(sizes, 128, 128) > kBlocks && sizes.n >= 256;
+  bool shares = tma && sharesTiles(sizes);
   int64_t columns =
       given("tile_columns", shares ? 256 : tileColumns(sizes.n, unit, sizes.innerLast));
   int64_t rows = given("tile_rows", 128);
