@@ -199,8 +199,9 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
   };
   // With few steps a tile is mostly what follows the product, and so is shared memory.
   int64_t few = sizes.k && sizes.k <= 4 * 64;
-  int64_t beside = llvm::count_if(epilogueInputs(kernel), inPanels);
-  int64_t panels = given("panels", !tma || !beside ? 0 : few ? 8 : beside > 1 ? 4 : 0);
+  SmallVector<Value> beside = epilogueInputs(kernel);
+  int64_t count = llvm::count_if(beside, inPanels);
+  int64_t panels = given("panels", !tma || !count ? 0 : few ? 8 : count > 1 ? 4 : 0);
   int64_t besides = tma ? 3072 + panels * rows * 128 : 0;
   int64_t fitting = (sharedBytes(architecture, blocks) - besides) / stageBytes /
                     std::max<int64_t>(inner / 64, 1);
@@ -213,7 +214,7 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
       .Case("stages",
             unit == ProductUnit::Fma ? 2 : std::clamp<int64_t>(fitting, least, tma ? 8 : 4))
       .Case("blocks", blocks)
-      .Case("ahead", 2)
+      .Case("ahead", llvm::all_of(beside, inPanels) && (panels || beside.empty()) ? 8 : 2)
       .Case("panels", panels)
       .Case("pingpong", !shares && rows * columns <= 128 * 160)
       .Case("split_k", rowParts(sizes, rows, columns))

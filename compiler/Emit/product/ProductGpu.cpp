@@ -97,25 +97,37 @@ void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
   auto at = [&](const TilePlace &place) {
     return At{k.add(rows.begin, place.row), k.add(firstColumn, place.column), lanes, Value()};
   };
+  // All rows of the tile are of one group, which need not be looked for.
+  SmallVector<BroadcastOp> biases;
+  for (auto broadcast : k.kernel.getBody().getOps<BroadcastOp>())
+    if (broadcast.getRoute() && broadcast.getRoute() == linear.getRoute() &&
+        k.inMemory(broadcast.getX()) && channelsOf(broadcast.getX()) == outer)
+      biases.push_back(broadcast);
   auto fetch = [&](const TilePlace &place) {
-    return llvm::map_to_vector(fetched, [&](Value v) { return k.fetch(k.view(v), at(place)); });
+    SmallVector<Value> values;
+    for (BroadcastOp bias : biases)
+      values.push_back(k.fetch(k.view(bias.getX()),
+                               At{rows.group, at(place).column, lanes, Value()}));
+    for (Value input : fetched)
+      values.push_back(k.fetch(k.view(input), at(place)));
+    return values;
   };
   auto compute = [&](const TilePlace &place) {
     PointwiseEmitter e(k, at(place));
     e.bind(linear.getY(), place.sums);
-    auto inputs = llvm::concat<Value>(fetched, inPanels);
-    for (auto [input, value] : llvm::zip_equal(inputs, place.fetched))
-      e.bind(input, k.widen(value, k.view(input), lanes));
-    // All rows of the tile are of one group, which need not be looked for.
-    for (auto broadcast : k.kernel.getBody().getOps<BroadcastOp>())
-      if (broadcast.getRoute() && broadcast.getRoute() == linear.getRoute() &&
-          k.inMemory(broadcast.getX()) && channelsOf(broadcast.getX()) == outer)
-        e.bind(broadcast.getY(),
-               k.load(k.view(broadcast.getX()), At{rows.group, at(place).column, lanes, Value()}));
-    SmallVector<Value> values;
+    ArrayRef<Value> values = place.fetched;
+    auto take = [&](Value what, const View &view) {
+      e.bind(what, k.widen(values.front(), view, lanes));
+      values = values.drop_front();
+    };
+    for (BroadcastOp bias : biases)
+      take(bias.getY(), k.view(bias.getX()));
+    for (Value input : llvm::concat<Value>(fetched, inPanels))
+      take(input, k.view(input));
+    SmallVector<Value> yielded;
     for (unsigned i = 0; i < results; ++i)
-      values.push_back(e.value(k.yielded(i)));
-    return values;
+      yielded.push_back(e.value(k.yielded(i)));
+    return yielded;
   };
   auto store = [&](const TilePlace &place, ValueRange values) {
     for (unsigned i = 0; i < results; ++i)
