@@ -11,7 +11,7 @@ namespace momrt {
 
 static std::unique_ptr<Device> makeDevice(const Program &program, const SessionOptions &options) {
   if (program.onGpu())
-    return makeCuda(program, options.gpu, options.graphs);
+    return makeCuda(program, options.gpu, options.graphs, options.guest);
   return std::make_unique<Cpu>(program, options.threads);
 }
 
@@ -25,6 +25,7 @@ Session::Session(std::shared_ptr<const Program> given, std::unique_ptr<Device> d
   inputIsSet.resize(table().inputs().size());
   addresses.slots.resize(table().slots().size());
   addresses.inputs.resize(inputIsSet.size());
+  boundOutputs.resize(table().outputs().size());
   space(MOMRT_SPACE_PARAMETERS);
   place(MOMRT_SPACE_HYPER, MOMRT_HYPERS * 4, "the step's scalars");
   place(MOMRT_SPACE_STATUS, std::max<int64_t>(table().ops().size(), 1) * sizeof(momrt_status),
@@ -210,14 +211,15 @@ void Session::setBatch(const Batch &batch) {
   checkInputs(table(), batch); // before anything changes
   trueCounts = batch.counts();
   planFor(capacitiesOf(trueCounts, table().windows()));
+  forgetLoans();
   std::fill(inputIsSet.begin(), inputIsSet.end(), false);
   char *staged = where->stage(batchLayout.bytes);
   where->send(batchArrays.data(), batchLayout.pack(table(), batch, staged, inputIsSet));
-  if (options.poison)
-    where->fill(arena.data(), 0xff, arena.bytes()); // f32 0xffffffff is a NaN
-  if (const momrt_entry *plan = table().planEntry()) {
-    checkEntry(*plan);
-    execute(*plan);
+  if (options.poison) // f32 0xffffffff is a NaN
+    where->fill(workspace ? workspace : arena.data(), 0xff, plan.bytes);
+  if (const momrt_entry *entry = table().planEntry()) {
+    checkEntry(*entry);
+    execute(*entry);
   }
 }
 
@@ -227,10 +229,8 @@ void Session::planFor(const Counts &shape) {
   if (shape == capacities)
     return;
   capacities = {}; // until all buffers are there
-  ArenaPlan plan = planArena(table(), shape);
-  grow(arena, plan.bytes, fmt::format("the arena for {} tokens", shape[MOMRT_COUNT_TOKEN]));
-  for (size_t at = 0; at < plan.offsets.size(); ++at)
-    addresses.slots[at] = arena.data() + plan.offsets[at];
+  plan = planArena(table(), shape);
+  placeSlots(arenaOf(plan.bytes));
   placeBatch(shape);
   entryChecked.assign(table().entries().size(), false);
   capacities = shape;
@@ -247,21 +247,36 @@ void Session::placeBatch(const Counts &shape) {
     addresses.inputs[at] = batchArrays.data() + batchLayout.inputs[at].offset;
 }
 
-void Session::setInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
-                       const void *data) {
-  bool known = false;
+/// Calls `place` with the number and the bytes of each input of that name that it fits:
+/// entries may have inputs of one name and of several shapes.
+void Session::forInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
+                       const std::function<void(size_t, int64_t)> &place) {
+  const momrt_input *misfit = nullptr;
+  bool fits = false;
   for (size_t at = 0; at < inputIsSet.size(); ++at) {
     const momrt_input &input = table().inputs()[at];
     if (name != table().string(input.name))
       continue;
-    checkInput(table(), input, trueCounts, type, rows, channels);
-    int64_t bytes = rows * channels * typeBytes(type);
+    if (input.type != type || input.channels != channels || trueCounts[input.count] != rows) {
+      misfit = &input;
+      continue;
+    }
+    place(at, rows * channels * typeBytes(type));
+    inputIsSet[at] = fits = true;
+  }
+  if (misfit && !fits)
+    checkInput(table(), *misfit, trueCounts, type, rows, channels);
+  else if (!fits)
+    fail(MOMRT_BAD_ARGUMENT, "model '{}' has no input '{}'", table().model(), name);
+}
+
+void Session::setInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
+                       const void *data) {
+  forInput(name, type, rows, channels, [&](size_t at, int64_t bytes) {
+    returnInput(at);
     where->copyIn(addresses.inputs[at], data, bytes);
     where->fill(addresses.inputs[at] + bytes, 0, batchLayout.inputs[at].bytes - bytes);
-    inputIsSet[at] = known = true;
-  }
-  if (!known)
-    fail(MOMRT_BAD_ARGUMENT, "model '{}' has no input '{}'", table().model(), name);
+  });
 }
 
 void Session::setHypers(const Hypers &hypers) {
@@ -304,7 +319,7 @@ void Session::checkEntry(const momrt_entry &entry) {
 const momrt_entry &Session::prepare(const std::string &name) {
   const momrt_entry &entry = table().entry(name);
   if (capacities == Counts{})
-    fail(MOMRT_BAD_ARGUMENT, "entry '{}' has no batch: the last one did not fit into memory", name);
+    fail(MOMRT_BAD_ARGUMENT, "entry '{}' has no batch: the last one did not fit into memory or the workspace", name);
   checkEntry(entry);
   refreshCopies();
   return entry;
@@ -322,7 +337,12 @@ void Session::execute(const momrt_entry &entry) {
   where->execute(keyOf(entry), [&] { walkEntry(entry); });
 }
 
-void Session::run(const std::string &entry) { execute(prepare(entry)); }
+void Session::run(const std::string &entry) {
+  const momrt_entry &found = prepare(entry);
+  execute(found);
+  if (hasLoans)
+    copyBoundOutputs(found);
+}
 
 double Session::time(const std::string &name) {
   const momrt_entry &entry = prepare(name);

@@ -3,6 +3,7 @@
 
 #include "compiler/Target/Program.h"
 #include "compiler/Target/Ptx.h"
+#include "compiler/api/Cache.h"
 #include "dialect/Mom.h"
 #include "frontend/Frontend.h"
 #include "runtime/Files.h"
@@ -214,10 +215,48 @@ LogicalResult Compiler::object(SmallVectorImpl<char> &bytes, bool assembly) {
                         bytes, assembly, [&] { return error(); });
 }
 
+/// Everything that the program depends on; empty if it is not to be cached. Locations in
+/// messages make the name of the file a part of it.
+std::string Compiler::cacheKey() {
+  if (options.cacheDirectory.empty() || !options.dumpDirectory.empty() || buildId().empty())
+    return "";
+  const llvm::MemoryBuffer *buffer = sources.getMemoryBuffer(sources.getMainFileID());
+  std::string material;
+  llvm::raw_string_ostream os(material);
+  auto add = [&](const auto &value) { os << value << '\0'; };
+  add(buildId());
+  add(nameOf(stage));
+  add(symbol());
+  add(digest());
+  const PipelineOptions &how = options.pipeline;
+  for (StringRef text : {StringRef(how.order), StringRef(how.storage), StringRef(how.target)})
+    add(text);
+  add(describeCpu(how.cpu));
+  if (isGpu(how) && !how.emulate)
+    add(ptxasVersion());
+  for (int64_t number : {int64_t(how.emulate), int64_t(how.strict), how.checkpoint,
+                         int64_t(how.recompute), int64_t(how.fuse), int64_t(how.training)})
+    add(number);
+  for (const std::string &entry : options.entries)
+    add(entry);
+  add(buffer->getBufferIdentifier());
+  add(buffer->getBuffer());
+  return Cache::key(material);
+}
+
 FailureOr<Program> Compiler::jit() {
   SmallVector<char> bytes;
-  if (failed(object(bytes)))
+  Cache cache(options.cacheDirectory);
+  std::string key = cacheKey();
+  std::optional<SmallVector<char>> found;
+  if (!key.empty())
+    found = cache.find(key);
+  if (found)
+    bytes = std::move(*found);
+  else if (failed(object(bytes)))
     return failure();
+  else if (!key.empty())
+    (void)cache.store(key, bytes); // without it the next run compiles again
   auto report = [&] { return error(); };
   FailureOr<std::unique_ptr<Jit>> jit = Jit::create(report);
   if (failed(jit) || failed((*jit)->load(bytes, report)))
@@ -225,5 +264,5 @@ FailureOr<Program> Compiler::jit() {
   auto *program = static_cast<const momrt_program *>((*jit)->lookup(symbol()));
   if (!program)
     return error() << "the compiled program has no symbol " << symbol();
-  return Program{std::move(*jit), program};
+  return Program{std::move(*jit), program, found.has_value()};
 }

@@ -63,6 +63,10 @@ static cl::opt<int64_t> scanCheckpoint("scan-checkpoint",
                                        cl::desc("tokens between two saved states of a scan; 0: 16 "
                                                 "on a CPU, 64 on a GPU"),
                                        cl::init(0), cl::cat(compileOptions));
+static cl::opt<std::string> cacheFolder("cache",
+                                        cl::desc("folder of programs that were compiled to be "
+                                                 "run; those found there are not compiled again"),
+                                        cl::value_desc("folder"), cl::cat(runOptions));
 static cl::opt<int> recompute("recompute",
                               cl::desc("in backward: 0 nothing, 1 what is cheap, 2 more, for "
                                        "less memory"),
@@ -84,6 +88,7 @@ CompileOptions compileOptionsFromCommandLine() {
   if (!startFrom.empty())
     options.startFrom = stageNamed(startFrom);
   options.dumpDirectory = dumpStages;
+  options.cacheDirectory = cacheFolder;
   options.pipeline.order = order;
   options.pipeline.storage = storage;
   options.pipeline.target = target;
