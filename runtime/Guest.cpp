@@ -90,8 +90,9 @@ void Session::bindOutput(const momrt_output &output, void *to) {
 
 void Session::copyBoundOutputs(const momrt_entry &entry) {
   for (uint64_t at = entry.outputs.offset; at < entry.outputs.offset + entry.outputs.count; ++at) {
+    // Two outputs may be one value: its slot is where the guest wants one of them.
     const momrt_output &output = table().outputs()[at];
-    if (boundOutputs[at] && !liesAlone(output))
+    if (boundOutputs[at] && boundOutputs[at] != addressOf(output))
       where->copyWithin(boundOutputs[at], addressOf(output),
                         outputElements(output) * typeBytes(output.type));
   }

@@ -22,10 +22,16 @@ using namespace mom;
 
 Compiler::Compiler(MLIRContext &context, llvm::SourceMgr &sources, CompileOptions options)
     : context(context), sources(sources), options(std::move(options)) {
+  wantNext();
   DialectRegistry registry;
   registerDialects(registry);
   context.appendDialectRegistry(registry);
   context.printOpOnDiagnostic(false); // a model's author wants the line of the model
+}
+
+/// The entry is made where it is asked for.
+void Compiler::wantNext() {
+  options.pipeline.next |= llvm::is_contained(options.entries, "next");
 }
 
 CodeOptions mom::codeOptions(const PipelineOptions &options) {
@@ -215,32 +221,27 @@ LogicalResult Compiler::object(SmallVectorImpl<char> &bytes, bool assembly) {
                         bytes, assembly, [&] { return error(); });
 }
 
-/// Everything that the program depends on; empty if it is not to be cached. Locations in
-/// messages make the name of the file a part of it.
+/// Everything that the program depends on; empty if it is not to be cached. The IR holds
+/// what settings and schedules made of the text, and the places that messages name.
 std::string Compiler::cacheKey() {
-  if (options.cacheDirectory.empty() || !options.dumpDirectory.empty() || buildId().empty())
+  // A new option must be thought of here.
+  const auto &[how, settings, startFrom, entries, dumpDirectory, cacheDirectory, configure] = options;
+  if (cacheDirectory.empty() || !dumpDirectory.empty() || buildId().empty())
     return "";
-  const llvm::MemoryBuffer *buffer = sources.getMemoryBuffer(sources.getMainFileID());
   std::string material;
   llvm::raw_string_ostream os(material);
   auto add = [&](const auto &value) { os << value << '\0'; };
   add(buildId());
-  add(nameOf(stage));
   add(symbol());
   add(digest());
-  const PipelineOptions &how = options.pipeline;
-  for (StringRef text : {StringRef(how.order), StringRef(how.storage), StringRef(how.target)})
-    add(text);
+  forEachOption(how, add);
   add(describeCpu(how.cpu));
   if (isGpu(how) && !how.emulate)
     add(ptxasVersion());
-  for (int64_t number : {int64_t(how.emulate), int64_t(how.strict), how.checkpoint,
-                         int64_t(how.recompute), int64_t(how.fuse), int64_t(how.training)})
-    add(number);
-  for (const std::string &entry : options.entries)
+  for (const std::string &entry : entries)
     add(entry);
-  add(buffer->getBufferIdentifier());
-  add(buffer->getBuffer());
+  add(nameOf(stage));
+  printIr(os, /*locations=*/true);
   return Cache::key(material);
 }
 

@@ -53,7 +53,10 @@ public:
   void setName(llvm::StringRef given) { name = given.str(); }
   std::string symbol();
   /// Of what is compiled: the loss and these entries; before stage `split`.
-  void keepOnly(std::vector<std::string> entries) { options.entries = std::move(entries); }
+  void keepOnly(std::vector<std::string> entries) {
+    options.entries = std::move(entries);
+    wantNext();
+  }
 
   mlir::ModuleOp module() { return *ir; }
   Stage current() const { return stage; }
@@ -61,6 +64,7 @@ public:
   std::string digest();
 
 private:
+  void wantNext();
   mlir::LogicalResult keepEntries();
   std::string cacheKey();
   mlir::LogicalResult dump(Stage stage);
