@@ -29,8 +29,9 @@ struct Launch {
 struct WalkKey {
   size_t entry;
   Counts capacities;
+  unsigned turn = 0; ///< which places hold the states that are read
   bool operator<(const WalkKey &other) const {
-    return std::tie(entry, capacities) < std::tie(other.entry, other.capacities);
+    return std::tie(entry, capacities, turn) < std::tie(other.entry, other.capacities, other.turn);
   }
 };
 

@@ -25,6 +25,8 @@ Session::Session(std::shared_ptr<const Program> given, std::unique_ptr<Device> d
   inputIsSet.resize(table().inputs().size());
   addresses.slots.resize(table().slots().size());
   addresses.inputs.resize(inputIsSet.size());
+  states.resize(table().states().size());
+  placeStates();
   boundOutputs.resize(table().outputs().size());
   space(MOMRT_SPACE_PARAMETERS);
   place(MOMRT_SPACE_HYPER, MOMRT_HYPERS * 4, "the step's scalars");
@@ -62,6 +64,11 @@ std::vector<MemoryPart> Session::memory() const {
   if (spaces[MOMRT_SPACE_SUMS].data())
     parts.push_back({nameOf(MOMRT_SPACE_SUMS), bytes(MOMRT_SPACE_SUMS)});
   parts.push_back({"moments", bytes(MOMRT_SPACE_MOMENT1) + bytes(MOMRT_SPACE_MOMENT2)});
+  int64_t carried = 0;
+  for (const State &state : states)
+    carried += state.places[0].data() ? 2 * state.places[0].bytes() : 0;
+  if (carried)
+    parts.push_back({"states", carried});
   parts.push_back({"arena", arena.bytes()});
   parts.push_back({"batch", batchArrays.bytes()});
   return parts;
@@ -111,14 +118,53 @@ Buffer &Session::space(momrt_space which) {
   return spaces[which];
 }
 
+void Session::placeState(size_t at) {
+  for (Buffer &place : states[at].places) {
+    const char *before = place.data();
+    grow(place, bytesOf(table().states()[at], capacities), "states of streams");
+    if (place.data() != before)
+      where->fill(place.data(), 0, place.bytes());
+  }
+  placeStates();
+}
+
+void Session::placeStates() {
+  addresses.states.clear();
+  addresses.nextStates.clear();
+  for (const State &state : states) {
+    addresses.states.push_back(state.places[turn].data());
+    addresses.nextStates.push_back(state.places[1 - turn].data());
+  }
+}
+
+void Session::clearStates() {
+  for (State &state : states)
+    for (Buffer &place : state.places)
+      if (place.data())
+        where->fill(place.data(), 0, place.bytes());
+}
+
+bool Session::writesStates(const momrt_entry &entry) const {
+  if (!states.empty())
+    for (const momrt_op &op : table().ops().slice(entry.ops))
+      if (op.kind == MOMRT_OP_LAUNCH)
+        for (const momrt_arg &arg : table().argsOf(op))
+          if (arg.space == MOMRT_SPACE_NEXT_STATES)
+            return true;
+  return false;
+}
+
 /// Makes the spaces that the entry is the first to use. Gradients and moments
 /// of a model that is only read need no memory.
 void Session::allocateFor(const momrt_entry &entry) {
   for (const momrt_op &op : table().ops().slice(entry.ops))
     if (op.kind == MOMRT_OP_LAUNCH)
-      for (const momrt_arg &arg : table().argsOf(op))
+      for (const momrt_arg &arg : table().argsOf(op)) {
         if (isLikeParameters(arg.space))
           space(momrt_space(arg.space));
+        else if (isState(arg.space))
+          placeState(arg.index);
+      }
   for (const momrt_output &output : table().outputsOf(entry))
     if (isLikeParameters(output.where.space))
       space(momrt_space(output.where.space));
@@ -233,6 +279,9 @@ void Session::planFor(const Counts &shape) {
   placeSlots(arenaOf(plan.bytes));
   placeBatch(shape);
   entryChecked.assign(table().entries().size(), false);
+  if (shape[MOMRT_COUNT_STREAM] != stateStreams) // rounds lie elsewhere
+    clearStates();
+  stateStreams = shape[MOMRT_COUNT_STREAM];
   capacities = shape;
 }
 
@@ -292,6 +341,8 @@ int64_t Session::sizeOf(const momrt_arg &arg) const {
     return bytesOf(table().slots()[arg.index], capacities);
   if (arg.space == MOMRT_SPACE_INPUT)
     return batchLayout.inputs[arg.index].bytes;
+  if (isState(arg.space))
+    return states[arg.index].places[0].bytes();
   int64_t bytes = batchLayout.spaces[arg.space].bytes;
   return bytes ? bytes : spaces[arg.space].bytes();
 }
@@ -330,7 +381,7 @@ void Session::walkEntry(const momrt_entry &entry) {
 }
 
 WalkKey Session::keyOf(const momrt_entry &entry) const {
-  return {size_t(&entry - table().entries().begin()), capacities};
+  return {size_t(&entry - table().entries().begin()), capacities, turn};
 }
 
 void Session::execute(const momrt_entry &entry) {
@@ -340,6 +391,10 @@ void Session::execute(const momrt_entry &entry) {
 void Session::run(const std::string &entry) {
   const momrt_entry &found = prepare(entry);
   execute(found);
+  if (writesStates(found)) {
+    turn = 1 - turn;
+    placeStates();
+  }
   if (hasLoans)
     copyBoundOutputs(found);
 }
@@ -397,6 +452,16 @@ const char *Session::addressOf(const momrt_output &output) const {
 
 void Session::readOutput(const momrt_output &output, void *to) {
   where->copyOut(to, addressOf(output), outputElements(output) * typeBytes(output.type));
+}
+
+void Session::readRows(const momrt_output &output, int64_t first, int64_t count, float *to) {
+  int64_t row = output.channels * typeBytes(output.type);
+  const char *from = addressOf(output) + first * row;
+  if (output.type == MOMRT_F32)
+    return where->copyOut(to, from, count * row);
+  std::vector<char> bytes(size_t(count * row));
+  where->copyOut(bytes.data(), from, count * row);
+  toFloats(output.type, bytes.data(), count * output.channels, to);
 }
 
 std::vector<float> Session::readFloats(const std::string &entry, momrt_output_kind kind,

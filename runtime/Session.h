@@ -102,6 +102,9 @@ public:
   /// What the session holds on the device now.
   std::vector<MemoryPart> memory() const;
 
+  /// Rows [first, first + count) of an output, which are by position, as f32.
+  void readRows(const momrt_output &output, int64_t first, int64_t count, float *to);
+
 private:
   Buffer &space(momrt_space space);
   Buffer &grow(Buffer &buffer, int64_t bytes, const std::string &what);
@@ -111,6 +114,10 @@ private:
   void writeRange(momrt_space space, int64_t first, int64_t count, const float *values);
   void planFor(const Counts &shape);
   char *arenaOf(int64_t bytes);
+  void placeState(size_t at);
+  void clearStates();
+  void placeStates();
+  bool writesStates(const momrt_entry &entry) const;
   void placeSlots(char *base);
   void forgetLoans();
   void copyBoundOutputs(const momrt_entry &entry);
@@ -138,6 +145,12 @@ private:
   Counts trueCounts{1, 0, 0, 0, 0, 0}, capacities{};
   Buffer spaces[MOMRT_SPACES]; // those that are no part of a batch
   Buffer arena, batchArrays;
+  struct State {
+    Buffer places[2]; // one is read and the other written, in turn
+  };
+  std::vector<State> states; // [states of the table] allocated with the first entry to use them
+  int64_t stateStreams = 0;  // capacity that they are laid out for
+  unsigned turn = 0;         // which of the places is read
   BatchLayout batchLayout;        // of `batchArrays`
   ArenaPlan plan;
   char *workspace = nullptr;      // a guest's, in the arena's place

@@ -23,10 +23,11 @@ cl::opt<std::string> checkpoint("checkpoint",
                                 cl::desc("parameters: a checkpoint or the folder of a run"),
                                 cl::value_desc("path"), cl::cat(runOptions));
 cl::opt<std::string> output("o", cl::desc("write here"), cl::init("-"), cl::value_desc("file"),
-                            cl::cat(emitOptions), cl::cat(timingOptions), cl::cat(formatOptions));
+                            cl::cat(emitOptions), cl::cat(timingOptions), cl::cat(formatOptions),
+                            cl::cat(generateOptions));
 cl::list<std::string> entryNames("entry",
-                                 cl::desc("loss, gradient, update, LAYER or LAYER.vjp; several: "
-                                          "once each"),
+                                 cl::desc("loss, gradient, update, next, LAYER or LAYER.vjp; "
+                                          "several: once each"),
                                  cl::value_desc("name"), cl::cat(emitOptions),
                                  cl::cat(timingOptions));
 cl::opt<uint64_t> seed("seed", cl::desc("of initial parameters and of the order of data"),
@@ -175,6 +176,10 @@ static ArrayRef<Verb> verbs() {
        "run an entry on tensors from a file",
        run,
        {&compileOptions, &runOptions, &deviceOptions, &emitOptions}},
+      {"generate",
+       "continue token sequences from a checkpoint",
+       generate,
+       {&compileOptions, &runOptions, &deviceOptions, &generateOptions}},
       {"interpret",
        "the same by the double-precision reference interpreter",
        interpret,
@@ -215,7 +220,7 @@ static bool takesItsOptions(const Verb &verb) {
       return llvm::is_contained(
           {&compileOptions, &runOptions, &trainOptions, &emitOptions, &artefactOptions,
            &checkOptions, &timingOptions, &deviceOptions, &gradcheckOptions,
-           &formatOptions},
+           &formatOptions, &generateOptions},
           group);
     });
     if (ours && option->getNumOccurrences() && llvm::none_of(option->Categories, inGroup)) {

@@ -264,6 +264,40 @@ typedef struct {
 
 MOMRT_API momrt_result momrt_train(momrt_session *session, const momrt_train_options *options);
 
+typedef struct {
+  /* Prompts: their tokens one after the other; modality null: all of the first. */
+  int64_t prompts;
+  const int64_t *lengths;  /* [prompts] at least 1 each */
+  const int32_t *id, *modality;
+  /* How a token is drawn from the logits. */
+  double temperature;      /* 0: always the likeliest */
+  int64_t top_k;           /* of so many likeliest ids only; 0: of all */
+  double top_p;            /* of the likeliest ids that have this share together; 1: of all */
+  uint64_t seed;
+  int64_t tokens;          /* new ones a prompt, at most */
+  const int32_t *stops;    /* [stop_count] ids after which a sequence ends */
+  int64_t stop_count;
+  const int32_t *modality_of; /* [ids] what a drawn id has, -1: it is never drawn; null: all
+                                 have the first */
+  int64_t ids;             /* of the model's logits */
+  /* Called for each new token; a result other than 0 ends the run. */
+  int (*token)(void *context, int64_t prompt, int32_t id);
+  void *context;
+} momrt_generate_options;
+
+/* Continues prompts side by side, for a program with the entry "next". What a sequence
+ * becomes depends on its number, its prompt, the options and the parameters. `drawn`
+ * [prompts, tokens] and `counts` [prompts] get the new ids and how many; both may be null.
+ *
+ * The entry "next" gives the logits of each token's next id, and what streams carry is the
+ * session's: a segment with an initial row begins with the state that a run left in that row
+ * as its final one. So a guest that draws by itself runs it on a prompt (initial -1) and
+ * then on one token after the other. A run keeps the states of its own segments only; they
+ * stay as long as batches have as many streams. */
+MOMRT_API momrt_result momrt_generate(momrt_session *session,
+                                      const momrt_generate_options *options, int32_t *drawn,
+                                      int64_t *counts);
+
 /* Evaluates the entry "loss" over a token file. `report` gets each loss
  * (group -1) and each metric by group, with how many rows were counted. */
 MOMRT_API momrt_result momrt_evaluate(momrt_session *session, const char *data,

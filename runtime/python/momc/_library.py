@@ -58,6 +58,18 @@ class CompileOptions(Structure):
                 ("entries", POINTER(c_char_p)), ("entry_count", c_int64), ("cache", c_char_p)]
 
 
+ON_TOKEN = ctypes.CFUNCTYPE(c_int, c_void_p, c_int64, c_int32)
+
+
+class GenerateOptions(Structure):
+    _fields_ = [("prompts", c_int64), ("lengths", POINTER(c_int64)), ("id", POINTER(c_int32)),
+                ("modality", POINTER(c_int32)), ("temperature", c_double), ("top_k", c_int64),
+                ("top_p", c_double), ("seed", c_uint64), ("tokens", c_int64),
+                ("stops", POINTER(c_int32)), ("stop_count", c_int64),
+                ("modality_of", POINTER(c_int32)), ("ids", c_int64), ("token", ON_TOKEN),
+                ("context", c_void_p)]
+
+
 # Arguments of each function; all but those named below return a code.
 _RUNTIME = {
     "momrt_open_version": [c_uint32, c_void_p, POINTER(c_void_p)],
@@ -92,6 +104,7 @@ _RUNTIME = {
     "momrt_run": [c_void_p, c_char_p],
     "momrt_enqueue": [c_void_p, c_char_p],
     "momrt_status_check": [c_void_p],
+    "momrt_generate": [c_void_p, POINTER(GenerateOptions), POINTER(c_int32), POINTER(c_int64)],
     "momrt_output_get": [c_void_p, c_char_p, c_uint32, c_char_p, POINTER(Tensor)],
 }
 _COMPILER = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Iterator, Mapping, MutableMapping, Option
 import numpy as np
 
 from . import _library as lib
+from ._generate import generate
 from ._tensor import SIZES, TYPES, View, empty
 
 if TYPE_CHECKING:
@@ -81,19 +82,24 @@ class Session:
         """Writes the parameters as safetensors."""
         lib.runtime().momrt_save(self._handle, str(path).encode())
 
-    def set_batch(self, lengths: Sequence[int], modality: Any = None, *,
+    generate = generate
+
+    def set_batch(self, lengths: Sequence[int], modality: Any = None, *, streams: int = 1,
+                  initial: Optional[Sequence[int]] = None, final: Optional[Sequence[int]] = None,
                   workspace: Any = None) -> None:
         """Documents of these lengths, one after the other; `modality` is i32[tokens], of
         the first modality if absent. A tensor on the GPU is sorted there. `workspace`
         makes memory for activations: a function of bytes that returns a tensor. An empty
-        document has no row."""
+        document has no row. `initial` and `final` are rows of what `streams` carry, in which
+        each document's states begin and end, or -1."""
         segments = (lib.Segment * max(len(lengths), 1))()
         start = count = 0
-        for length in lengths:
+        for at, length in enumerate(lengths):
             if length:
-                segments[count] = lib.Segment(start, length, -1, -1)
+                segments[count] = lib.Segment(start, length, initial[at] if initial else -1,
+                                              final[at] if final else -1)
                 start, count = start + length, count + 1
-        batch = lib.Batch(1 if count else 0, 0, count, start, None, count, segments)
+        batch = lib.Batch(streams if count else 0, 0, count, start, None, count, segments)
         self._lent = []
         if workspace is not None:
             self.set_workspace(workspace(self.workspace_size(batch)))
