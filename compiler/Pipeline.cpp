@@ -69,6 +69,8 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
     passes.addPass(createDifferentiatePass({checkpointOf(options), options.training}));
     if (options.training)
       passes.addPass(createAddUpdatePass());
+    if (options.next)
+      passes.addPass(createAddNextPass());
     addCleanup(passes);
     return;
   case Stage::Ordered:

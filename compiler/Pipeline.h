@@ -46,7 +46,17 @@ struct PipelineOptions {
   int64_t recompute = 1;         ///< in backward: 0 nothing, 1 what is cheap, 2 for less memory
   bool fuse = true;              ///< ops into kernels
   bool training = true;          ///< make the gradient and update functions
+  bool next = false;             ///< make the function that goes on with sequences
 };
+
+/// Calls `visit` with the value of each option: a field that is not listed here does not
+/// compile, so what depends on all options cannot miss one.
+template <typename Visitor> void forEachOption(const PipelineOptions &options, Visitor visit) {
+  const auto &[order, storage, target, cpu, emulate, strict, checkpoint, recompute, fuse,
+               training, next] = options;
+  auto each = [&](const auto &...values) { (visit(values), ...); };
+  each(order, storage, target, cpu, emulate, strict, checkpoint, recompute, fuse, training, next);
+}
 
 inline bool isGpu(const PipelineOptions &options) { return options.target != "cpu"; }
 

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 say() { printf '\n== %s\n' "$*"; }
 
 packages=(cmake ninja-build ccache git python3 libfmt-dev nlohmann-json3-dev zlib1g-dev libzstd-dev
-          clang-22 lld-22 llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools)
+          clang-22 libclang-rt-22-dev lld-22 llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools)
 mapfile -t -O ${#packages[@]} packages < <(sed 's/#.*//; /^ *$/d' examples/data/packages.txt)
 missing=()
 for package in "${packages[@]}"; do

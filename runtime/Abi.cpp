@@ -1,73 +1,62 @@
-// The C interface: checks what callers hand in, and lets no exception out.
-#include "runtime/Error.h"
+// The C interface: models, sessions, parameters and training.
+#include "runtime/Abi.h"
 #include "runtime/Gpus.h"
 #include "runtime/Train.h"
 #include <cstring>
+#include <dlfcn.h>
 
 using namespace momrt;
 
-struct momrt_model {
-  std::shared_ptr<const Program> program;
-};
-struct momrt_session {
-  Session session;
-};
-
 static thread_local char lastError[2048] = "";
 
-template <typename Body> static momrt_result guard(Body body) noexcept {
+momrt_result momrt::keepError() noexcept {
+  momrt_result code = MOMRT_OUT_OF_MEMORY;
+  const char *text = "out of memory";
+  std::pair<momrt_result, std::string> error;
   try {
-    body();
-    return MOMRT_OK;
-  } catch (...) {
-    momrt_result code = MOMRT_OUT_OF_MEMORY;
-    const char *text = "out of memory";
-    std::pair<momrt_result, std::string> error;
-    try {
-      error = currentError();
-      code = error.first;
-      text = error.second.c_str();
-    } catch (...) { // no memory for the text either
-    }
-    std::strncpy(lastError, text, sizeof lastError - 1);
-    return code;
+    error = currentError();
+    code = error.first;
+    text = error.second.c_str();
+  } catch (...) { // no memory for the text either
   }
+  std::strncpy(lastError, text, sizeof lastError - 1);
+  return code;
 }
 
-template <typename T> static T &checked(T *pointer, const char *what) {
-  if (!pointer)
-    fail(MOMRT_BAD_ARGUMENT, "expected {} but got a null pointer", what);
-  return *pointer;
-}
-static const char *text(const char *pointer, const char *what) { return &checked(pointer, what); }
 static std::string textOr(const char *pointer) { return pointer ? pointer : ""; }
 
-/// A caller's dense tensor, with its elements counted.
-static int64_t checkTensor(const momrt_tensor &tensor, const std::string &name, uint32_t type) {
-  bool empty = false; // and then it may have no memory
-  for (int64_t i = 0; i < tensor.rank && i < 4; ++i)
-    empty |= tensor.shape[i] == 0;
-  if (!empty)
-    checked(static_cast<const char *>(tensor.data), "a tensor's data");
-  if (tensor.device != 0)
-    fail(MOMRT_BAD_ARGUMENT, "expected tensor '{}' in host memory (device 0) but got device {}",
-         name, tensor.device);
-  if (tensor.type != type)
-    fail(MOMRT_BAD_ARGUMENT, "expected tensor '{}' to be {} but got {}", name, typeName(type),
-         typeName(tensor.type));
+static int64_t checkShape(const momrt_tensor &tensor, const std::string &name, uint32_t type) {
   if (tensor.rank < 0 || tensor.rank > 4)
     fail(MOMRT_BAD_ARGUMENT, "expected tensor '{}' to have rank 0 to 4 but got {}", name,
          tensor.rank);
+  if (tensor.type != type)
+    fail(MOMRT_BAD_ARGUMENT, "expected tensor '{}' to be {} but got {}", name, typeName(type),
+         typeName(tensor.type));
   int64_t elements = 1;
   for (int64_t axis = 0; axis < tensor.rank; ++axis)
     if (tensor.shape[axis] < 0 || __builtin_mul_overflow(elements, tensor.shape[axis], &elements))
       fail(MOMRT_BAD_ARGUMENT, "tensor '{}' has size {} on axis {}", name, tensor.shape[axis],
            axis);
+  if (elements) // else it may have no memory
+    checked(static_cast<const char *>(tensor.data), "a tensor's data");
   return elements;
 }
 
-static std::vector<int64_t> shapeOf(const momrt_tensor &tensor) {
-  return {tensor.shape, tensor.shape + tensor.rank};
+int64_t momrt::checkTensor(const momrt_tensor &tensor, const std::string &name, uint32_t type,
+                           const Session &session) {
+  uint32_t own = session.device().number();
+  if (tensor.device != MOMRT_HOST && tensor.device != own)
+    fail(MOMRT_BAD_ARGUMENT, "expected tensor '{}' in host memory (device 0){} but got device {}",
+         name, own ? fmt::format(" or on the session's GPU (device {})", own) : "", tensor.device);
+  return checkShape(tensor, name, type);
+}
+
+int64_t momrt::checkHostTensor(const momrt_tensor &tensor, const std::string &name,
+                               uint32_t type) {
+  if (tensor.device != MOMRT_HOST)
+    fail(MOMRT_BAD_ARGUMENT, "expected tensor '{}' in host memory (device 0) but got device {}",
+         name, tensor.device);
+  return checkShape(tensor, name, type);
 }
 
 static const Parameter &parameterFor(momrt_session *session, const char *name,
@@ -75,7 +64,7 @@ static const Parameter &parameterFor(momrt_session *session, const char *name,
   const Parameter &parameter =
       checked(session, "a session").session.parameters().get(text(name, "a name"));
   const momrt_tensor &given = checked(tensor, "a tensor");
-  checkTensor(given, parameter.name, MOMRT_F32);
+  checkHostTensor(given, parameter.name, MOMRT_F32);
   if (shapeOf(given) != parameter.shape)
     fail(MOMRT_BAD_ARGUMENT, "expected parameter '{}' with shape {} but got {}", parameter.name,
          shapeText(parameter.shape), shapeText(shapeOf(given)));
@@ -97,10 +86,54 @@ momrt_result momrt_gpus(momrt_gpu *gpus, int64_t capacity, int64_t *count) {
   });
 }
 
-momrt_result momrt_open(const momrt_program *program, momrt_model **model) {
+uint32_t momrt_abi_version(void) { return MOMRT_ABI_VERSION; }
+
+static void checkAbi(uint32_t version) {
+  if (version != MOMRT_ABI_VERSION)
+    fail(MOMRT_BAD_ARGUMENT,
+         "the host was compiled for version {} of momrt's C interface, but this libmomrt has "
+         "version {}; compile the host with the momrt.h that belongs to it",
+         version, MOMRT_ABI_VERSION);
+}
+
+momrt_result momrt_open_version(uint32_t version, const momrt_program *program,
+                                momrt_model **model) {
   return guard([&] {
     checked(model, "a place for the model") = nullptr;
+    checkAbi(version);
     *model = new momrt_model{std::make_shared<Program>(program)};
+  });
+}
+
+namespace {
+/// The program of a shared library, which stays loaded as long as it.
+struct LoadedProgram {
+  explicit LoadedProgram(const char *path) : library(load(path), dlclose), program(find(path)) {}
+
+  static void *load(const char *path) {
+    if (void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL))
+      return handle;
+    fail(MOMRT_BAD_FILE, "{}", dlerror());
+  }
+  const momrt_program *find(const char *path) const {
+    if (void *symbol = dlsym(library.get(), "momc_program"))
+      return static_cast<const momrt_program *>(symbol);
+    fail(MOMRT_BAD_FILE, "{}: expected a library made by `momc compile --shared`, but it has no "
+                         "symbol momc_program",
+         path);
+  }
+
+  const std::unique_ptr<void, int (*)(void *)> library;
+  const Program program;
+};
+} // namespace
+
+momrt_result momrt_open_file_version(uint32_t version, const char *path, momrt_model **model) {
+  return guard([&] {
+    checked(model, "a place for the model") = nullptr;
+    checkAbi(version);
+    auto loaded = std::make_shared<const LoadedProgram>(text(path, "a path"));
+    *model = new momrt_model{{loaded, &loaded->program}};
   });
 }
 
@@ -110,27 +143,38 @@ momrt_result momrt_session_create(const momrt_model *model, const momrt_session_
                                   momrt_session **session) {
   return guard([&] {
     checked(session, "a place for the session") = nullptr;
+    const std::shared_ptr<const Program> &program = checked(model, "a model").program;
     SessionOptions chosen;
-    if (options)
-      chosen = {options->threads, options->device, options->poison != 0, options->no_graphs == 0};
-    *session = new momrt_session{Session(checked(model, "a model").program, chosen)};
+    if (options) {
+      chosen = {options->threads, options->device, options->poison != 0, options->no_graphs == 0,
+                std::nullopt};
+      if (options->guest)
+        chosen.guest = Guest{options->context, options->stream};
+    }
+    if (program->onGpu())
+      Driver::get(); // so that the thread's context is known, and restored
+    ContextKeeper keeper;
+    *session = new momrt_session{Session(program, chosen)};
   });
 }
 
-void momrt_session_destroy(momrt_session *session) { delete session; }
+void momrt_session_destroy(momrt_session *session) {
+  ContextKeeper keeper;
+  delete session;
+}
 
 momrt_result momrt_initialise(momrt_session *session, uint64_t seed) {
-  return guard([&] { checked(session, "a session").session.initialise(seed); });
+  return onSession(session, [&](Session &target) { target.initialise(seed); });
 }
 
 momrt_result momrt_load(momrt_session *session, const char *path) {
-  return guard(
-      [&] { loadParameters(checked(session, "a session").session, text(path, "a path")); });
+  return onSession(session,
+                   [&](Session &target) { loadParameters(target, text(path, "a path")); });
 }
 
 momrt_result momrt_save(momrt_session *session, const char *path) {
-  return guard(
-      [&] { saveParameters(checked(session, "a session").session, text(path, "a path")); });
+  return onSession(session,
+                   [&](Session &source) { saveParameters(source, text(path, "a path")); });
 }
 
 int64_t momrt_parameter_count(const momrt_session *session) {
@@ -173,72 +217,6 @@ momrt_result momrt_gradient_get(momrt_session *session, const char *name, momrt_
   });
 }
 
-momrt_result momrt_batch_set(momrt_session *session, const momrt_batch *batch) {
-  return guard([&] {
-    Session &target = checked(session, "a session").session;
-    const momrt_batch &given = checked(batch, "a batch");
-    if (given.tokens < 0 || given.segment_count < 0)
-      fail(MOMRT_BAD_ARGUMENT, "a batch has {} tokens in {} segments", given.tokens,
-           given.segment_count);
-    BatchDescription description{given.streams, given.length, given.documents, {}, {}};
-    if (given.segment_count)
-      description.segments.assign(&checked(given.segments, "segments"),
-                                  given.segments + given.segment_count);
-    if (given.modality)
-      description.modality.assign(given.modality, given.modality + given.tokens);
-    else
-      description.modality.assign(size_t(given.tokens), 0);
-    target.setBatch(Batch(std::move(description), target.table().groups()));
-  });
-}
-
-momrt_result momrt_input_set(momrt_session *session, const char *name, const momrt_tensor *tensor) {
-  return guard([&] {
-    Session &target = checked(session, "a session").session;
-    const momrt_tensor &given = checked(tensor, "a tensor");
-    std::string input = text(name, "a name");
-    checkTensor(given, input, given.type);
-    if (!typeBytes(given.type) || given.rank < 1 || given.rank > 2)
-      fail(MOMRT_BAD_ARGUMENT, "expected input '{}' as [rows] or [rows, channels] but got {} {}",
-           input, typeName(given.type), shapeText(shapeOf(given)));
-    target.setInput(input, given.type, given.shape[0], given.rank == 2 ? given.shape[1] : 1,
-                    given.data);
-  });
-}
-
-momrt_result momrt_hypers_set(momrt_session *session, const float *hypers) {
-  return guard([&] {
-    Hypers values;
-    std::memcpy(values.data(), &checked(hypers, "hypers"), sizeof values);
-    checked(session, "a session").session.setHypers(values);
-  });
-}
-
-momrt_result momrt_run(momrt_session *session, const char *entry) {
-  return guard([&] {
-    Session &target = checked(session, "a session").session;
-    target.run(text(entry, "an entry's name"));
-    target.checkStatus();
-  });
-}
-
-momrt_result momrt_output_get(momrt_session *session, const char *entry, uint32_t kind,
-                              const char *name, momrt_tensor *tensor) {
-  return guard([&] {
-    Session &source = checked(session, "a session").session;
-    const momrt_entry &found = source.table().entry(text(entry, "an entry's name"));
-    const momrt_output *output = source.table().findOutput(found, kind, text(name, "a name"));
-    if (!output)
-      fail(MOMRT_BAD_ARGUMENT, "entry '{}' has no output '{}' of kind {}", entry, name, kind);
-    momrt_tensor &target = checked(tensor, "a tensor");
-    int64_t elements = checkTensor(target, name, output->type);
-    if (elements != source.outputElements(*output))
-      fail(MOMRT_BAD_ARGUMENT, "expected a tensor of {} elements for output '{}' but got {}",
-           source.outputElements(*output), name, elements);
-    source.readOutput(*output, target.data);
-  });
-}
-
 static TrainOptions optionsOf(const momrt_train_options &given) {
   TrainOptions options;
   options.data = text(given.data, "a data file");
@@ -272,16 +250,15 @@ static TrainOptions optionsOf(const momrt_train_options &given) {
 }
 
 momrt_result momrt_train(momrt_session *session, const momrt_train_options *options) {
-  return guard([&] {
-    train(checked(session, "a session").session, optionsOf(checked(options, "options")));
+  return onSession(session, [&](Session &target) {
+    train(target, optionsOf(checked(options, "options")));
   });
 }
 
 momrt_result momrt_evaluate(momrt_session *session, const char *path,
                             void (*report)(void *, const char *, int64_t, double, double),
                             void *context) {
-  return guard([&] {
-    Session &source = checked(session, "a session").session;
+  return onSession(session, [&](Session &source) {
     const momrt_table &header = source.table().header();
     DataFile data(text(path, "a data file"), source.table(), source.table().entry("loss"));
     for (const Measure &measure :

@@ -37,6 +37,13 @@ std::vector<momrt_segment_record> segmentRecords(const std::vector<momrt_segment
   return records;
 }
 
+void checkModalities(const std::vector<int32_t> &modality, int64_t groups) {
+  for (size_t position = 0; position < modality.size(); ++position)
+    if (int32_t group = modality[position]; group < 0 || group >= groups)
+      fail(MOMRT_BAD_ARGUMENT, "expected modalities below {} but position {} has {}", groups,
+           position, group);
+}
+
 /// Streams of `length` positions; segments follow one another, each in one stream.
 static void check(const BatchDescription &batch, int64_t groups) {
   int64_t tokens = int64_t(batch.modality.size());
@@ -77,10 +84,7 @@ static void check(const BatchDescription &batch, int64_t groups) {
   if (tokens && batch.documents && batch.documents != int64_t(batch.segments.size()))
     fail(MOMRT_BAD_ARGUMENT, "a batch has a document for each segment: expected {} but got {}",
          batch.segments.size(), batch.documents);
-  for (position = 0; position < tokens; ++position)
-    if (int32_t group = batch.modality[size_t(position)]; group < 0 || group >= groups)
-      fail(MOMRT_BAD_ARGUMENT, "expected modalities below {} but position {} has {}", groups,
-           position, group);
+  checkModalities(batch.modality, groups);
 }
 
 Batch::Batch(BatchDescription given, int64_t groups) : description(std::move(given)) {

@@ -33,6 +33,9 @@ struct Route {
   std::vector<int32_t> position; // [tokens] position of a row
 };
 
+/// Throws unless each modality is one of `groups`.
+void checkModalities(const std::vector<int32_t> &modality, int64_t groups);
+
 /// Sorts by modality, each in [0, groups).
 Route routeByModality(const std::vector<int32_t> &modality, int64_t groups);
 

@@ -108,6 +108,7 @@ void Checker::checkContents(const Table &view) {
   checkRange(table->modalities, sizeof(uint64_t), "modalities");
   checkRange(table->parameters, sizeof(momrt_parameter), "parameters");
   checkRange(table->slots, sizeof(momrt_slot), "slots");
+  checkRange(table->states, sizeof(momrt_slot), "states");
   checkRange(table->kernels, sizeof(momrt_kernel), "kernels");
   checkRange(table->args, sizeof(momrt_arg), "args");
   checkRange(table->ops, sizeof(momrt_op), "ops");
@@ -125,6 +126,12 @@ void Checker::checkContents(const Table &view) {
   for (size_t at = 0; at < view.slots().size(); ++at)
     for (int64_t bytes : view.slots()[at].bytes)
       require(bytes >= 0, "slot {} has {} bytes a row", at, bytes);
+  for (size_t at = 0; at < view.states().size(); ++at)
+    for (int count = 0; count < MOMRT_COUNTS; ++count) {
+      int64_t bytes = view.states()[at].bytes[count];
+      require(count == MOMRT_COUNT_STREAM ? bytes >= 0 : bytes == 0,
+              "state {} has {} bytes for count {}", at, bytes, count);
+    }
   for (size_t at = 0; at < view.rates().size(); ++at) {
     const momrt_rate &rate = view.rates()[at];
     bool last = at + 1 == view.rates().size();
@@ -230,9 +237,10 @@ void Checker::checkKernels(const Table &view) const {
 
 void Checker::checkArg(const momrt_arg &arg, const char *what, size_t at) const {
   require(arg.space < MOMRT_SPACES, "{} {} is in space {}", what, at, arg.space);
-  uint64_t limit = arg.space == MOMRT_SPACE_ARENA   ? table->slots.count
-                   : arg.space == MOMRT_SPACE_INPUT ? table->inputs.count
-                                                    : UINT64_MAX;
+  uint64_t limit = arg.space == MOMRT_SPACE_ARENA    ? table->slots.count
+                   : arg.space == MOMRT_SPACE_INPUT  ? table->inputs.count
+                   : isState(arg.space)              ? table->states.count
+                                                     : UINT64_MAX;
   require(arg.index < limit, "{} {} has index {}, but there are {}", what, at, arg.index, limit);
   require(arg.offset >= 0 && arg.modulus >= 0 && arg.modulus <= INT32_MAX &&
               arg.phase >= -INT64_C(0x7fffffff) && arg.phase <= INT32_MAX,

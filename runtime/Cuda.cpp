@@ -24,7 +24,7 @@ struct Recorded {
 
 class Cuda : public Device {
 public:
-  Cuda(const Program &program, int gpu, bool graphs);
+  Cuda(const Program &program, int gpu, bool graphs, const std::optional<Guest> &guest);
   ~Cuda() override;
 
   std::string name() const override { return gpu.name; }
@@ -34,6 +34,10 @@ public:
   void copyIn(void *to, const void *from, int64_t bytes) override;
   void copyOut(void *to, const void *from, int64_t bytes) override;
   void fill(void *memory, uint8_t byte, int64_t bytes) override;
+  void copyWithin(void *to, const void *from, int64_t bytes) override;
+  uint32_t number() const override { return 1 + uint32_t(ordinal); }
+  void checkMemory(const void *memory, const std::string &what) override;
+  void followStream(void *stream) override { queue.follow(static_cast<CUstream>(stream)); }
   char *stage(int64_t bytes) override;
   void send(void *to, int64_t bytes) override;
   void *allocateHost(int64_t bytes) override;
@@ -54,6 +58,7 @@ private:
   void record(Recorded &recorded, const std::function<void()> &walk);
   void forgetOldest();
 
+  const int ordinal;
   const Gpu gpu;
   const Table &table;
   const bool graphs;
@@ -69,9 +74,9 @@ private:
   std::vector<void *> parameters;   ///< of a launch: the address of each pointer
 };
 
-Cuda::Cuda(const Program &program, int number, bool graphs)
-    : gpu(findGpu(number)), table(program.table), graphs(graphs),
-      queue(Driver::get(), table, number), driver(queue.driver),
+Cuda::Cuda(const Program &program, int number, bool graphs, const std::optional<Guest> &guest)
+    : ordinal(number), gpu(findGpu(number)), table(program.table), graphs(graphs),
+      queue(Driver::get(), table, number, guest), driver(queue.driver),
       kernels(driver, table, gpu, queue.device) {
   driver.check(driver.streamCreate(&copies, cuda::kNonBlocking), "making a stream");
 }
@@ -136,6 +141,27 @@ void Cuda::fill(void *memory, uint8_t byte, int64_t bytes) {
   if (bytes)
     queue.check(driver.fill(pointer(memory), byte, size_t(bytes), queue.stream),
                 "filling GPU memory");
+}
+
+void Cuda::copyWithin(void *to, const void *from, int64_t bytes) {
+  queue.enter();
+  if (bytes)
+    queue.check(driver.copyWithin(pointer(to), pointer(from), size_t(bytes), queue.stream),
+                "copying on the GPU");
+}
+
+void Cuda::checkMemory(const void *memory, const std::string &what) {
+  queue.enter();
+  constexpr uintptr_t kVector = 16; // bytes that kernels load at a time
+  int type = 0, place = 0;
+  if (driver.pointerAttribute(&type, cuda::kMemoryType, pointer(memory)) ||
+      type != cuda::kOnDevice ||
+      driver.pointerAttribute(&place, cuda::kMemoryDevice, pointer(memory)) || place != ordinal)
+    fail(MOMRT_BAD_ARGUMENT, "expected {} in the memory of GPU {}, but {} is not there", what,
+         ordinal, memory);
+  if (reinterpret_cast<uintptr_t>(memory) % kVector)
+    fail(MOMRT_BAD_ARGUMENT, "expected {} at a multiple of {} bytes, but it lies at {}", what,
+         kVector, memory);
 }
 
 char *Cuda::stage(int64_t bytes) {
@@ -205,7 +231,7 @@ void Cuda::launch(const Launch &launch) {
   CUresult result = driver.launchKernel(
       kernels[launch.kernel], unsigned(launch.blocks), 1, 1, unsigned(kernel.threads), 1, 1,
       unsigned(kernel.shared_bytes), queue.stream, parameters.data(), nullptr);
-  if (!result && !graphs && !timing)
+  if (!result && !graphs && !timing && !queue.isGuest())
     result = driver.streamSynchronise(queue.stream);
   if (result)
     fail(MOMRT_DEVICE, "kernel '{}' ({}), {} blocks of {} threads, failed: {}",
@@ -218,7 +244,7 @@ void Cuda::launch(const Launch &launch) {
 void Cuda::execute(const WalkKey &key, const std::function<void()> &walk) {
   queue.enter();
   queue.note(key.entry);
-  if (!graphs) {
+  if (!graphs || queue.isGuest()) {
     walk();
     return;
   }
@@ -311,8 +337,9 @@ void Cuda::profile(const std::function<void()> &walk, std::vector<double> &milli
 
 } // namespace
 
-std::unique_ptr<Device> makeCuda(const Program &program, int gpu, bool graphs) {
-  return std::make_unique<Cuda>(program, gpu, graphs);
+std::unique_ptr<Device> makeCuda(const Program &program, int gpu, bool graphs,
+                                 const std::optional<Guest> &guest) {
+  return std::make_unique<Cuda>(program, gpu, graphs, guest);
 }
 
 } // namespace momrt

@@ -9,12 +9,15 @@
 #include "runtime/Device.h"
 #include "runtime/Table.h"
 #include <memory>
+#include <optional>
 
 namespace momrt {
 
 /// Throws MOMRT_DEVICE if there is no driver, no such GPU, or one that cannot
 /// run the program. Without graphs each launch is waited for, so that a fault
-/// names its kernel.
-std::unique_ptr<Device> makeCuda(const Program &program, int gpu, bool graphs);
+/// names its kernel. A guest's stream gets launches as they are, never graphs: the
+/// guest may be capturing them into a graph of its own.
+std::unique_ptr<Device> makeCuda(const Program &program, int gpu, bool graphs,
+                                 const std::optional<Guest> &guest = std::nullopt);
 
 } // namespace momrt

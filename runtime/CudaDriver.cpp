@@ -1,6 +1,7 @@
 #include "runtime/CudaDriver.h"
 #include "runtime/Error.h"
 #include "runtime/Gpus.h"
+#include <atomic>
 #include <dlfcn.h>
 
 namespace momrt {
@@ -20,9 +21,24 @@ Driver::Driver() {
     check(started, "starting the CUDA driver");
 }
 
+static std::atomic<const Driver *> loadedDriver{nullptr};
+
 const Driver &Driver::get() {
   static const Driver driver; // tried again after a failure
+  loadedDriver = &driver;
   return driver;
+}
+
+const Driver *Driver::loaded() { return loadedDriver; }
+
+ContextKeeper::ContextKeeper() : driver(Driver::loaded()) {
+  if (driver && driver->contextGet(&context))
+    driver = nullptr;
+}
+
+ContextKeeper::~ContextKeeper() {
+  if (driver)
+    driver->contextSet(context);
 }
 
 std::string Driver::textOf(CUresult result) const {

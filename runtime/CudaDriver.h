@@ -34,6 +34,8 @@ constexpr CUresult kFirstFault = 700, kLastFault = 719;
 constexpr int kComputeMajor = 75, kComputeMinor = 76, kMaxSharedOptin = 97;
 // CU_FUNC_ATTRIBUTE_...
 constexpr int kMaxThreads = 0, kMaxDynamicShared = 8;
+// CU_POINTER_ATTRIBUTE_... and CU_MEMORYTYPE_...
+constexpr int kMemoryType = 2, kMemoryDevice = 9, kOnDevice = 2;
 // CU_JIT_...
 constexpr int kErrorLog = 5, kErrorLogBytes = 6;
 constexpr int kCaptureThreadLocal = 1; // CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
@@ -51,6 +53,8 @@ struct Driver {
 
   /// Loads and starts the driver; throws MOMRT_DEVICE.
   static const Driver &get();
+  /// The driver if it was loaded before, else null.
+  static const Driver *loaded();
 
   /// "an illegal memory access was encountered (CUDA error 700)"
   std::string textOf(CUresult result) const;
@@ -59,6 +63,18 @@ struct Driver {
 
 private:
   Driver();
+};
+
+/// Gives the calling thread its own CUDA context back, whatever happens between.
+class ContextKeeper {
+public:
+  ContextKeeper();
+  ~ContextKeeper();
+  ContextKeeper(const ContextKeeper &) = delete;
+
+private:
+  const Driver *driver;
+  CUcontext context = nullptr;
 };
 
 inline CUdeviceptr pointer(const void *memory) { return reinterpret_cast<CUdeviceptr>(memory); }

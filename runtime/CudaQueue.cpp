@@ -3,17 +3,32 @@
 
 namespace momrt {
 
-CudaQueue::CudaQueue(const Driver &driver, const Table &table, int gpu)
-    : driver(driver), table(table) {
+CudaQueue::CudaQueue(const Driver &driver, const Table &table, int gpu,
+                     const std::optional<Guest> &given)
+    : driver(driver), table(table), guest(given.has_value()) {
   driver.check(driver.deviceGet(&device, gpu), "finding the GPU");
-  driver.check(driver.contextRetain(&context, device), "opening the GPU");
+  if (given && given->context) {
+    context = static_cast<CUcontext>(given->context);
+    enter();
+    CUdevice its = 0;
+    driver.check(driver.contextDevice(&its), "asking the caller's context for its GPU");
+    if (its != device)
+      fail(MOMRT_BAD_ARGUMENT, "expected a context of GPU {} but got one of GPU {}", gpu, its);
+  } else {
+    driver.check(driver.contextRetain(&context, device), "opening the GPU");
+    retained = true;
+  }
   try {
     enter();
-    driver.check(driver.streamCreate(&stream, cuda::kNonBlocking), "making a stream");
+    if (given)
+      stream = static_cast<CUstream>(given->stream);
+    else
+      driver.check(driver.streamCreate(&stream, cuda::kNonBlocking), "making a stream");
     for (CUevent &event : events)
       driver.check(driver.eventCreate(&event, cuda::kUntimed), "making an event");
   } catch (...) {
-    driver.contextRelease(device); // and all that is in it
+    if (retained)
+      driver.contextRelease(device); // and all that is in it
     throw;
   }
 }
@@ -22,8 +37,20 @@ CudaQueue::~CudaQueue() {
   drainQuietly();
   for (CUevent event : events)
     driver.eventDestroy(event);
-  driver.streamDestroy(stream);
-  driver.contextRelease(device);
+  if (!guest)
+    driver.streamDestroy(stream);
+  if (retained)
+    driver.contextRelease(device);
+}
+
+void CudaQueue::follow(CUstream other) {
+  if (!guest)
+    fail(MOMRT_BAD_ARGUMENT, "the session has a stream of its own: only one that was created as a "
+                             "guest follows the caller's");
+  if (other == stream)
+    return;
+  stream = other;
+  elsewhere = last;
 }
 
 void CudaQueue::check(CUresult result) {
@@ -72,6 +99,7 @@ void CudaQueue::await(Mark mark) {
 
 void CudaQueue::drain() {
   check(driver.streamSynchronise(stream));
+  await(elsewhere);
   done = last;
   entries.clear();
 }

@@ -7,12 +7,14 @@
 #include "runtime/Table.h"
 #include <array>
 #include <map>
+#include <optional>
 
 namespace momrt {
 
 class CudaQueue {
 public:
-  CudaQueue(const Driver &driver, const Table &table, int gpu);
+  /// On a stream of its own in the GPU's primary context, or on a guest's.
+  CudaQueue(const Driver &driver, const Table &table, int gpu, const std::optional<Guest> &guest);
   ~CudaQueue();
   CudaQueue(const CudaQueue &) = delete;
 
@@ -22,6 +24,12 @@ public:
 
   /// A context is current per thread: each call may come from another one.
   void enter() const { driver.check(driver.contextSet(context), "entering the GPU's context"); }
+
+  /// Whether the stream is a caller's.
+  bool isGuest() const { return guest; }
+  /// Work goes to another stream of the guest's. What is under way on the one
+  /// before is the guest's to order.
+  void follow(CUstream other);
 
   Mark mark();
   bool reached(Mark mark);
@@ -42,9 +50,12 @@ private:
   void check(CUresult result);
 
   const Table &table;
+  const bool guest;
+  bool retained = false; ///< the primary context
   CUcontext context = nullptr;
   std::array<CUevent, 64> events{}; // [mark mod 64]
   Mark last = 0, done = 0;          ///< marks that were set, and were seen to be reached
+  Mark elsewhere = 0;               ///< marks up to this one are on streams before this
   std::map<size_t, Mark> entries;   ///< the first mark after each was last queued
 };
 

@@ -1,5 +1,6 @@
 // What a device does that works at once and in host memory.
 #include "runtime/Device.h"
+#include "runtime/Error.h"
 #include <chrono>
 #include <cstdlib>
 #include <new>
@@ -20,6 +21,10 @@ void *Device::allocateHost(int64_t bytes) {
 }
 
 void Device::releaseHost(void *memory) { std::free(memory); }
+
+void Device::followStream(void *stream) {
+  fail(MOMRT_BAD_ARGUMENT, "{} has no streams", name());
+}
 
 double Device::clockOf(const std::function<void()> &work) {
   auto start = std::chrono::steady_clock::now();

@@ -29,9 +29,16 @@ struct Launch {
 struct WalkKey {
   size_t entry;
   Counts capacities;
+  unsigned turn = 0; ///< which places hold the states that are read
   bool operator<(const WalkKey &other) const {
-    return std::tie(entry, capacities) < std::tie(other.entry, other.capacities);
+    return std::tie(entry, capacities, turn) < std::tie(other.entry, other.capacities, other.turn);
   }
+};
+
+/// A caller's CUDA context and stream, as its driver names them.
+struct Guest {
+  void *context = nullptr; ///< null: the device's primary context
+  void *stream = nullptr;  ///< null: the context's default stream
 };
 
 /// A point in the order of a device's work.
@@ -63,6 +70,15 @@ public:
   /// Returns when the bytes are there, and so all work before them is done.
   virtual void copyOut(void *to, const void *from, int64_t bytes) = 0;
   virtual void fill(void *memory, uint8_t byte, int64_t bytes) = 0;
+  /// From memory of the device to memory of it.
+  virtual void copyWithin(void *to, const void *from, int64_t bytes) { copyIn(to, from, bytes); }
+
+  /// 0: the host; 1 + n: GPU n.
+  virtual uint32_t number() const { return 0; }
+  /// Throws unless a caller's memory, `what`, is the device's and suits its kernels.
+  virtual void checkMemory(const void *memory, const std::string &what) {}
+  /// Work goes to another stream of the guest's from now on.
+  virtual void followStream(void *stream);
 
   /// Host memory for so many bytes, which the next `send` takes to the device
   /// while the work before it still runs.

@@ -11,7 +11,8 @@ constexpr const char *kCounts[] = {"",          "tokens",   "streams",
 static_assert(std::size(kCounts) == MOMRT_COUNTS);
 constexpr const char *kSpaces[] = {"arena",   "parameters", "gradients", "moment1",  "moment2",
                                    "copies",  "sums",       "hyper",      "counts",    "segments", "modality",
-                                   "offsets", "row",        "position",  "input",    "status"};
+                                   "offsets", "row",        "position",  "input",    "status",
+                                   "states",  "next states"};
 static_assert(std::size(kSpaces) == MOMRT_SPACES);
 constexpr const char *kInits[] = {"constant", "uniform", "normal", "log_iota", "dt"};
 constexpr const char *kDraws[] = {"", "normal", "uniform"};
@@ -64,6 +65,8 @@ std::string Printer::recipe(const momrt_arg &arg) const {
     text = fmt::format("%{}", arg.index);
   if (arg.space == MOMRT_SPACE_INPUT)
     text = fmt::format("input {}", name(table.inputs()[arg.index].name));
+  if (isState(arg.space))
+    text = fmt::format("{}state {}", arg.space == MOMRT_SPACE_STATES ? "" : "next ", arg.index);
   if (arg.offset && arg.space != MOMRT_SPACE_STATUS) // each launch has its own record
     text += fmt::format(" + {}", arg.offset);
   if (!arg.modulus)
@@ -140,6 +143,8 @@ void Printer::printBuffers() {
   for (size_t at = 0; at < table.slots().size(); ++at)
     line("%{}: {} bytes", at, bytes(table.slots()[at]));
   --indent;
+  for (size_t at = 0; at < table.states().size(); ++at)
+    line("state {}: {} bytes", at, bytes(table.states()[at]));
   line("kernels: {}", table.kernels().size());
   ++indent;
   for (const momrt_kernel &kernel : table.kernels()) {

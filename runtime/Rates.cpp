@@ -1,5 +1,6 @@
 #include "runtime/Rates.h"
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 
 namespace momrt {
@@ -28,6 +29,19 @@ double rateAt(View<momrt_rate> pieces, int64_t step, int64_t steps) {
     before += length;
   }
   return rate;
+}
+
+/// In double: beta2^step is close to 1 for long.
+Hypers hypersOf(const momrt_table &header, int64_t step, double rate) {
+  Hypers hypers{};
+  hypers[MOMRT_HYPER_RATE] = float(rate);
+  hypers[MOMRT_HYPER_BETA1] = float(header.beta1);
+  hypers[MOMRT_HYPER_BETA2] = float(header.beta2);
+  hypers[MOMRT_HYPER_EPS] = float(header.eps);
+  hypers[MOMRT_HYPER_BIAS1] = float(1 / (1 - std::pow(header.beta1, double(step))));
+  hypers[MOMRT_HYPER_BIAS2] = float(1 / (1 - std::pow(header.beta2, double(step))));
+  hypers[MOMRT_HYPER_CLIP] = header.clip > 0 ? float(header.clip) : FLT_MAX;
+  return hypers;
 }
 
 } // namespace momrt

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/Table.h"
+#include <array>
 
 namespace momrt {
 
@@ -10,5 +11,10 @@ namespace momrt {
 /// its last; after the last piece its end holds. A piece of 0 steps takes the
 /// rest of the run.
 double rateAt(View<momrt_rate> pieces, int64_t step, int64_t steps);
+
+using Hypers = std::array<float, MOMRT_HYPERS>;
+
+/// The scalars of a step at a rate.
+Hypers hypersOf(const momrt_table &header, int64_t step, double rate);
 
 } // namespace momrt

@@ -2,6 +2,7 @@
 #include "runtime/RunFile.h"
 
 #include "runtime/Checkpoint.h"
+#include "runtime/EdgeMemory.h"
 #include "runtime/Error.h"
 #include "runtime/Safetensors.h"
 #include <algorithm>
@@ -176,7 +177,36 @@ std::string outputName(uint32_t kind, const std::string &name) {
   }
 }
 
-static void setInputs(Session &session, const momrt_entry &entry, const Request &request) {
+/// Lent memory of a run; none if the session copies.
+struct Loans {
+  size_t alignment;
+  std::vector<EdgeMemory> inputs, workspace;
+  std::vector<std::pair<const momrt_output *, EdgeMemory>> outputs;
+};
+
+static void setInput(Session &session, const std::string &name, uint32_t type, int64_t rows,
+                     int64_t channels, const void *data, Loans &loans) {
+  if (!loans.alignment)
+    return session.setInput(name, type, rows, channels, data);
+  size_t bytes = size_t(rows * channels * typeBytes(type));
+  loans.inputs.emplace_back(bytes, loans.alignment);
+  if (bytes)
+    std::memcpy(loans.inputs.back().data(), data, bytes);
+  session.bindInput(name, type, rows, channels, loans.inputs.back().data());
+}
+
+static void lendOutputs(Session &session, const momrt_entry &entry, Loans &loans) {
+  for (const momrt_output &output : session.table().outputsOf(entry)) {
+    size_t bytes = size_t(session.outputElements(output) * typeBytes(output.type));
+    loans.outputs.emplace_back(&output, EdgeMemory(bytes, loans.alignment));
+    char *memory = loans.outputs.back().second.data();
+    std::memset(memory, 0xff, bytes);
+    session.bindOutput(output, memory);
+  }
+}
+
+static void setInputs(Session &session, const momrt_entry &entry, const Request &request,
+                      Loans &loans) {
   const Table &table = session.table();
   for (const momrt_input &input : table.inputsOf(entry)) {
     std::string name = table.string(input.name);
@@ -189,15 +219,25 @@ static void setInputs(Session &session, const momrt_entry &entry, const Request 
     int64_t channels = rows ? int64_t(found->data.size()) / rows : input.channels;
     if (input.type == MOMRT_I32) {
       std::vector<int32_t> values(found->data.begin(), found->data.end());
-      session.setInput(name, MOMRT_I32, rows, channels, values.data());
+      setInput(session, name, MOMRT_I32, rows, channels, values.data(), loans);
     } else {
       std::vector<float> values(found->data.begin(), found->data.end());
-      session.setInput(name, MOMRT_F32, rows, channels, values.data());
+      setInput(session, name, MOMRT_F32, rows, channels, values.data(), loans);
     }
   }
 }
 
-static void readOutputs(Session &session, const momrt_entry &entry,
+/// From where it was lent, or from the session.
+static void readOutput(Session &session, const momrt_output &output, const Loans &loans,
+                       void *to) {
+  for (auto &[lent, memory] : loans.outputs)
+    if (lent == &output)
+      return void(std::memcpy(to, memory.data(),
+                              size_t(session.outputElements(output) * typeBytes(output.type))));
+  session.readOutput(output, to);
+}
+
+static void readOutputs(Session &session, const momrt_entry &entry, const Loans &loans,
                         std::vector<NamedTensor> &outputs) {
   const Table &table = session.table();
   for (const momrt_output &output : table.outputsOf(entry)) {
@@ -210,11 +250,11 @@ static void readOutputs(Session &session, const momrt_entry &entry,
     tensor.data.resize(size_t(elements));
     if (output.type == MOMRT_I32) {
       std::vector<int32_t> values(size_t(elements), 0);
-      session.readOutput(output, values.data());
+      readOutput(session, output, loans, values.data());
       tensor.data.assign(values.begin(), values.end());
     } else if (output.type == MOMRT_F32) {
       std::vector<float> values(size_t(elements), 0);
-      session.readOutput(output, values.data());
+      readOutput(session, output, loans, values.data());
       tensor.data.assign(values.begin(), values.end());
     } else {
       fail(MOMRT_BAD_ARGUMENT, "output {} has type {}, which files do not hold", tensor.name,
@@ -227,8 +267,9 @@ static void readOutputs(Session &session, const momrt_entry &entry,
 std::string runEntry(const momrt_program *program, const SessionOptions &options,
                      const std::string &entryName, const Request &request,
                      const std::vector<NamedTensor> &parameters,
-                     std::vector<NamedTensor> &outputs) noexcept {
+                     std::vector<NamedTensor> &outputs, size_t lend) noexcept {
   return textOfError([&] {
+    Loans loans{lend, {}, {}, {}}; // outlives the session
     Session session(std::make_shared<Program>(program), options);
     for (const NamedTensor &parameter : parameters) {
       std::vector<float> values(parameter.data.begin(), parameter.data.end());
@@ -237,11 +278,19 @@ std::string runEntry(const momrt_program *program, const SessionOptions &options
     }
     const Table &table = session.table();
     const momrt_entry &entry = table.entry(entryName);
-    session.setBatch(Batch(request.batch, table.groups()));
-    setInputs(session, entry, request);
+    Batch batch(request.batch, table.groups());
+    if (lend) {
+      int64_t bytes = session.workspaceBytes(batch.counts());
+      loans.workspace.emplace_back(size_t(bytes), MOMRT_ALIGNMENT);
+      session.setWorkspace(loans.workspace.back().data(), bytes);
+    }
+    session.setBatch(batch);
+    setInputs(session, entry, request, loans);
+    if (lend)
+      lendOutputs(session, entry, loans);
     session.run(entryName);
     session.checkStatus();
-    readOutputs(session, entry, outputs);
+    readOutputs(session, entry, loans, outputs);
     if (entryName != "gradient")
       return;
     for (const Parameter &parameter : session.parameters().all()) {

@@ -36,11 +36,12 @@ std::string readParameters(const momrt_table *table, const std::string &checkpoi
 
 /// Runs `entry` and fetches its outputs: `loss.NAME`, `sum.NAME`, `count.NAME`,
 /// other outputs by name, and `gradient.NAME` of each parameter after the
-/// entry "gradient".
+/// entry "gradient". With `lend`, an alignment, inputs, outputs and the workspace lie in
+/// EdgeMemory, lent to the session as a guest would.
 std::string runEntry(const momrt_program *program, const SessionOptions &options,
                      const std::string &entry, const Request &request,
                      const std::vector<NamedTensor> &parameters,
-                     std::vector<NamedTensor> &outputs) noexcept;
+                     std::vector<NamedTensor> &outputs, size_t lend = 0) noexcept;
 
 /// A checkpoint file: `path` itself, or the last one of a run's folder.
 std::string findCheckpoint(const std::string &path, std::string &found) noexcept;

@@ -11,7 +11,7 @@ namespace momrt {
 
 static std::unique_ptr<Device> makeDevice(const Program &program, const SessionOptions &options) {
   if (program.onGpu())
-    return makeCuda(program, options.gpu, options.graphs);
+    return makeCuda(program, options.gpu, options.graphs, options.guest);
   return std::make_unique<Cpu>(program, options.threads);
 }
 
@@ -25,6 +25,9 @@ Session::Session(std::shared_ptr<const Program> given, std::unique_ptr<Device> d
   inputIsSet.resize(table().inputs().size());
   addresses.slots.resize(table().slots().size());
   addresses.inputs.resize(inputIsSet.size());
+  states.resize(table().states().size());
+  placeStates();
+  boundOutputs.resize(table().outputs().size());
   space(MOMRT_SPACE_PARAMETERS);
   place(MOMRT_SPACE_HYPER, MOMRT_HYPERS * 4, "the step's scalars");
   place(MOMRT_SPACE_STATUS, std::max<int64_t>(table().ops().size(), 1) * sizeof(momrt_status),
@@ -61,6 +64,11 @@ std::vector<MemoryPart> Session::memory() const {
   if (spaces[MOMRT_SPACE_SUMS].data())
     parts.push_back({nameOf(MOMRT_SPACE_SUMS), bytes(MOMRT_SPACE_SUMS)});
   parts.push_back({"moments", bytes(MOMRT_SPACE_MOMENT1) + bytes(MOMRT_SPACE_MOMENT2)});
+  int64_t carried = 0;
+  for (const State &state : states)
+    carried += state.places[0].data() ? 2 * state.places[0].bytes() : 0;
+  if (carried)
+    parts.push_back({"states", carried});
   parts.push_back({"arena", arena.bytes()});
   parts.push_back({"batch", batchArrays.bytes()});
   return parts;
@@ -110,14 +118,53 @@ Buffer &Session::space(momrt_space which) {
   return spaces[which];
 }
 
+void Session::placeState(size_t at) {
+  for (Buffer &place : states[at].places) {
+    const char *before = place.data();
+    grow(place, bytesOf(table().states()[at], capacities), "states of streams");
+    if (place.data() != before)
+      where->fill(place.data(), 0, place.bytes());
+  }
+  placeStates();
+}
+
+void Session::placeStates() {
+  addresses.states.clear();
+  addresses.nextStates.clear();
+  for (const State &state : states) {
+    addresses.states.push_back(state.places[turn].data());
+    addresses.nextStates.push_back(state.places[1 - turn].data());
+  }
+}
+
+void Session::clearStates() {
+  for (State &state : states)
+    for (Buffer &place : state.places)
+      if (place.data())
+        where->fill(place.data(), 0, place.bytes());
+}
+
+bool Session::writesStates(const momrt_entry &entry) const {
+  if (!states.empty())
+    for (const momrt_op &op : table().ops().slice(entry.ops))
+      if (op.kind == MOMRT_OP_LAUNCH)
+        for (const momrt_arg &arg : table().argsOf(op))
+          if (arg.space == MOMRT_SPACE_NEXT_STATES)
+            return true;
+  return false;
+}
+
 /// Makes the spaces that the entry is the first to use. Gradients and moments
 /// of a model that is only read need no memory.
 void Session::allocateFor(const momrt_entry &entry) {
   for (const momrt_op &op : table().ops().slice(entry.ops))
     if (op.kind == MOMRT_OP_LAUNCH)
-      for (const momrt_arg &arg : table().argsOf(op))
+      for (const momrt_arg &arg : table().argsOf(op)) {
         if (isLikeParameters(arg.space))
           space(momrt_space(arg.space));
+        else if (isState(arg.space))
+          placeState(arg.index);
+      }
   for (const momrt_output &output : table().outputsOf(entry))
     if (isLikeParameters(output.where.space))
       space(momrt_space(output.where.space));
@@ -210,14 +257,15 @@ void Session::setBatch(const Batch &batch) {
   checkInputs(table(), batch); // before anything changes
   trueCounts = batch.counts();
   planFor(capacitiesOf(trueCounts, table().windows()));
+  forgetLoans();
   std::fill(inputIsSet.begin(), inputIsSet.end(), false);
   char *staged = where->stage(batchLayout.bytes);
   where->send(batchArrays.data(), batchLayout.pack(table(), batch, staged, inputIsSet));
-  if (options.poison)
-    where->fill(arena.data(), 0xff, arena.bytes()); // f32 0xffffffff is a NaN
-  if (const momrt_entry *plan = table().planEntry()) {
-    checkEntry(*plan);
-    execute(*plan);
+  if (options.poison) // f32 0xffffffff is a NaN
+    where->fill(workspace ? workspace : arena.data(), 0xff, plan.bytes);
+  if (const momrt_entry *entry = table().planEntry()) {
+    checkEntry(*entry);
+    execute(*entry);
   }
 }
 
@@ -227,12 +275,13 @@ void Session::planFor(const Counts &shape) {
   if (shape == capacities)
     return;
   capacities = {}; // until all buffers are there
-  ArenaPlan plan = planArena(table(), shape);
-  grow(arena, plan.bytes, fmt::format("the arena for {} tokens", shape[MOMRT_COUNT_TOKEN]));
-  for (size_t at = 0; at < plan.offsets.size(); ++at)
-    addresses.slots[at] = arena.data() + plan.offsets[at];
+  plan = planArena(table(), shape);
+  placeSlots(arenaOf(plan.bytes));
   placeBatch(shape);
   entryChecked.assign(table().entries().size(), false);
+  if (shape[MOMRT_COUNT_STREAM] != stateStreams) // rounds lie elsewhere
+    clearStates();
+  stateStreams = shape[MOMRT_COUNT_STREAM];
   capacities = shape;
 }
 
@@ -247,21 +296,36 @@ void Session::placeBatch(const Counts &shape) {
     addresses.inputs[at] = batchArrays.data() + batchLayout.inputs[at].offset;
 }
 
-void Session::setInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
-                       const void *data) {
-  bool known = false;
+/// Calls `place` with the number and the bytes of each input of that name that it fits:
+/// entries may have inputs of one name and of several shapes.
+void Session::forInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
+                       const std::function<void(size_t, int64_t)> &place) {
+  const momrt_input *misfit = nullptr;
+  bool fits = false;
   for (size_t at = 0; at < inputIsSet.size(); ++at) {
     const momrt_input &input = table().inputs()[at];
     if (name != table().string(input.name))
       continue;
-    checkInput(table(), input, trueCounts, type, rows, channels);
-    int64_t bytes = rows * channels * typeBytes(type);
+    if (input.type != type || input.channels != channels || trueCounts[input.count] != rows) {
+      misfit = &input;
+      continue;
+    }
+    place(at, rows * channels * typeBytes(type));
+    inputIsSet[at] = fits = true;
+  }
+  if (misfit && !fits)
+    checkInput(table(), *misfit, trueCounts, type, rows, channels);
+  else if (!fits)
+    fail(MOMRT_BAD_ARGUMENT, "model '{}' has no input '{}'", table().model(), name);
+}
+
+void Session::setInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
+                       const void *data) {
+  forInput(name, type, rows, channels, [&](size_t at, int64_t bytes) {
+    returnInput(at);
     where->copyIn(addresses.inputs[at], data, bytes);
     where->fill(addresses.inputs[at] + bytes, 0, batchLayout.inputs[at].bytes - bytes);
-    inputIsSet[at] = known = true;
-  }
-  if (!known)
-    fail(MOMRT_BAD_ARGUMENT, "model '{}' has no input '{}'", table().model(), name);
+  });
 }
 
 void Session::setHypers(const Hypers &hypers) {
@@ -277,6 +341,8 @@ int64_t Session::sizeOf(const momrt_arg &arg) const {
     return bytesOf(table().slots()[arg.index], capacities);
   if (arg.space == MOMRT_SPACE_INPUT)
     return batchLayout.inputs[arg.index].bytes;
+  if (isState(arg.space))
+    return states[arg.index].places[0].bytes();
   int64_t bytes = batchLayout.spaces[arg.space].bytes;
   return bytes ? bytes : spaces[arg.space].bytes();
 }
@@ -304,7 +370,7 @@ void Session::checkEntry(const momrt_entry &entry) {
 const momrt_entry &Session::prepare(const std::string &name) {
   const momrt_entry &entry = table().entry(name);
   if (capacities == Counts{})
-    fail(MOMRT_BAD_ARGUMENT, "entry '{}' has no batch: the last one did not fit into memory", name);
+    fail(MOMRT_BAD_ARGUMENT, "entry '{}' has no batch: the last one did not fit into memory or the workspace", name);
   checkEntry(entry);
   refreshCopies();
   return entry;
@@ -315,14 +381,23 @@ void Session::walkEntry(const momrt_entry &entry) {
 }
 
 WalkKey Session::keyOf(const momrt_entry &entry) const {
-  return {size_t(&entry - table().entries().begin()), capacities};
+  return {size_t(&entry - table().entries().begin()), capacities, turn};
 }
 
 void Session::execute(const momrt_entry &entry) {
   where->execute(keyOf(entry), [&] { walkEntry(entry); });
 }
 
-void Session::run(const std::string &entry) { execute(prepare(entry)); }
+void Session::run(const std::string &entry) {
+  const momrt_entry &found = prepare(entry);
+  execute(found);
+  if (writesStates(found)) {
+    turn = 1 - turn;
+    placeStates();
+  }
+  if (hasLoans)
+    copyBoundOutputs(found);
+}
 
 double Session::time(const std::string &name) {
   const momrt_entry &entry = prepare(name);
@@ -377,6 +452,16 @@ const char *Session::addressOf(const momrt_output &output) const {
 
 void Session::readOutput(const momrt_output &output, void *to) {
   where->copyOut(to, addressOf(output), outputElements(output) * typeBytes(output.type));
+}
+
+void Session::readRows(const momrt_output &output, int64_t first, int64_t count, float *to) {
+  int64_t row = output.channels * typeBytes(output.type);
+  const char *from = addressOf(output) + first * row;
+  if (output.type == MOMRT_F32)
+    return where->copyOut(to, from, count * row);
+  std::vector<char> bytes(size_t(count * row));
+  where->copyOut(bytes.data(), from, count * row);
+  toFloats(output.type, bytes.data(), count * output.channels, to);
 }
 
 std::vector<float> Session::readFloats(const std::string &entry, momrt_output_kind kind,

@@ -5,8 +5,10 @@
 #include "runtime/BatchLayout.h"
 #include "runtime/Memory.h"
 #include "runtime/Parameters.h"
+#include "runtime/Rates.h"
 #include "runtime/Walk.h"
 #include <memory>
+#include <optional>
 
 namespace momrt {
 
@@ -15,9 +17,8 @@ struct SessionOptions {
   int gpu = 0;         ///< of a GPU program: which device
   bool poison = false; ///< fill the arena with NaN at each new batch
   bool graphs = true;  ///< of a GPU program; false: each launch is waited for
+  std::optional<Guest> guest; ///< of a GPU program: work goes to the caller's stream
 };
-
-using Hypers = std::array<float, MOMRT_HYPERS>;
 
 class Session {
 public:
@@ -48,6 +49,26 @@ public:
   void setInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
                 const void *data);
   void setHypers(const Hypers &hypers);
+
+  // What a guest lends the session (Guest.cpp). The memory is the device's, and is used
+  // until the next batch; a null pointer ends a loan before that.
+
+  /// Rows of an input, read where they lie.
+  void bindInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
+                 void *data);
+  /// Copies rows of an input from memory of the device.
+  void copyInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
+                 const void *data);
+  /// Other modalities for the tokens of this batch, i32[tokens], which are copied and
+  /// sorted anew, on the device where the program has a plan. Inputs stay as they are.
+  void setModality(const int32_t *modality, bool onDevice);
+  /// Where an output is written: by its kernel if its rows lie alone in the arena, else
+  /// by a copy after each run of its entry.
+  void bindOutput(const momrt_output &output, void *to);
+  /// The arena for batches of such counts, in bytes.
+  int64_t workspaceBytes(const Counts &counts) const;
+  /// The arena lies here from now on; null: in memory of the session's own.
+  void setWorkspace(void *memory, int64_t bytes);
 
   /// Makes room for the spaces that an entry uses, besides the arena.
   void reserve(const std::string &entry);
@@ -81,6 +102,9 @@ public:
   /// What the session holds on the device now.
   std::vector<MemoryPart> memory() const;
 
+  /// Rows [first, first + count) of an output, which are by position, as f32.
+  void readRows(const momrt_output &output, int64_t first, int64_t count, float *to);
+
 private:
   Buffer &space(momrt_space space);
   Buffer &grow(Buffer &buffer, int64_t bytes, const std::string &what);
@@ -89,6 +113,20 @@ private:
   void readRange(momrt_space space, int64_t first, int64_t count, float *values);
   void writeRange(momrt_space space, int64_t first, int64_t count, const float *values);
   void planFor(const Counts &shape);
+  char *arenaOf(int64_t bytes);
+  void placeState(size_t at);
+  void clearStates();
+  void placeStates();
+  bool writesStates(const momrt_entry &entry) const;
+  void placeSlots(char *base);
+  void forgetLoans();
+  void copyBoundOutputs(const momrt_entry &entry);
+  void forInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
+                const std::function<void(size_t, int64_t)> &place);
+  void returnInput(size_t at);
+  void moveInput(size_t at, char *to);
+  void routeOnHost(const int32_t *modality);
+  bool liesAlone(const momrt_output &output) const;
   void placeBatch(const Counts &shape);
   void allocateFor(const momrt_entry &entry);
   int64_t sizeOf(const momrt_arg &arg) const;
@@ -107,7 +145,18 @@ private:
   Counts trueCounts{1, 0, 0, 0, 0, 0}, capacities{};
   Buffer spaces[MOMRT_SPACES]; // those that are no part of a batch
   Buffer arena, batchArrays;
+  struct State {
+    Buffer places[2]; // one is read and the other written, in turn
+  };
+  std::vector<State> states; // [states of the table] allocated with the first entry to use them
+  int64_t stateStreams = 0;  // capacity that they are laid out for
+  unsigned turn = 0;         // which of the places is read
   BatchLayout batchLayout;        // of `batchArrays`
+  ArenaPlan plan;
+  char *workspace = nullptr;      // a guest's, in the arena's place
+  int64_t workspaceSize = 0;
+  std::vector<void *> boundOutputs; // [outputs of the table]
+  bool hasLoans = false;
   std::vector<char> inputIsSet;   // [inputs of the table] since the batch was set
   std::vector<char> entryChecked; // [entries] in this shape class
   bool copiesAreStale = true;

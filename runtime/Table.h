@@ -37,6 +37,7 @@ public:
   View<momrt_setting> settings() const { return view<momrt_setting>(table->settings); }
   View<momrt_parameter> parameters() const { return view<momrt_parameter>(table->parameters); }
   View<momrt_slot> slots() const { return view<momrt_slot>(table->slots); }
+  View<momrt_slot> states() const { return view<momrt_slot>(table->states); }
   View<momrt_kernel> kernels() const { return view<momrt_kernel>(table->kernels); }
   View<momrt_arg> args() const { return view<momrt_arg>(table->args); }
   View<momrt_op> ops() const { return view<momrt_op>(table->ops); }
@@ -100,6 +101,10 @@ private:
 /// Whether a space has an element for each of the parameters.
 inline bool isLikeParameters(uint32_t space) {
   return space >= MOMRT_SPACE_PARAMETERS && space <= MOMRT_SPACE_SUMS;
+}
+
+inline bool isState(uint32_t space) {
+  return space == MOMRT_SPACE_STATES || space == MOMRT_SPACE_NEXT_STATES;
 }
 
 /// Bytes of an element of a momrt_type; 0 for what is none.

@@ -2,7 +2,6 @@
 #include "runtime/Error.h"
 #include "runtime/Rates.h"
 #include "runtime/RunLog.h"
-#include <cfloat>
 #include <cmath>
 #include <csignal>
 #include <deque>
@@ -52,7 +51,6 @@ private:
   void queueStep();
   void finishBatch();
   std::optional<StepReport> report(const Snapshot &snapshot);
-  Hypers hypersOf(int64_t step, double rate) const;
   bool isDue(int64_t every, int64_t step) const { return every > 0 && step % every == 0; }
   void evaluateHeldOut();
   void save();
@@ -158,25 +156,11 @@ void Run::resume(const std::string &checkpoint) {
          checkpoint, state.seed, now.seed);
 }
 
-/// In double: beta2^step is close to 1 for long.
-Hypers Run::hypersOf(int64_t step, double rate) const {
-  const momrt_table &header = table.header();
-  Hypers hypers{};
-  hypers[MOMRT_HYPER_RATE] = float(rate);
-  hypers[MOMRT_HYPER_BETA1] = float(header.beta1);
-  hypers[MOMRT_HYPER_BETA2] = float(header.beta2);
-  hypers[MOMRT_HYPER_EPS] = float(header.eps);
-  hypers[MOMRT_HYPER_BIAS1] = float(1 / (1 - std::pow(header.beta1, double(step))));
-  hypers[MOMRT_HYPER_BIAS2] = float(1 / (1 - std::pow(header.beta2, double(step))));
-  hypers[MOMRT_HYPER_CLIP] = header.clip > 0 ? float(header.clip) : FLT_MAX;
-  return hypers;
-}
-
 void Run::queueStep() {
   int64_t step = (queued.empty() ? state.step : queued.back().step) + 1;
   int64_t batches = table.header().accumulate;
   double rate = rateAt(table.rates(), step, options.steps);
-  Hypers hypers = hypersOf(step, rate);
+  Hypers hypers = hypersOf(table.header(), step, rate);
   for (int64_t at = 0; at < batches; ++at) {
     auto [batch, next] = *reader->next(); // endless
     hypers[MOMRT_HYPER_KEEP] = at ? 1 : 0;
@@ -356,7 +340,7 @@ std::string evaluateModel(const momrt_program *program, const SessionOptions &se
 std::string exportModel(const momrt_program *program, const std::string &checkpoint,
                         const std::string &path) noexcept {
   return textOfError([&] {
-    Session session(std::make_shared<Program>(program), {1, 0, false});
+    Session session(std::make_shared<Program>(program), {1, 0, false, true, {}});
     loadParameters(session, checkpoint);
     saveParameters(session, path);
   });

@@ -60,10 +60,21 @@ void checkRecipes(const Table &table, const momrt_entry &entry, const Counts &ca
 
 char *resolve(const momrt_arg &arg, const Addresses &addresses, const Counts &capacities,
               int64_t round) {
-  char *base = arg.space == MOMRT_SPACE_ARENA   ? addresses.slots[arg.index]
-               : arg.space == MOMRT_SPACE_INPUT ? addresses.inputs[arg.index]
-                                                : addresses.base[arg.space];
-  return base + offsetOf(arg, capacities, round);
+  auto base = [&] {
+    switch (arg.space) {
+    case MOMRT_SPACE_ARENA:
+      return addresses.slots[arg.index];
+    case MOMRT_SPACE_INPUT:
+      return addresses.inputs[arg.index];
+    case MOMRT_SPACE_STATES:
+      return addresses.states[arg.index];
+    case MOMRT_SPACE_NEXT_STATES:
+      return addresses.nextStates[arg.index];
+    default:
+      return addresses.base[arg.space];
+    }
+  };
+  return base() + offsetOf(arg, capacities, round);
 }
 
 namespace {

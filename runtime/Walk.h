@@ -12,6 +12,7 @@ struct Addresses {
   char *base[MOMRT_SPACES] = {};
   std::vector<char *> slots;  // [slots] in the arena
   std::vector<char *> inputs; // [inputs]
+  std::vector<char *> states, nextStates; // [states]
 };
 
 /// Byte offsets of the slots in the arena of a shape class.

@@ -25,3 +25,9 @@ for driver in ("fake", "old"):
     config.substitutions.append(("%" + driver + "_cuda", folder))
 # Debian's Python: the packages that the corpus builder needs belong to it.
 config.substitutions.append(("%python", "/usr/bin/python3"))
+if os.path.exists(os.path.join(config.build, "bin", "momrt-test-threads")):
+    config.available_features.add("tsan")
+# A Python with PyTorch, if the command line names one.
+if lit_config.params.get("torch"):
+    config.available_features.add("torch")
+    config.substitutions.append(("%torch", lit_config.params["torch"]))

@@ -45,6 +45,18 @@ def AddUpdatePass : Pass<"mom-add-update", "::mlir::ModuleOp"> {
   }];
 }
 
+def AddNextPass : Pass<"mom-add-next", "::mlir::ModuleOp"> {
+  let summary = "a model that predicts tokens has a function that goes on with sequences";
+  let description = [{
+    For the model `@m` makes the entry `@m.next`: what leads to the logits of each
+    cross entropy whose target is `mom.next` of an input, which names the result. Each
+    `mom.conv1d` and `mom.scan` on the way begins with a state that is an argument and
+    gives the one that it ends with, in repeated layers (`@f.next`) by way of stacks;
+    these arguments and results lie in the table's states. What depends on
+    tokens that come later is an error.
+  }];
+}
+
 def PartitionPass : Pass<"mom-partition", "::mlir::ModuleOp"> {
   let summary = "no joint function is left: forward saves what backward reads";
   let description = [{

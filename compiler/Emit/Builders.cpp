@@ -123,7 +123,9 @@ unsigned KernelBuilder::alignmentOfAccess(const View &view, At at) {
   int64_t bytes = alignmentOf(view.element);
   if (!onGpu() || at.lanes == 1 || !view.alignment)
     return bytes;
-  return std::max(bytes, std::gcd(view.alignment, at.lanes * bytes));
+  // What a caller lends lies at a multiple of 16 bytes, and no access of a GPU is wider.
+  constexpr int64_t kWidest = 16;
+  return std::max(bytes, std::gcd(std::gcd(view.alignment, kWidest), at.lanes * bytes));
 }
 
 static bool isNarrowFloat(Type element) { return element.isBF16() || element.isF16(); }

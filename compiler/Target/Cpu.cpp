@@ -12,6 +12,7 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
@@ -71,6 +72,18 @@ FailureOr<std::unique_ptr<llvm::Module>> mom::translateToLlvm(ModuleOp emitted,
   return module;
 }
 
+static std::string hostFeatures() {
+  std::vector<std::string> features;
+  for (const auto &feature : llvm::sys::getHostCPUFeatures())
+    features.push_back((StringRef(feature.second ? "+" : "-") + feature.first()).str());
+  llvm::sort(features); // the map has no order of its own
+  return llvm::join(features, ",");
+}
+
+std::string mom::describeCpu(StringRef cpu) {
+  return cpu == "native" ? (llvm::sys::getHostCPUName() + " " + hostFeatures()).str() : cpu.str();
+}
+
 static std::unique_ptr<llvm::TargetMachine>
 targetMachine(StringRef cpu, function_ref<InFlightDiagnostic()> emitError) {
   llvm::InitializeNativeTarget();
@@ -85,10 +98,7 @@ targetMachine(StringRef cpu, function_ref<InFlightDiagnostic()> emitError) {
   std::string features;
   if (cpu == "native") {
     cpu = llvm::sys::getHostCPUName();
-    for (const auto &feature : llvm::sys::getHostCPUFeatures())
-      features +=
-          ((features.empty() ? "" : ",") + StringRef(feature.second ? "+" : "-") + feature.first())
-              .str();
+    features = hostFeatures();
   }
   std::unique_ptr<llvm::MCSubtargetInfo> info(target->createMCSubtargetInfo(triple, "", ""));
   if (!info->isCPUStringValid(cpu)) {

@@ -29,6 +29,9 @@ mlir::LogicalResult compileObject(llvm::Module &module, llvm::StringRef cpu,
                                   llvm::SmallVectorImpl<char> &out, bool assembly,
                                   llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
+/// The processor that `cpu` means here, with its features.
+std::string describeCpu(llvm::StringRef cpu);
+
 /// Object files loaded into this process.
 class Jit {
 public:

@@ -42,6 +42,17 @@ static std::string readAndRemove(StringRef path) {
   return text;
 }
 
+std::string mom::ptxasVersion() {
+  std::string ptxas = findPtxas();
+  SmallString<128> report;
+  if (ptxas.empty() || llvm::sys::fs::createTemporaryFile("momc", "log", report))
+    return "";
+  StringRef arguments[] = {ptxas, "--version"};
+  std::optional<StringRef> redirects[] = {std::nullopt, StringRef(report), StringRef(report)};
+  (void)llvm::sys::ExecuteAndWait(ptxas, arguments, std::nullopt, redirects);
+  return ptxas + "\n" + readAndRemove(report);
+}
+
 /// ptxas spills a register or two outside loops so that one more block fits a
 /// multiprocessor; that is its choice, and costs nothing.
 static constexpr unsigned kHarmlessBytes = 16;

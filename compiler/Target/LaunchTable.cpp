@@ -166,7 +166,11 @@ private:
     return Place::in(space, elementOf(value).getIntOrFloatBitWidth() / 8 * offset);
   }
 
-  static Place statePlace(StringRef space, int64_t offset, Value value) {
+  /// A range of a flat buffer of training, or the state of that number.
+  Place statePlace(StringRef space, int64_t offset, Value value) {
+    if (space == "states" || space == "next_states")
+      return carriedState(space == "states" ? MOMRT_SPACE_STATES : MOMRT_SPACE_NEXT_STATES,
+                          unsigned(offset), value);
     auto which = llvm::StringSwitch<momrt_space>(space)
                      .Case("hyper", MOMRT_SPACE_HYPER)
                      .Case("sums", MOMRT_SPACE_SUMS)
@@ -180,6 +184,15 @@ private:
                      .Case("route_position", MOMRT_SPACE_ROUTE_POSITION)
                      .Default(MOMRT_SPACE_PARAMETERS);
     return flatPlace(which, offset, value);
+  }
+
+  Place carriedState(momrt_space space, unsigned number, Value value) {
+    auto stack = dyn_cast<StackType>(value.getType());
+    momrt_slot size = scaled(sizeOf(stack ? stack.getElement() : value.getType()),
+                             stack ? stack.getCount() : 1);
+    writer.states.resize(std::max<size_t>(writer.states.size(), number + 1));
+    writer.states[number] = size;
+    return Place::in(space, 0, number);
   }
 
   momrt_input inputOf(func::FuncOp func, BlockArgument argument) {
@@ -222,7 +235,7 @@ private:
     Place place = found->second;
     if (std::optional<Place> must = resultPlace(func, index)) {
       if (place.buffer || place.arg.space != must->arg.space ||
-          place.arg.offset != must->arg.offset)
+          place.arg.index != must->arg.index || place.arg.offset != must->arg.offset)
         return func.emitError() << "result " << index << " cannot be written in place";
       return success(); // the runtime knows gradients and parameters by name
     }

@@ -26,4 +26,7 @@ void initialisePtx();
 mlir::FailureOr<GpuImages> compileImages(mlir::ModuleOp emitted, llvm::StringRef target, bool strict,
                                          llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
+/// What ptxas says it is; empty where it is not found.
+std::string ptxasVersion();
+
 } // namespace mom

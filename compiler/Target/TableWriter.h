@@ -16,7 +16,7 @@ struct TableWriter {
   std::vector<momrt_setting> settings;
   std::vector<uint64_t> modalities;
   std::vector<momrt_parameter> parameters;
-  std::vector<momrt_slot> slots;
+  std::vector<momrt_slot> slots, states;
   std::vector<momrt_kernel> kernels;
   std::vector<momrt_arg> args;
   std::vector<momrt_op> ops;
@@ -60,6 +60,7 @@ struct TableWriter {
     append(header.modalities, modalities);
     append(header.parameters, parameters);
     append(header.slots, slots);
+    append(header.states, states);
     append(header.kernels, kernels);
     append(header.args, args);
     append(header.ops, ops);

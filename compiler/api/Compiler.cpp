@@ -3,6 +3,7 @@
 
 #include "compiler/Target/Program.h"
 #include "compiler/Target/Ptx.h"
+#include "compiler/api/Cache.h"
 #include "dialect/Mom.h"
 #include "frontend/Frontend.h"
 #include "runtime/Files.h"
@@ -21,10 +22,16 @@ using namespace mom;
 
 Compiler::Compiler(MLIRContext &context, llvm::SourceMgr &sources, CompileOptions options)
     : context(context), sources(sources), options(std::move(options)) {
+  wantNext();
   DialectRegistry registry;
   registerDialects(registry);
   context.appendDialectRegistry(registry);
   context.printOpOnDiagnostic(false); // a model's author wants the line of the model
+}
+
+/// The entry is made where it is asked for.
+void Compiler::wantNext() {
+  options.pipeline.next |= llvm::is_contained(options.entries, "next");
 }
 
 CodeOptions mom::codeOptions(const PipelineOptions &options) {
@@ -214,10 +221,43 @@ LogicalResult Compiler::object(SmallVectorImpl<char> &bytes, bool assembly) {
                         bytes, assembly, [&] { return error(); });
 }
 
+/// Everything that the program depends on; empty if it is not to be cached. The IR holds
+/// what settings and schedules made of the text, and the places that messages name.
+std::string Compiler::cacheKey() {
+  // A new option must be thought of here.
+  const auto &[how, settings, startFrom, entries, dumpDirectory, cacheDirectory, configure] = options;
+  if (cacheDirectory.empty() || !dumpDirectory.empty() || buildId().empty())
+    return "";
+  std::string material;
+  llvm::raw_string_ostream os(material);
+  auto add = [&](const auto &value) { os << value << '\0'; };
+  add(buildId());
+  add(symbol());
+  add(digest());
+  forEachOption(how, add);
+  add(describeCpu(how.cpu));
+  if (isGpu(how) && !how.emulate)
+    add(ptxasVersion());
+  for (const std::string &entry : entries)
+    add(entry);
+  add(nameOf(stage));
+  printIr(os, /*locations=*/true);
+  return Cache::key(material);
+}
+
 FailureOr<Program> Compiler::jit() {
   SmallVector<char> bytes;
-  if (failed(object(bytes)))
+  Cache cache(options.cacheDirectory);
+  std::string key = cacheKey();
+  std::optional<SmallVector<char>> found;
+  if (!key.empty())
+    found = cache.find(key);
+  if (found)
+    bytes = std::move(*found);
+  else if (failed(object(bytes)))
     return failure();
+  else if (!key.empty())
+    (void)cache.store(key, bytes); // without it the next run compiles again
   auto report = [&] { return error(); };
   FailureOr<std::unique_ptr<Jit>> jit = Jit::create(report);
   if (failed(jit) || failed((*jit)->load(bytes, report)))
@@ -225,5 +265,5 @@ FailureOr<Program> Compiler::jit() {
   auto *program = static_cast<const momrt_program *>((*jit)->lookup(symbol()));
   if (!program)
     return error() << "the compiled program has no symbol " << symbol();
-  return Program{std::move(*jit), program};
+  return Program{std::move(*jit), program, found.has_value()};
 }

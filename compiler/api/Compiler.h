@@ -21,6 +21,7 @@ struct CompileOptions {
   std::optional<Stage> startFrom;        ///< the input is IR of this stage; else by file name
   std::vector<std::string> entries;      ///< besides the loss; empty: all there are
   std::string dumpDirectory;             ///< every stage is written here, if not empty
+  std::string cacheDirectory;            ///< of programs compiled just in time; empty: none
   std::function<void(mlir::PassManager &)> configure; ///< command-line options of passes
 };
 
@@ -28,6 +29,7 @@ struct CompileOptions {
 struct Program {
   std::unique_ptr<Jit> jit;
   const momrt_program *program = nullptr;
+  bool fromCache = false;
 };
 
 /// One compilation. Diagnostics go to the context's handlers.
@@ -44,14 +46,17 @@ public:
   mlir::LogicalResult emit(Stage stage, llvm::raw_ostream &os);
   /// Object file of the whole program, with its one symbol.
   mlir::LogicalResult object(llvm::SmallVectorImpl<char> &bytes, bool assembly = false);
-  /// Compiles and loads.
+  /// Compiles and loads, or finds the program in the cache.
   mlir::FailureOr<Program> jit();
 
   /// The program's symbol is made of this name instead of the model's.
   void setName(llvm::StringRef given) { name = given.str(); }
   std::string symbol();
   /// Of what is compiled: the loss and these entries; before stage `split`.
-  void keepOnly(std::vector<std::string> entries) { options.entries = std::move(entries); }
+  void keepOnly(std::vector<std::string> entries) {
+    options.entries = std::move(entries);
+    wantNext();
+  }
 
   mlir::ModuleOp module() { return *ir; }
   Stage current() const { return stage; }
@@ -59,7 +64,9 @@ public:
   std::string digest();
 
 private:
+  void wantNext();
   mlir::LogicalResult keepEntries();
+  std::string cacheKey();
   mlir::LogicalResult dump(Stage stage);
   void printIr(llvm::raw_ostream &os, bool locations);
   mlir::LogicalResult printTable(llvm::raw_ostream &os);

@@ -50,7 +50,7 @@ Large::Large(const Program &program, int64_t rows)
       taps(normals(kChannels * kTaps, 1, 3)), A(normals(kChannels * kStates, 1, 4)),
       B(normals(rows * kStates, 1, 5)), C(normals(rows * kStates, 1, 6)),
       session(std::make_unique<momrt::Session>(std::make_shared<momrt::Program>(program.program),
-                                               momrt::SessionOptions{2, 0, true})) {
+                                               momrt::SessionOptions{2, 0, true, true, {}})) {
   std::mt19937_64 random(7);
   for (int64_t row = 0; row < rows; ++row)
     ids.push_back(int32_t(mom::compare::below(kIds, random)));

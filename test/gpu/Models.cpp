@@ -59,7 +59,7 @@ static std::vector<double> readLosses(const Options &options, const Program &pro
 }
 
 std::vector<double> Model::train(const std::string &folder, int64_t stop, bool resume) {
-  momrt::Session session(std::make_shared<momrt::Program>(program.program), {2, 0, true});
+  momrt::Session session(std::make_shared<momrt::Program>(program.program), {2, 0, true, true, {}});
   std::vector<double> losses;
   momrt::TrainOptions how;
   how.data = options.folder + "/cases/tokens.safetensors";

@@ -25,5 +25,7 @@ struct FakeCuda {
   uint64_t used = 0;
   int instantiated = 0, updated = 0, destroyed = 0, launchedAlone = 0, waits = 0;
   bool tookCubin = false;
+  void *context = nullptr;                          ///< current
+  std::map<unsigned long long, size_t> allocated;   ///< on the device: address and bytes
 };
 

@@ -39,7 +39,7 @@ struct Node {
 };
 
 struct Graph {
-  std::vector<Node> nodes;
+  std::vector<Work> nodes;
 };
 
 struct Stream {
@@ -79,8 +79,16 @@ struct Function {
 template <typename T> static T &as(Handle handle) { return *static_cast<T *>(handle); }
 static int queue(Handle stream, Work work) {
   if (as<Stream>(stream).captured)
-    return 900; // nothing but launches is captured here
+    return 900; // the host has no part in what is captured
   as<Stream>(stream).work.push_back(std::move(work));
+  return sticky;
+}
+/// Work of the device alone.
+static int queueOrCapture(Handle stream, Work work) {
+  Graph *graph = as<Stream>(stream).captured;
+  if (!graph)
+    return queue(stream, std::move(work));
+  graph->nodes.push_back(std::move(work));
   return sticky;
 }
 
@@ -108,7 +116,15 @@ EXPORT int cuDeviceGetAttribute(int *value, int attribute, int) {
 }
 EXPORT int cuDevicePrimaryCtxRetain(Handle *context, int) { return *context = &state, 0; }
 EXPORT int cuDevicePrimaryCtxRelease_v2(int) { return 0; }
-EXPORT int cuCtxSetCurrent(Handle) { return sticky; }
+EXPORT int cuCtxGetCurrent(Handle *context) { return *context = state.context, 0; }
+EXPORT int cuCtxSetCurrent(Handle context) { return state.context = context, sticky; }
+EXPORT int cuCtxGetDevice(int *device) { return *device = state.context == &state ? 0 : 1, 0; }
+EXPORT int cuPointerGetAttribute(void *value, int attribute, Pointer pointer) {
+  for (auto [begin, bytes] : state.allocated)
+    if (pointer >= begin && pointer < begin + bytes)
+      return *static_cast<int *>(value) = attribute == 2 ? 2 : 0, 0; // device memory; of GPU 0
+  return 1;
+}
 
 EXPORT int cuModuleLoadDataEx(Handle *module, const void *image, unsigned count, int *options,
                               void **values) {
@@ -148,10 +164,12 @@ EXPORT int cuMemAlloc_v2(Pointer *memory, size_t bytes) {
   std::memcpy(block, &whole, sizeof whole);
   state.used += whole;
   *memory = reinterpret_cast<Pointer>(block + 256);
+  state.allocated[*memory] = bytes;
   return sticky;
 }
 EXPORT int cuMemFree_v2(Pointer memory) {
   char *block = reinterpret_cast<char *>(memory) - 256;
+  state.allocated.erase(memory);
   size_t whole;
   std::memcpy(&whole, block, sizeof whole);
   std::memset(block, 0xcd, whole);
@@ -175,10 +193,13 @@ EXPORT int cuMemcpyDtoHAsync_v2(void *to, Pointer from, size_t bytes, Handle str
   return copy(to, reinterpret_cast<void *>(from), bytes, stream);
 }
 EXPORT int cuMemcpyDtoDAsync_v2(Pointer to, Pointer from, size_t bytes, Handle stream) {
-  return copy(reinterpret_cast<void *>(to), reinterpret_cast<void *>(from), bytes, stream);
+  return queueOrCapture(stream, [=] {
+    std::memcpy(reinterpret_cast<void *>(to), reinterpret_cast<void *>(from), bytes);
+  });
 }
 EXPORT int cuMemsetD8Async(Pointer memory, unsigned char byte, size_t bytes, Handle stream) {
-  return queue(stream, [=] { std::memset(reinterpret_cast<void *>(memory), byte, bytes); });
+  return queueOrCapture(
+      stream, [=] { std::memset(reinterpret_cast<void *>(memory), byte, bytes); });
 }
 
 EXPORT int cuStreamCreate(Handle *stream, unsigned) { return *stream = new Stream, sticky; }
@@ -223,7 +244,7 @@ EXPORT int cuLaunchKernel(Handle function, unsigned blocks, unsigned, unsigned, 
   for (size_t at = 0; at < state.kernels.at(node.kernel).buffers; ++at)
     node.buffers.push_back(*static_cast<void **>(parameters[at]));
   if (Graph *graph = as<Stream>(stream).captured) {
-    graph->nodes.push_back(std::move(node));
+    graph->nodes.push_back([node] { node.run(); });
     return sticky;
   }
   ++state.launchedAlone;
@@ -255,8 +276,8 @@ EXPORT int cuGraphExecUpdate_v2(Handle executable, Handle graph, void *) {
 EXPORT int cuGraphLaunch(Handle executable, Handle stream) {
   auto graph = as<std::shared_ptr<Graph>>(executable);
   return queue(stream, [graph] {
-    for (const Node &node : graph->nodes)
-      node.run();
+    for (const Work &node : graph->nodes)
+      node();
   });
 }
 EXPORT int cuGraphDestroy(Handle graph) { return delete static_cast<Graph *>(graph), 0; }

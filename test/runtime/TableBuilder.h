@@ -11,7 +11,7 @@ struct TableBuilder {
   std::vector<momrt_setting> settings;
   std::vector<uint64_t> modalities;
   std::vector<momrt_parameter> parameters;
-  std::vector<momrt_slot> slots;
+  std::vector<momrt_slot> slots, states;
   std::vector<momrt_kernel> kernels;
   std::vector<momrt_arg> args;
   std::vector<momrt_op> ops;
@@ -117,6 +117,7 @@ struct TableBuilder {
     put(header.modalities, modalities);
     put(header.parameters, parameters);
     put(header.slots, slots);
+    put(header.states, states);
     put(header.args, args);
     put(header.ops, ops);
     put(header.inputs, inputs);

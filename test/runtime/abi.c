@@ -86,7 +86,7 @@ static void parameters(momrt_session *session) {
 int main(void) {
   momrt_model *model = NULL;
   momrt_session *session = NULL;
-  momrt_session_options options = {2, 0, 1, 0};
+  momrt_session_options options = {2, 0, 1, 0, 0, 0, NULL, NULL};
   CHECK(momrt_open(NULL, &model) == MOMRT_BAD_ARGUMENT && !model);
   CHECK(momrt_open(tinyProgram(), &model) == MOMRT_OK);
   CHECK(momrt_session_create(NULL, NULL, &session) == MOMRT_BAD_ARGUMENT && !session);

@@ -1,46 +1,15 @@
 // The GPU device on the tests' own driver: what the host does early, late or
 // wrongly shows here without a GPU.
 #include "Check.h"
-#include "FakeCuda.h"
-#include "TinyModel.h"
+#include "FakeGpu.h"
 #include "runtime/Gpus.h"
 #include "runtime/Safetensors.h"
 #include "runtime/Train.h"
 #include <cstring>
-#include <dlfcn.h>
 #include <fmt/ranges.h>
 #include <fstream>
 
 using namespace momrt;
-
-static FakeCuda &fake() {
-  static auto *state = [] {
-    void *library = dlopen("libcuda.so.1", RTLD_NOW);
-    auto *find = library ? reinterpret_cast<FakeCuda *(*)()>(dlsym(library, "fakeCuda")) : nullptr;
-    return find ? find() : nullptr;
-  }();
-  if (!state) {
-    std::puts("the fake driver was not found");
-    std::exit(1);
-  }
-  return *state;
-}
-
-/// The small model for the fake GPU, whose kernels are those of the CPU.
-static tiny::Model gpuModel() {
-  tiny::Model model(tiny::kVocabulary, 90);
-  Table table(model.program.table);
-  for (const momrt_op &op : table.ops())
-    if (op.kind == MOMRT_OP_LAUNCH)
-      fake().kernels[table.string(table.kernels()[op.kernel].name)] = {
-          size_t(op.arg_count),
-          [function = model.program.kernels[op.kernel]](void *const *buffers, int64_t blocks) {
-            char scratch[64];
-            for (int64_t block = 0; block < blocks; ++block)
-              function(buffers, block, scratch);
-          }};
-  return model;
-}
 
 static Batch batchOf(int64_t tokens, int32_t first = 0) {
   std::vector<int32_t> id, modality;
@@ -262,7 +231,7 @@ static void memory() {
   Session session(gpu.open());
   session.initialise(1);
   state.memory = 2 << 20;
-  CHECK_FAILS("out of memory on Fake GPU: the arena for 131072 tokens wants 2.00 MiB, but 2.00 MiB "
+  CHECK_FAILS("out of memory on Fake GPU: the arena for 130000 tokens wants 2.00 MiB, but 2.00 MiB "
               "of 2.00 MiB are free; held already: parameters 192 bytes, batch 448 bytes; fewer or "
               "shorter streams a batch, rows stored as bf16 or a smaller model would need less",
               session.setBatch(batchOf(130000)));

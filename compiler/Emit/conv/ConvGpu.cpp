@@ -59,7 +59,8 @@ LogicalResult Conv::emit() {
   return success();
 }
 
-/// The input at slot `slot` of the state in `row`, or 0 where there is none.
+/// The input at slot `slot` of the state in `row`, or 0 where there is none. The slot exists
+/// even where its value is not wanted: the state may lie at the end of a caller's memory.
 Value Conv::before(const ConvTile &tile, Value row, Value slot) {
   if (!op.getInit())
     return k.zeros(tile.lanes);
@@ -126,6 +127,7 @@ SmallVector<Value> Conv::firstWindow(const ConvTile &tile, ConvRun &run) {
       Value inside = k.less(gpu.i32(j - 1), run.index), other = k.zeros(tile.lanes);
       if (states) {
         Value slot = k.max(k.sub(run.index, gpu.i32(j - (width - 1))), gpu.i32(0));
+        slot = k.min(slot, gpu.i32(width - 2)); // where it is not meant
         other = before(tile, run.segment.initial, gpu.toI64(slot));
       }
       window.push_back(k.select(inside, behind[j - 1], other));
@@ -170,7 +172,8 @@ void Conv::writeFinalState(const ConvTile &tile, Value stream) {
       scf::YieldOp::create(k.b, k.loc, k.zeros(tile.lanes));
       k.b.setInsertionPointToStart(value.thenBlock());
       Value inside = isPresent(k, i), row = walk.row(k.max(i, k.index(0)), rowsOf(op.getX()));
-      Value earlier = before(tile, segment.initial, k.max(k.add(i, width - 1), k.index(0)));
+      Value older = k.min(k.max(k.add(i, width - 1), k.index(0)), k.index(width - 2));
+      Value earlier = before(tile, segment.initial, older);
       Value input = k.load(k.view(op.getX()), tile.at(row));
       scf::YieldOp::create(k.b, k.loc, k.select(inside, input, earlier));
     }

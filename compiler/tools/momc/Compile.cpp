@@ -1,10 +1,14 @@
-// momc compile: a program as an object file, and a header that says what is in it.
+// momc compile: a program as an object file or a shared library, and a header that says
+// what is in it.
 #include "compiler/Target/LaunchTable.h"
 #include "compiler/tools/momc/Verbs.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
 
 using namespace mlir;
 using namespace mom;
@@ -16,6 +20,10 @@ static cl::opt<std::string> header("header", cl::desc("write the header here; be
 static cl::opt<std::string>
     programName("name", cl::desc("the symbol is momc_program_NAME; the model's name"),
                 cl::value_desc("name"), cl::cat(artefactOptions));
+
+static cl::opt<std::string> shared("shared",
+                                   cl::desc("write a shared library, for momrt_open_file"),
+                                   cl::value_desc("file"), cl::cat(artefactOptions));
 
 static constexpr StringLiteral kTypes[] = {"f32", "bf16", "f16", "i32", "i64", "u8", "u16", "f64"};
 static constexpr StringLiteral kRows[] = {"",          "tokens",   "streams",
@@ -117,9 +125,34 @@ static bool isIdentifierEnd(StringRef name) {
   return !name.empty() && llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; });
 }
 
+/// Links an object into a shared library by the system's compiler. Besides the program's
+/// own symbol it has `momc_program`, so that who opens it need not know the name.
+static int link(StringRef object, StringRef symbol, StringRef path) {
+  llvm::ErrorOr<std::string> linker = llvm::sys::findProgramByName("cc");
+  for (const char *other : {"clang", "gcc"})
+    if (!linker)
+      linker = llvm::sys::findProgramByName(other);
+  if (!linker)
+    return fail("--shared needs cc, clang or gcc on the PATH to link with");
+  llvm::SmallString<128> file;
+  if (std::error_code code = llvm::sys::fs::createTemporaryFile("momc", "o", file))
+    return fail("cannot create a temporary file: " + code.message());
+  llvm::FileRemover remover(file);
+  if (int status = writeFile(file, object))
+    return status;
+  std::string alias = ("-Wl,--defsym=momc_program=" + symbol).str();
+  std::string name = ("-Wl,-soname," + llvm::sys::path::filename(path)).str();
+  StringRef arguments[] = {*linker, "-shared", "-o", path, file, alias, name, "-lm"};
+  std::string problem;
+  int status = llvm::sys::ExecuteAndWait(*linker, arguments, std::nullopt, {}, 0, 0, &problem);
+  return status ? fail(*linker + " could not link " + path + (problem.empty() ? "" : ": ") + problem)
+                : 0;
+}
+
 int mom::tool::compile() {
-  if (!StringRef(output).ends_with(".o"))
-    return fail("expected -o FILE.o");
+  bool wantsObject = output.getNumOccurrences() || shared.empty();
+  if (wantsObject && !StringRef(output).ends_with(".o"))
+    return fail("expected -o FILE.o or --shared FILE.so");
   if (programName.getNumOccurrences() && !isIdentifierEnd(programName))
     return fail("expected --name of letters, digits and underscores, but got '" + programName +
                 "'");
@@ -136,10 +169,17 @@ int mom::tool::compile() {
   std::string text =
       HeaderWriter(*reinterpret_cast<const momrt_table *>(facts->bytes.data()))
           .write(model->symbol(), compileOptionsFromCommandLine().pipeline.target);
+  StringRef object(bytes.data(), bytes.size());
+  if (!shared.empty())
+    if (int status = link(object, model->symbol(), shared))
+      return status;
+  if (wantsObject)
+    if (int status = writeFile(output, object))
+      return status;
+  if (!wantsObject && header.empty()) // a library describes itself
+    return 0;
   llvm::SmallString<128> path(StringRef(header.empty() ? output : header));
   if (header.empty())
     llvm::sys::path::replace_extension(path, "h");
-  if (int status = writeFile(output, StringRef(bytes.data(), bytes.size())))
-    return status;
   return writeFile(path, text);
 }

@@ -23,10 +23,11 @@ cl::opt<std::string> checkpoint("checkpoint",
                                 cl::desc("parameters: a checkpoint or the folder of a run"),
                                 cl::value_desc("path"), cl::cat(runOptions));
 cl::opt<std::string> output("o", cl::desc("write here"), cl::init("-"), cl::value_desc("file"),
-                            cl::cat(emitOptions), cl::cat(timingOptions), cl::cat(formatOptions));
+                            cl::cat(emitOptions), cl::cat(timingOptions), cl::cat(formatOptions),
+                            cl::cat(generateOptions));
 cl::list<std::string> entryNames("entry",
-                                 cl::desc("loss, gradient, update, LAYER or LAYER.vjp; several: "
-                                          "once each"),
+                                 cl::desc("loss, gradient, update, next, LAYER or LAYER.vjp; "
+                                          "several: once each"),
                                  cl::value_desc("name"), cl::cat(emitOptions),
                                  cl::cat(timingOptions));
 cl::opt<uint64_t> seed("seed", cl::desc("of initial parameters and of the order of data"),
@@ -63,6 +64,10 @@ static cl::opt<int64_t> scanCheckpoint("scan-checkpoint",
                                        cl::desc("tokens between two saved states of a scan; 0: 16 "
                                                 "on a CPU, 64 on a GPU"),
                                        cl::init(0), cl::cat(compileOptions));
+static cl::opt<std::string> cacheFolder("cache",
+                                        cl::desc("folder of programs that were compiled to be "
+                                                 "run; those found there are not compiled again"),
+                                        cl::value_desc("folder"), cl::cat(runOptions));
 static cl::opt<int> recompute("recompute",
                               cl::desc("in backward: 0 nothing, 1 what is cheap, 2 more, for "
                                        "less memory"),
@@ -84,6 +89,7 @@ CompileOptions compileOptionsFromCommandLine() {
   if (!startFrom.empty())
     options.startFrom = stageNamed(startFrom);
   options.dumpDirectory = dumpStages;
+  options.cacheDirectory = cacheFolder;
   options.pipeline.order = order;
   options.pipeline.storage = storage;
   options.pipeline.target = target;
@@ -170,6 +176,10 @@ static ArrayRef<Verb> verbs() {
        "run an entry on tensors from a file",
        run,
        {&compileOptions, &runOptions, &deviceOptions, &emitOptions}},
+      {"generate",
+       "continue token sequences from a checkpoint",
+       generate,
+       {&compileOptions, &runOptions, &deviceOptions, &generateOptions}},
       {"interpret",
        "the same by the double-precision reference interpreter",
        interpret,
@@ -210,7 +220,7 @@ static bool takesItsOptions(const Verb &verb) {
       return llvm::is_contained(
           {&compileOptions, &runOptions, &trainOptions, &emitOptions, &artefactOptions,
            &checkOptions, &timingOptions, &deviceOptions, &gradcheckOptions,
-           &formatOptions},
+           &formatOptions, &generateOptions},
           group);
     });
     if (ours && option->getNumOccurrences() && llvm::none_of(option->Categories, inGroup)) {

@@ -12,8 +12,14 @@
  *   momrt_run(session, "loss");
  *   momrt_output_get(session, "loss", MOMRT_OUTPUT_LOSS, "lm", &loss);
  *
+ * A guest that has its own memory lends it: momrt_input_bind, momrt_output_bind and
+ * momrt_workspace_set instead of copies, and on a GPU a session in the guest's context
+ * on the guest's stream, where momrt_enqueue only launches kernels: nothing waits, and
+ * the guest may capture it all in a CUDA graph.
+ *
  * Every function returns MOMRT_OK or a code, and then momrt_last_error() has
- * the text. Rows, of inputs and outputs alike, are by position.
+ * the text. None changes the calling thread's CUDA context. Rows, of inputs and
+ * outputs alike, are by position.
  */
 #ifndef MOMRT_MOMRT_H
 #define MOMRT_MOMRT_H
@@ -42,6 +48,13 @@ typedef enum momrt_result {
   MOMRT_INTERNAL       /* a mistake of the runtime */
 } momrt_result;
 
+/* Of this interface: functions, structs and what they mean. The launch table has a
+ * version of its own, MOMRT_TABLE_VERSION; momrt_open refuses others of either kind
+ * with both versions in the text. */
+#define MOMRT_ABI_VERSION 1u
+/* The version of the library that is running. */
+MOMRT_API uint32_t momrt_abi_version(void);
+
 typedef struct momrt_model momrt_model;
 typedef struct momrt_session momrt_session;
 
@@ -60,23 +73,80 @@ typedef struct {
  * means, and says how many there are. MOMRT_DEVICE without a driver or a GPU. */
 MOMRT_API momrt_result momrt_gpus(momrt_gpu *gpus, int64_t capacity, int64_t *count);
 
-/* Checks a program. Its table and kernels must outlive the model. */
-MOMRT_API momrt_result momrt_open(const momrt_program *program, momrt_model **model);
+/* Checks a program, for a host compiled with version `abi` of this header. Its table
+ * and kernels must outlive the model. */
+MOMRT_API momrt_result momrt_open_version(uint32_t abi, const momrt_program *program,
+                                          momrt_model **model);
+static inline momrt_result momrt_open(const momrt_program *program, momrt_model **model) {
+  return momrt_open_version(MOMRT_ABI_VERSION, program, model);
+}
+/* The same of the program in a shared library that `momc compile --shared` made; the
+ * library stays loaded as long as the model and its sessions. */
+MOMRT_API momrt_result momrt_open_file_version(uint32_t abi, const char *path,
+                                               momrt_model **model);
+static inline momrt_result momrt_open_file(const char *path, momrt_model **model) {
+  return momrt_open_file_version(MOMRT_ABI_VERSION, path, model);
+}
 /* Sessions keep what they need of a model: it may be closed before them. */
 MOMRT_API void momrt_close(momrt_model *model);
+
+typedef struct {
+  const char *name, *digest; /* of the model; hash of its text and settings */
+  int32_t target;            /* 0 CPU, else 10 * major + minor of the GPU's sm */
+  int32_t reserved;
+  int64_t entries, modalities, settings; /* how many */
+} momrt_model_info;
+
+/* What a model is and has; texts live as long as the model or a session of it. */
+MOMRT_API momrt_result momrt_model_describe(const momrt_model *model, momrt_model_info *info);
+/* The modality that number `index` of a batch means. */
+MOMRT_API momrt_result momrt_modality_name(const momrt_model *model, int64_t index,
+                                           const char **name);
+MOMRT_API momrt_result momrt_setting_describe(const momrt_model *model, int64_t index,
+                                              const char **name, double *value);
+/* Name of an entry, and how many inputs and outputs it has. */
+MOMRT_API momrt_result momrt_entry_describe(const momrt_model *model, int64_t index,
+                                            const char **name, int64_t *inputs,
+                                            int64_t *outputs);
+
+/* An input or output of an entry. */
+typedef struct {
+  const char *name;
+  uint32_t kind;     /* of an output: momrt_output_kind */
+  uint32_t type;     /* momrt_type */
+  uint32_t rows;     /* momrt_count that says how many rows; MOMRT_COUNT_ONE: one, as weights */
+  uint32_t reserved;
+  int64_t channels;  /* elements a row */
+  int64_t limit;     /* of an input of indices: they are below it; else 0 */
+} momrt_value;
+
+MOMRT_API momrt_result momrt_input_describe(const momrt_model *model, const char *entry,
+                                            int64_t index, momrt_value *value);
+MOMRT_API momrt_result momrt_output_describe(const momrt_model *model, const char *entry,
+                                             int64_t index, momrt_value *value);
 
 typedef struct {
   int32_t threads; /* of the CPU, 0: all cores */
   int32_t device;  /* of a GPU program: which GPU */
   int32_t poison;  /* for tests: fill the arena with NaN at each new batch */
   int32_t no_graphs; /* of a GPU program: wait for each launch, so that a fault names its kernel */
+  /* Of a GPU program: work goes to the caller's stream, in the caller's context (a
+   * CUcontext of GPU `device`; null: its primary context, which is PyTorch's and the CUDA
+   * runtime's). A null stream is that context's default stream. The session is destroyed
+   * before them. */
+  int32_t guest, reserved;
+  void *context, *stream;
 } momrt_session_options;
 
 /* `options` may be null. A session serves one thread at a time. */
 MOMRT_API momrt_result momrt_session_create(const momrt_model *model,
                                             const momrt_session_options *options,
                                             momrt_session **session);
+/* Waits for its work. */
 MOMRT_API void momrt_session_destroy(momrt_session *session);
+/* Of a guest's session: work goes to another stream from now on. Work under way on the
+ * one before is the caller's to order, by an event or by waiting. */
+MOMRT_API momrt_result momrt_stream_set(momrt_session *session, void *stream);
 
 /* Initial values: the same on every device for the same seed. */
 MOMRT_API momrt_result momrt_initialise(momrt_session *session, uint64_t seed);
@@ -86,14 +156,18 @@ MOMRT_API momrt_result momrt_load(momrt_session *session, const char *path);
 /* Writes the parameters alone, as safetensors. */
 MOMRT_API momrt_result momrt_save(momrt_session *session, const char *path);
 
-/* A caller's dense, row-major tensor in host memory. */
+/* Where a tensor lies. */
+#define MOMRT_HOST 0u
+#define MOMRT_GPU(n) (1u + (uint32_t)(n)) /* GPU n */
+
+/* A caller's dense, row-major tensor: on the host, or on the GPU of the session. */
 typedef struct {
   void *data;
-  uint32_t type, device; /* momrt_type; device: 0 host, no other yet */
+  uint32_t type, device; /* momrt_type; MOMRT_HOST or MOMRT_GPU(n) */
   int64_t rank, shape[4];
 } momrt_tensor;
 
-/* Parameters by their checkpoint name, as f32. */
+/* Parameters by their checkpoint name, as f32 on the host. */
 MOMRT_API int64_t momrt_parameter_count(const momrt_session *session);
 /* Name and shape of a parameter; the name lives as long as the session. */
 MOMRT_API momrt_result momrt_parameter_describe(const momrt_session *session, int64_t index,
@@ -117,14 +191,52 @@ typedef struct {
   const momrt_segment *segments; /* partition of the positions, ascending */
 } momrt_batch;
 
+/* Makes this the batch of the entries that follow. Inputs are to be set again, and
+ * what was lent (below) is the caller's again once work under way is done. */
 MOMRT_API momrt_result momrt_batch_set(momrt_session *session, const momrt_batch *batch);
-/* Rows of an input, after momrt_batch_set: [rows, channels] or [rows]. */
+/* Other modalities for the tokens of the batch, i32[tokens]; inputs and loans stay. From
+ * GPU memory they are sorted there, and the host waits for nothing. */
+MOMRT_API momrt_result momrt_modality_set(momrt_session *session, const momrt_tensor *tensor);
+
+/* Copies an input, after momrt_batch_set: [rows, ...] with the input's channels in all
+ * axes but the first, or a layer's weights in whatever shape of as many elements. */
 MOMRT_API momrt_result momrt_input_set(momrt_session *session, const char *name,
                                        const momrt_tensor *tensor);
-/* The step's scalars, MOMRT_HYPERS of them, for the entry "update". */
+/* Lends an input: kernels read it where it lies, on the session's device (on a GPU at a
+ * multiple of 16 bytes), until the next batch or until the input is set or lent again. */
+MOMRT_API momrt_result momrt_input_bind(momrt_session *session, const char *name,
+                                        const momrt_tensor *tensor);
+
+/* Lends memory for an output of an entry: each run writes it there, without a copy where
+ * the output is memory of its own (rows and gradients of a layer are), until the next
+ * batch or, with a null tensor, until now. */
+MOMRT_API momrt_result momrt_output_bind(momrt_session *session, const char *entry, uint32_t kind,
+                                         const char *name, const momrt_tensor *tensor);
+
+/* Bytes that activations of a batch take; its arrays need not be there but for segments. */
+MOMRT_API momrt_result momrt_workspace_size(const momrt_session *session,
+                                            const momrt_batch *batch, int64_t *bytes);
+/* Lends memory of the session's device, at a multiple of 64 bytes, for activations: none is
+ * allocated for them from now on. A batch that needs more is refused, that of now dropped.
+ * Only outputs that are not lent outlive a run in it. Null: memory of the session's own. */
+MOMRT_API momrt_result momrt_workspace_set(momrt_session *session, void *memory, int64_t bytes);
+
+/* The scalars of a step, counted from 1, of a run of `steps`, as the model's train block
+ * says: its rate, moments and clipping, for the entry "update". */
+MOMRT_API momrt_result momrt_step_set(momrt_session *session, int64_t step, int64_t steps);
+/* The same scalars by hand, MOMRT_HYPERS of them. */
 MOMRT_API momrt_result momrt_hypers_set(momrt_session *session, const float *hypers);
+
+/* Runs an entry, waits for it, and reports a value that a kernel had to refuse. */
 MOMRT_API momrt_result momrt_run(momrt_session *session, const char *entry);
-/* Copies an output of the entry that ran last: [channels] or [rows, channels]. */
+/* Queues an entry's work; on a GPU it returns before the work is done. */
+MOMRT_API momrt_result momrt_enqueue(momrt_session *session, const char *entry);
+/* Waits for the session's work and reports MOMRT_BAD_VALUE with the first value that a
+ * kernel had to refuse since the last such report. */
+MOMRT_API momrt_result momrt_status_check(momrt_session *session);
+
+/* Copies an output of the entry that ran last: [channels] or [rows, channels], in any
+ * shape of as many elements. To the host it waits for the work, to the GPU it does not. */
 MOMRT_API momrt_result momrt_output_get(momrt_session *session, const char *entry, uint32_t kind,
                                         const char *name, momrt_tensor *tensor);
 
@@ -151,6 +263,40 @@ typedef struct {
 } momrt_train_options;
 
 MOMRT_API momrt_result momrt_train(momrt_session *session, const momrt_train_options *options);
+
+typedef struct {
+  /* Prompts: their tokens one after the other; modality null: all of the first. */
+  int64_t prompts;
+  const int64_t *lengths;  /* [prompts] at least 1 each */
+  const int32_t *id, *modality;
+  /* How a token is drawn from the logits. */
+  double temperature;      /* 0: always the likeliest */
+  int64_t top_k;           /* of so many likeliest ids only; 0: of all */
+  double top_p;            /* of the likeliest ids that have this share together; 1: of all */
+  uint64_t seed;
+  int64_t tokens;          /* new ones a prompt, at most */
+  const int32_t *stops;    /* [stop_count] ids after which a sequence ends */
+  int64_t stop_count;
+  const int32_t *modality_of; /* [ids] what a drawn id has, -1: it is never drawn; null: all
+                                 have the first */
+  int64_t ids;             /* of the model's logits */
+  /* Called for each new token; a result other than 0 ends the run. */
+  int (*token)(void *context, int64_t prompt, int32_t id);
+  void *context;
+} momrt_generate_options;
+
+/* Continues prompts side by side, for a program with the entry "next". What a sequence
+ * becomes depends on its number, its prompt, the options and the parameters. `drawn`
+ * [prompts, tokens] and `counts` [prompts] get the new ids and how many; both may be null.
+ *
+ * The entry "next" gives the logits of each token's next id, and what streams carry is the
+ * session's: a segment with an initial row begins with the state that a run left in that row
+ * as its final one. So a guest that draws by itself runs it on a prompt (initial -1) and
+ * then on one token after the other. A run keeps the states of its own segments only; they
+ * stay as long as batches have as many streams. */
+MOMRT_API momrt_result momrt_generate(momrt_session *session,
+                                      const momrt_generate_options *options, int32_t *drawn,
+                                      int64_t *counts);
 
 /* Evaluates the entry "loss" over a token file. `report` gets each loss
  * (group -1) and each metric by group, with how many rows were counted. */

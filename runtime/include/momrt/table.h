@@ -69,6 +69,8 @@ enum momrt_space {
   MOMRT_SPACE_ROUTE_POSITION,/* i32[tokens]: position of a row */
   MOMRT_SPACE_INPUT,        /* index: input; caller's data, by position */
   MOMRT_SPACE_STATUS,       /* momrt_status[ops]: each launch is given its own */
+  MOMRT_SPACE_STATES,       /* index: state; what streams carry, as the run before left it */
+  MOMRT_SPACE_NEXT_STATES,  /* index: state; as this run leaves it: STATES of the next one */
   MOMRT_SPACES
 };
 
@@ -214,6 +216,8 @@ typedef struct {
   momrt_range modalities;  /* uint64: string offsets */
   momrt_range parameters;  /* momrt_parameter */
   momrt_range slots;       /* momrt_slot */
+  momrt_range states;      /* momrt_slot: f32, of streams only; a repetition's rounds one after
+                              the other */
   momrt_range kernels;     /* momrt_kernel */
   momrt_range args;        /* momrt_arg */
   momrt_range ops;         /* momrt_op */

@@ -1,0 +1,16 @@
+# momc_add_model(NAME MODEL.mom [OPTION ...]): a library NAME with the compiled model, its
+# header NAME.h and the runtime. Options are those of `momc compile`, such as
+# --target sm_90a or --set D=64; the program's symbol is momc_program_NAME.
+function(momc_add_model name model)
+  get_filename_component(model ${model} ABSOLUTE)
+  set(folder ${CMAKE_CURRENT_BINARY_DIR}/${name}.momc)
+  file(MAKE_DIRECTORY ${folder})
+  add_custom_command(OUTPUT ${folder}/${name}.o ${folder}/${name}.h
+    COMMAND ${momc_EXECUTABLE} compile ${model} --name ${name} -o ${folder}/${name}.o ${ARGN}
+    DEPENDS ${model} ${momc_EXECUTABLE} VERBATIM)
+  add_custom_target(${name}-compiled DEPENDS ${folder}/${name}.o ${folder}/${name}.h)
+  add_library(${name} INTERFACE)
+  add_dependencies(${name} ${name}-compiled)
+  target_include_directories(${name} INTERFACE ${folder})
+  target_link_libraries(${name} INTERFACE ${folder}/${name}.o momc::runtime m)
+endfunction()

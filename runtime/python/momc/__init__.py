@@ -1,0 +1,16 @@
+"""Compiled Mixture-of-Mamba models in Python.
+
+    program = momc.compile("model.mom", settings={"D": 64}, cache="~/.cache/momc")
+    session = program.session()
+    session.initialise(seed=7)
+    session.set_batch(lengths=[9, 15], modality=modality)
+    results = session.run("loss", {"id": ids})
+
+Tensors are NumPy arrays or anything with `__dlpack__`; they are lent to the runtime,
+not copied, where kernels can read them in place. `momc.torch` has PyTorch modules.
+"""
+from ._program import Program, Value, compile, load
+from ._library import Error
+from ._session import Session
+
+__all__ = ["Error", "Program", "Session", "Value", "compile", "load"]

@@ -1,0 +1,85 @@
+// RUN: mom-opt %s --mom-add-next --split-input-file --verify-diagnostics | FileCheck %s
+
+!x = tensor<?x6xf32, #mom.rows<token>>
+!l = tensor<?x9xf32, #mom.rows<token>>
+!i = tensor<?x1xi32, #mom.rows<token>>
+!n = tensor<?x1xf32, #mom.rows<token>>
+
+// CHECK: module attributes {mom.model = @m}
+module attributes {mom.model = @m} {
+  func.func private @f(%x: !x, %batch: !mom.batch, %w: tensor<6x4xf32> {mom.param = "w"},
+                       %A: tensor<6x2xf32> {mom.param = "A"}, %b: tensor<4x6xf32> {mom.param = "b"})
+      -> !x attributes {mom.layer} {
+    %u = mom.conv1d %x by %w in %batch : !x, tensor<6x4xf32>, !mom.batch -> !x
+    %bc = mom.linear %x by %b : !x, tensor<4x6xf32> -> tensor<?x4xf32, #mom.rows<token>>
+    %B, %C = mom.split %bc : tensor<?x4xf32, #mom.rows<token>>
+        -> tensor<?x2xf32, #mom.rows<token>>, tensor<?x2xf32, #mom.rows<token>>
+    %y = mom.scan %u, %u, %A, %B, %C in %batch : !x, !x, tensor<6x2xf32>,
+        tensor<?x2xf32, #mom.rows<token>>, tensor<?x2xf32, #mom.rows<token>>, !mom.batch -> !x
+    return %y : !x
+  }
+
+  func.func @m(%batch: !mom.batch, %id: !i {mom.input = "id", mom.limit = 9 : i64},
+               %unused: !x {mom.input = "unused"}, %table: tensor<9x6xf32> {mom.param = "table"},
+               %w: !mom.stack<3 x tensor<6x4xf32>> {mom.param = "l.{}.w"},
+               %A: !mom.stack<3 x tensor<6x2xf32>> {mom.param = "l.{}.A"},
+               %b: !mom.stack<3 x tensor<4x6xf32>> {mom.param = "l.{}.b"},
+               %v: tensor<6x4xf32> {mom.param = "v"}, %head: tensor<9x6xf32> {mom.param = "head"})
+      -> (tensor<1xf32> {mom.loss = "lm"}) {
+    %e = mom.embedding %id from %table : !i, tensor<9x6xf32> -> !x
+    %c = mom.conv1d %e by %v in %batch : !x, tensor<6x4xf32>, !mom.batch -> !x
+    %h = mom.repeat @f times 3 carry(%c) share(%batch) each(%w, %A, %b)
+        : (!x, !mom.batch, !mom.stack<3 x tensor<6x4xf32>>, !mom.stack<3 x tensor<6x2xf32>>,
+           !mom.stack<3 x tensor<4x6xf32>>) -> !x
+    %logits = mom.linear %h by %head : !x, tensor<9x6xf32> -> !l
+    %target = mom.next %id in %batch : !i
+    %nll, %lse = mom.cross_entropy %logits, %target : !l, !i -> !n
+    %loss = mom.reduce_rows %nll : !n -> tensor<1xf32>
+    return %loss : tensor<1xf32>
+  }
+}
+
+// CHECK: func.func @m.next(
+// CHECK-NOT: unused
+// CHECK-SAME: tensor<?x18xf32, #mom.rows<stream>> {mom.offset = 0 : i64, mom.state = "states"}
+// CHECK-SAME: !mom.stack<3 x tensor<?x18xf32, #mom.rows<stream>>> {mom.offset = 1 : i64, mom.state = "states"}
+// CHECK-SAME: !mom.stack<3 x tensor<?x12xf32, #mom.rows<stream>>> {mom.offset = 2 : i64, mom.state = "states"}
+// CHECK-SAME: (tensor<?x9xf32, #mom.rows<token>> {mom.output = "id"},
+// CHECK-SAME: mom.state = "next_states"
+// CHECK-SAME: attributes {mom.entry = "next"}
+// CHECK-NOT: mom.next
+// CHECK: return
+
+// CHECK: func.func private @f.next(%{{.*}}: tensor<?x6xf32, #mom.rows<token>>, %{{.*}}: !mom.batch,
+// CHECK-SAME: %[[CONV:[^ ]+]]: tensor<?x18xf32, #mom.rows<stream>>, %[[SCAN:[^ ]+]]: tensor<?x12xf32, #mom.rows<stream>>)
+// CHECK: mom.conv1d {{.*}} init %[[CONV]]
+// CHECK: mom.scan {{.*}} init %[[SCAN]]
+// CHECK: return %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x6xf32, #mom.rows<token>>, tensor<?x18xf32, #mom.rows<stream>>, tensor<?x12xf32, #mom.rows<stream>>
+
+// -----
+
+!x = tensor<?x6xf32, #mom.rows<token>>
+!i = tensor<?x1xi32, #mom.rows<token>>
+!n = tensor<?x1xf32, #mom.rows<token>>
+module attributes {mom.model = @backwards} {
+  func.func @backwards(%batch: !mom.batch, %id: !i {mom.input = "id"},
+                       %table: tensor<6x6xf32> {mom.param = "table"},
+                       %v: tensor<6x4xf32> {mom.param = "v"}) -> (tensor<1xf32> {mom.loss = "lm"}) {
+    %e = mom.embedding %id from %table : !i, tensor<6x6xf32> -> !x
+    // expected-error@+1 {{the model has no entry 'next': it walks from the end}}
+    %c = mom.conv1d reverse %e by %v in %batch : !x, tensor<6x4xf32>, !mom.batch -> !x
+    %target = mom.next %id in %batch : !i
+    %nll, %lse = mom.cross_entropy %c, %target : !x, !i -> !n
+    %loss = mom.reduce_rows %nll : !n -> tensor<1xf32>
+    return %loss : tensor<1xf32>
+  }
+}
+
+// -----
+
+module attributes {mom.model = @nothing} {
+  // expected-error@+1 {{expected a cross entropy whose target is next(...) of an input}}
+  func.func @nothing(%batch: !mom.batch) {
+    return
+  }
+}

@@ -1,0 +1,103 @@
+"""Generation through the Python package: what a stepwise run gives is what the whole sequence
+gives, whatever lies beside it, and tokens are drawn as the options say."""
+import sys
+
+import numpy as np
+
+import momc
+
+program = momc.compile(sys.argv[1], cache=sys.argv[2], settings={"D": 32, "depth": 3},
+                       entries=["next", "loss"])
+V = program.entries["next"].outputs["rows", "id"].channels
+random = np.random.default_rng(5)
+session = program.session(threads=2, poison=True)
+session.initialise(3)
+for name, shape in session.parameters.shapes.items():  # logits that differ
+    if name.endswith("weight"):
+        session.parameters[name] = session.parameters[name] * 2
+
+LENGTHS = [37, 1, 20]
+ids = [random.integers(0, V, length).astype(np.int32) for length in LENGTHS]
+modality = [random.integers(0, 3, length).astype(np.int32) for length in LENGTHS]
+
+
+def logits(pieces, rows, first):
+    """Of one run over pieces (sequence, from, to) whose states are in those rows."""
+    session.set_batch([end - begin for _, begin, end in pieces],
+                      np.concatenate([modality[s][begin:end] for s, begin, end in pieces]),
+                      streams=4, initial=[-1 if start else row for row, start in zip(rows, first)],
+                      final=rows)
+    flat = np.concatenate([ids[s][begin:end] for s, begin, end in pieces])
+    return session.run("next", {"id": flat})["id"]
+
+
+whole = np.split(logits([(s, 0, n) for s, n in enumerate(LENGTHS)], [0, 1, 2], [True] * 3),
+                 np.cumsum(LENGTHS)[:-1])
+
+# The loss of the same program, from these logits.
+session.set_batch(LENGTHS, np.concatenate(modality))
+loss = float(session.run("loss", {"id": np.concatenate(ids)})["lm"])
+nll = [np.log(np.exp(l[:-1].astype(float)).sum(1)) - l[np.arange(len(i) - 1), i[1:]]
+       for l, i in zip(whole, ids)]
+assert abs(np.concatenate(nll).mean() - loss) < 1e-5 * loss, (np.concatenate(nll).mean(), loss)
+
+
+def close(got, wanted, what):
+    error = np.abs(got - wanted).max() / np.abs(wanted).max()
+    assert error < 2e-6, f"{what}: error {error}"
+
+
+# Token by token, two sequences side by side in rows that are not theirs by number.
+for at in range(20):
+    both = logits([(2, at, at + 1), (0, at, at + 1)], [1, 3], [at == 0] * 2)
+    close(both[0], whole[2][at], f"token {at} of sequence 2")
+    close(both[1], whole[0][at], f"token {at} of sequence 0")
+# The rest of one of them, in pieces of several tokens.
+for begin, end in [(20, 25), (25, 26), (26, 37)]:
+    close(logits([(0, begin, end)], [3], [False]), whole[0][begin:end], f"tokens {begin} to {end}")
+
+# What generation draws is what the whole sequence would have drawn.
+modality_of = np.arange(V) % 3
+modality_of[7::11] = -1
+prompts = [i[:12] for i in ids]
+told = [m[:12] for m in modality]
+made = session.generate(prompts, told, tokens=9, temperature=0, modality_of=modality_of)
+for s, new in enumerate(made):
+    assert len(new) == 9 and (modality_of[new] >= 0).all(), new
+    ids[s] = np.concatenate([prompts[s], new]).astype(np.int32)
+    modality[s] = np.concatenate([told[s], modality_of[new]]).astype(np.int32)
+    after = logits([(s, 0, len(ids[s]))], [0], [True])[len(prompts[s]) - 1:-1]
+    after[:, modality_of < 0] = -np.inf
+    assert (after.argmax(1) == new).all(), (s, after.argmax(1), new)
+
+options = dict(tokens=8, temperature=1.5, top_k=40, top_p=0.9, modality_of=modality_of)
+one = session.generate(prompts, told, seed=1, **options)
+assert all((a == b).all() for a, b in zip(one, session.generate(prompts, told, seed=1, **options)))
+assert any((a != b).any() for a, b in zip(one, session.generate(prompts, told, seed=2, **options)))
+# A sequence's tokens do not depend on what is beside it, and end with a stop.
+assert (session.generate(prompts[:1], told[:1], seed=1, **options)[0] == one[0]).all()
+stop = int(one[0][3])
+cut = session.generate(prompts, told, seed=1, stops=[stop], **options)
+for full, short in zip(one, cut):
+    wanted = list(full).index(stop) + 1 if stop in full else 8
+    assert (short == full[:wanted]).all(), (full, short)
+seen = []
+session.generate(prompts, told, seed=1, on_token=lambda p, i: seen.append((p, i)) or len(seen) == 4,
+                 **options)
+assert seen == [(0, one[0][0]), (1, one[1][0]), (2, one[2][0]), (0, one[0][1])], seen
+
+for text, call in [
+        ("expected ids below", lambda: session.generate([[V]], [[0]], tokens=1)),
+        ("at least one token", lambda: session.generate([[]], [[]], tokens=1)),
+        ("modalities of", lambda: session.generate([[1]], tokens=1, modality_of=[0, 1])),
+        ("temperature", lambda: session.generate([[1]], tokens=1, temperature=-1)),
+        ("no entry 'next'", lambda: momc.compile(sys.argv[1], cache=sys.argv[2], entries=["loss"],
+                                                 settings={"D": 32, "depth": 3})
+         .session().generate([[1]], tokens=1))]:
+    try:
+        call()
+    except momc.Error as error:
+        assert text in str(error), error
+    else:
+        raise AssertionError(f"expected an error with '{text}'")
+print("ok")
