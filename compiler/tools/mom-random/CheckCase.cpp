@@ -59,15 +59,16 @@ static double norm(const reference::Tensor &a, const reference::Tensor *b = null
 
 /// Compares results by the tolerance of the storage type, widened by what its rounding
 /// of all values does to them.
-static Verdict compareAll(func::FuncOp func, const RandomCase &how, ArrayRef<reference::Value> arguments,
+static Verdict compareAll(func::FuncOp func, const RandomCase &how, const CheckOptions &options,
+                          ArrayRef<reference::Value> arguments, const bool &refused,
                           std::mt19937_64 &random, raw_ostream &os) {
   FailureOr<Values> expected = reference::interpret(func, arguments);
-  CompiledFunctions machine(how.how);
+  CompiledFunctions machine(how.how, options.knobs);
   FailureOr<Values> got = failure();
   if (succeeded(expected))
     got = machine.execute(func, arguments);
   if (failed(got))
-    return Verdict::Bad;
+    return refused ? Verdict::Refused : Verdict::Bad;
   double by = rounding(how.how.storage);
   SmallVector<double> spread(expected->size(), 0.0);
   for (int draw = 0; draw < 2; ++draw) {
@@ -106,7 +107,9 @@ static bool isSmooth(func::FuncOp func) {
 
 Verdict random::checkCase(ModuleOp module, const RandomCase &how, const CheckOptions &options,
                           raw_ostream &os) {
+  bool refused = false;
   ScopedDiagnosticHandler handler(module.getContext(), [&](Diagnostic &diagnostic) {
+    refused |= options.knobs && StringRef(diagnostic.str()).contains("knob");
     os << diagnostic << "\n";
     return success();
   });
@@ -128,7 +131,7 @@ Verdict random::checkCase(ModuleOp module, const RandomCase &how, const CheckOpt
   if (failed(arguments))
     return Verdict::Bad;
   roundToFloat(*arguments);
-  Verdict verdict = compareAll(func, how, *arguments, random, os);
+  Verdict verdict = compareAll(func, how, options, *arguments, refused, random, os);
   // A difference across a kink is no derivative.
   if (verdict != Verdict::Good || !options.elements || !isSmooth(plain))
     return verdict;
@@ -159,6 +162,8 @@ std::string random::commandFor(const RandomCase &how, const CheckOptions &option
      << " --streams=" << how.batch.streams;
   if (how.how.emulate)
     os << " --emulate";
+  if (options.knobs)
+    os << " --knobs=" << options.knobs;
   if (how.batch.lengths.empty())
     return text + " --tokens=0";
   os << " --lengths=";

@@ -37,6 +37,8 @@ static cl::opt<bool> emulate("emulate", cl::desc("run a GPU's kernels on the CPU
                              cl::cat(category));
 static cl::opt<std::string> storage("storage", cl::desc("between kernels: f32, bf16, f16"),
                                     cl::init("f32"), cl::cat(category));
+static cl::opt<bool> knobs("knobs", cl::desc("each program has a random schedule"),
+                           cl::cat(category));
 static cl::opt<std::string> folder("folder", cl::desc("where reduced programs are written"),
                                    cl::init("."), cl::cat(category));
 static cl::opt<bool> printOnly("print", cl::desc("print the programs, and run nothing"),
@@ -56,7 +58,7 @@ static RandomOptions randomOptions() {
 }
 
 static CheckOptions checkOptions(uint64_t program) {
-  return {program, program % 4 == 3, program % 4 == 0 ? elements : 0};
+  return {program, knobs ? program + 1 : 0, program % 4 == 3, program % 4 == 0 ? elements : 0};
 }
 
 /// One program in a process of its own, as a failure may be a crash; what it prints
@@ -89,7 +91,7 @@ static Verdict checkApart(ModuleOp module, const RandomCase &how, const CheckOpt
   int status = 0;
   waitpid(process, &status, 0);
   if (WIFEXITED(status))
-    return Verdict(std::min(WEXITSTATUS(status), 3));
+    return Verdict(std::min(WEXITSTATUS(status), int(Verdict::BadGradient)));
   text += llvm::formatv("the process ended by signal {0}\n", WTERMSIG(status));
   return Verdict::Bad;
 }
@@ -150,7 +152,7 @@ int main(int argc, char **argv) {
   MLIRContext context(registry, MLIRContext::Threading::DISABLED); // forks
   context.loadAllAvailableDialects();
   context.printOpOnDiagnostic(false);
-  int64_t verdicts[3] = {};
+  int64_t verdicts[4] = {};
   for (uint64_t program = seed; program < seed + count; ++program) {
     RandomCase random = makeCase(context, program, randomOptions());
     if (printOnly) {
@@ -159,7 +161,7 @@ int main(int argc, char **argv) {
     }
     std::string text;
     Verdict verdict = checkApart(*random.module, random, checkOptions(program), text);
-    ++verdicts[std::min(int(verdict), 2)];
+    ++verdicts[int(std::min(verdict, Verdict::Bad))];
     if (verdict < Verdict::Bad)
       continue;
     llvm::outs() << "program " << program << " fails\n" << text;
@@ -169,7 +171,9 @@ int main(int argc, char **argv) {
   }
   if (printOnly)
     return 0;
-  llvm::outs() << llvm::formatv("seeds {0} to {1}: {2} programs good, {3} too sensitive to compare, {4} bad\n",
-                                seed, seed + count - 1, verdicts[0], verdicts[1], verdicts[2]);
-  return verdicts[2] != 0;
+  llvm::outs() << llvm::formatv("seeds {0} to {1}: {2} programs good, {3} too sensitive to compare, {4}{5} bad\n",
+                                seed, seed + count - 1, verdicts[0], verdicts[1],
+                                knobs ? llvm::formatv("{0} schedules refused, ", verdicts[2]).str() : "",
+                                verdicts[3]);
+  return verdicts[3] != 0;
 }
