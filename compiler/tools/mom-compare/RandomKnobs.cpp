@@ -36,11 +36,13 @@ void compare::drawKnobs(ModuleOp module, const PipelineOptions &how, uint64_t se
   std::mt19937_64 random(seed);
   StringRef family = isGpu(how) ? "gpu" : "cpu";
   int64_t width = vectorWidthOf(how.cpu), architecture = architectureOf(how.target);
+  // Of a GPU's knobs few combinations fit a kernel: one in a dozen is drawn.
+  uint64_t oneOf = isGpu(how) ? 12 : 3;
   Builder b(module.getContext());
   module.walk([&](KernelOp kernel) {
     NamedAttrList schedule(kernel.getScheduleAttr());
     for (const Knob &knob : allKnobs()) {
-      if (knob.anchor != kernel.getAnchor() || knob.target != family || random() % 3)
+      if (knob.anchor != kernel.getAnchor() || knob.target != family || random() % oneOf)
         continue;
       int64_t usual = knob.defaultFor(kernel, width, architecture);
       schedule.set(knob.name, b.getI64IntegerAttr(drawValue(knob, usual, random)));
