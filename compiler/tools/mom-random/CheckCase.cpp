@@ -4,6 +4,7 @@
 #include "compiler/Passes.h"
 #include "compiler/tools/mom-compare/Compiled.h"
 #include "compiler/tools/mom-compare/Gradients.h"
+#include "compiler/tools/mom-compare/Sensitivity.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Pass/PassManager.h"
@@ -16,46 +17,8 @@ using namespace mom::random;
 using namespace mom::compare;
 using Values = SmallVector<reference::Value>;
 
-// A program that turns one rounding of its inputs into more than this is too
-// sensitive to compare.
-static constexpr double kVague = 0.05;
-// How many roundings of each value compiled code may do where the program has one.
-static constexpr double kRoundings = 16;
 // Beyond this the differences of results are too coarse for derivatives.
 static constexpr double kLargest = 1e3;
-// Where f32 is about to overflow.
-static constexpr double kHuge = 1e30;
-
-static double rounding(StringRef storage) {
-  return storage == "bf16" ? 0x1p-9 : storage == "f16" ? 0x1p-12 : 0x1p-24;
-}
-
-/// Each number turned by up to `by`, relative.
-static void turn(reference::Tensor &tensor, double by, std::mt19937_64 &random) {
-  for (double &x : tensor.data)
-    x *= 1.0 + by * (2.0 * uniform(random) - 1.0);
-}
-
-/// The results where every float value, given or computed, is turned a little.
-static FailureOr<Values> turned(func::FuncOp func, ArrayRef<reference::Value> arguments, double by,
-                                std::mt19937_64 &random) {
-  Values given(arguments);
-  for (auto [value, type] : llvm::zip(given, func.getArgumentTypes()))
-    if (reference::Tensor *tensor = value.tensor();
-        tensor && isa<FloatType>(getElementTypeOrSelf(type)))
-      turn(*tensor, by, random);
-  return reference::interpretDisturbed(
-      func, given, [&](reference::Tensor &tensor) { turn(tensor, by, random); });
-}
-
-static double norm(const reference::Tensor &a, const reference::Tensor *b = nullptr) {
-  double squares = 0.0;
-  for (size_t i = 0; i < a.data.size(); ++i) {
-    double x = a.data[i] - (b ? b->data[i] : 0.0);
-    squares += x * x;
-  }
-  return std::sqrt(squares);
-}
 
 /// Compares results by the tolerance of the storage type, widened by what its rounding
 /// of all values does to them.
@@ -69,23 +32,18 @@ static Verdict compareAll(func::FuncOp func, const RandomCase &how, const CheckO
     got = machine.execute(func, arguments);
   if (failed(got))
     return refused ? Verdict::Refused : Verdict::Bad;
-  double by = rounding(how.how.storage);
-  SmallVector<double> spread(expected->size(), 0.0);
-  for (int draw = 0; draw < 2; ++draw) {
-    FailureOr<Values> other = turned(func, arguments, by, random);
-    if (failed(other))
-      return Verdict::Bad;
-    for (auto [i, pair] : llvm::enumerate(llvm::zip(*expected, *other)))
-      spread[i] = std::max(spread[i], norm(*std::get<0>(pair).tensor(), std::get<1>(pair).tensor()));
-  }
+  FailureOr<SmallVector<double>> spread =
+      spreadsOf(func, arguments, *expected, roundingOf(how.how.storage), random);
+  if (failed(spread))
+    return Verdict::Bad;
   Verdict verdict = Verdict::Good;
   for (auto [i, pair] : llvm::enumerate(llvm::zip(*got, *expected))) {
     const reference::Tensor &computed = *std::get<0>(pair).tensor();
     const reference::Tensor &wanted = *std::get<1>(pair).tensor();
     double size = norm(wanted), error = norm(computed, &wanted);
     double limit = relativeTolerance(how.how.storage) * size +
-                   kAbsoluteTolerance * std::sqrt(double(wanted.data.size())) + kRoundings * spread[i];
-    if (!(size < kHuge) || kRoundings * spread[i] > kVague * size + kAbsoluteTolerance) {
+                   kAbsoluteTolerance * std::sqrt(double(wanted.data.size())) + kRoundings * (*spread)[i];
+    if (!(size < kHuge) || kRoundings * (*spread)[i] > kVague * size + kAbsoluteTolerance) {
       verdict = std::max(verdict, Verdict::Vague);
       continue;
     }

@@ -1,9 +1,11 @@
 // mom-random: random legal programs, compiled and by the interpreter. A program that
 // fails is reduced and written with the command that runs it.
 #include "compiler/Passes.h"
+#include "compiler/tools/mom-compare/Bundle.h"
 #include "compiler/tools/mom-random/CheckCase.h"
 #include "compiler/tools/mom-reduce/Reduce.h"
 
+#include "mlir/Pass/PassManager.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
@@ -43,6 +45,10 @@ static cl::opt<std::string> folder("folder", cl::desc("where reduced programs ar
                                    cl::init("."), cl::cat(category));
 static cl::opt<bool> printOnly("print", cl::desc("print the programs, and run nothing"),
                                cl::cat(category));
+static cl::opt<bool> printJoint("print-joint",
+                                cl::desc("print forward and backward of each as a function "
+                                         "@program_SEED, for mom-compare, and run nothing"),
+                                cl::cat(category));
 
 // A program that takes longer hangs.
 static constexpr rlim_t kSeconds = 60;
@@ -59,6 +65,22 @@ static RandomOptions randomOptions() {
 
 static CheckOptions checkOptions(uint64_t program) {
   return {program, knobs ? program + 1 : 0, program % 4 == 3, program % 4 == 0 ? elements : 0};
+}
+
+/// The joint function of a program, as one for mom-compare.
+static LogicalResult printJointOf(RandomCase &random, uint64_t program) {
+  PassManager passes(random.module->getContext());
+  passes.addPass(createDifferentiatePass({random.scanCheckpoint, true}));
+  if (failed(passes.run(*random.module)))
+    return failure();
+  auto joint = random.module->lookupSymbol<func::FuncOp>("f.joint");
+  for (Operation &op : llvm::make_early_inc_range(*random.module->getBody()))
+    if (&op != joint)
+      op.erase();
+  joint.setName("program_" + std::to_string(program));
+  joint->setAttr(compare::kRandomProgram, UnitAttr::get(joint.getContext()));
+  llvm::outs() << *random.module << "\n";
+  return success();
 }
 
 /// One program in a process of its own, as a failure may be a crash; what it prints
@@ -159,6 +181,11 @@ int main(int argc, char **argv) {
       llvm::outs() << "// " << commandFor(random, checkOptions(program), "-") << "\n" << *random.module << "\n";
       continue;
     }
+    if (printJoint) {
+      if (failed(printJointOf(random, program)))
+        return 1;
+      continue;
+    }
     std::string text;
     Verdict verdict = checkApart(*random.module, random, checkOptions(program), text);
     ++verdicts[int(std::min(verdict, Verdict::Bad))];
@@ -169,7 +196,7 @@ int main(int argc, char **argv) {
     reduceAndWrite(random, checkOptions(program), program, verdict);
     llvm::outs().flush();
   }
-  if (printOnly)
+  if (printOnly || printJoint)
     return 0;
   llvm::outs() << llvm::formatv("seeds {0} to {1}: {2} programs good, {3} too sensitive to compare, {4}{5} bad\n",
                                 seed, seed + count - 1, verdicts[0], verdicts[1],
