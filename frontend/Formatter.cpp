@@ -208,7 +208,8 @@ void Formatter::formatLine(Line &line) {
       bool apart = hadSpace(*last, token) || (next && hadSpace(token, *next));
       space = space && apart;
       tight = !apart;
-    } else if (factor) { // `*.bias` is a pattern
+    } else if (factor) { // `*.bias` is a pattern, and so is `e.weight*`
+      space = space && !(last->isKeyword() && !hadSpace(*last, token));
       tight = next && !hadSpace(token, *next);
     }
     for (auto [padded, spaces] : line.pads)

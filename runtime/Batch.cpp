@@ -1,6 +1,8 @@
 #include "runtime/Batch.h"
 #include "runtime/Error.h"
+#include <algorithm>
 #include <limits>
+#include <numeric>
 
 namespace momrt {
 
@@ -21,6 +23,18 @@ Route routeByModality(const std::vector<int32_t> &modality, int64_t groups) {
     route.position[row] = int32_t(position);
   }
   return route;
+}
+
+std::vector<momrt_segment_record> segmentRecords(const std::vector<momrt_segment> &segments) {
+  std::vector<size_t> order(segments.size());
+  std::iota(order.begin(), order.end(), size_t(0));
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return segments[a].length > segments[b].length;
+  });
+  std::vector<momrt_segment_record> records;
+  for (size_t at = 0; at < segments.size(); ++at)
+    records.push_back({segments[at], int64_t(order[at])});
+  return records;
 }
 
 void checkModalities(const std::vector<int32_t> &modality, int64_t groups) {

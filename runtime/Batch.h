@@ -39,6 +39,9 @@ void checkModalities(const std::vector<int32_t> &modality, int64_t groups);
 /// Sorts by modality, each in [0, groups).
 Route routeByModality(const std::vector<int32_t> &modality, int64_t groups);
 
+/// What kernels read of segments.
+std::vector<momrt_segment_record> segmentRecords(const std::vector<momrt_segment> &segments);
+
 struct Batch {
   Batch() = default;
   /// Throws unless the description is one of a batch with `groups` modalities.

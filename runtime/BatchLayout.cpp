@@ -20,7 +20,7 @@ BatchLayout::BatchLayout(const Table &table, const Counts &capacities)
     return part;
   };
   spaces[MOMRT_SPACE_COUNTS] = add((1 + table.windows()) * int64_t(sizeof(Counts)));
-  spaces[MOMRT_SPACE_SEGMENTS] = add(capacities[MOMRT_COUNT_SEGMENT] * sizeof(momrt_segment));
+  spaces[MOMRT_SPACE_SEGMENTS] = add(capacities[MOMRT_COUNT_SEGMENT] * sizeof(momrt_segment_record));
   spaces[MOMRT_SPACE_MODALITY] = add(capacities[MOMRT_COUNT_TOKEN] * 4);
   auto addRoute = [&] {
     spaces[MOMRT_SPACE_ROUTE_OFFSETS] = add((table.groups() + 1) * 8);
@@ -69,7 +69,7 @@ int64_t BatchLayout::pack(const Table &table, const Batch &batch, char *to,
     return spaces[space].offset + spaces[space].bytes;
   };
   array(MOMRT_SPACE_COUNTS, recordsOf(table, batch, window));
-  array(MOMRT_SPACE_SEGMENTS, batch.description.segments);
+  array(MOMRT_SPACE_SEGMENTS, segmentRecords(batch.description.segments));
   int64_t end = array(MOMRT_SPACE_MODALITY, batch.description.modality);
   if (!table.planEntry()) {
     Route route = routeByModality(batch.description.modality, table.groups());

@@ -2,6 +2,7 @@
 #include "runtime/Error.h"
 #include "runtime/Philox.h"
 #include <charconv>
+#include <cmath>
 #include <cstring>
 
 namespace momrt {
@@ -139,6 +140,15 @@ static void widen(const uint8_t *from, int64_t first, int64_t count, uint8_t *to
   }
 }
 
+/// A number that is none would only show as a loss that is none, many rows and kernels later.
+void DataFile::checkFinite(const Column &column, int64_t row, int64_t count,
+                           const uint8_t *rows) const {
+  for (int64_t at = 0; at < count * column.channels; ++at)
+    if (float value = load<float>(rows, at); !std::isfinite(value))
+      fail(MOMRT_BAD_VALUE, "expected finite numbers in '{}' of '{}', but row {}, channel {} is {}",
+           column.name, file.path, row + at / column.channels, at % column.channels, value);
+}
+
 void DataFile::copyRows(const Column &column, int64_t row, int64_t count, uint8_t *to) const {
   int64_t first = row * column.channels, elements = count * column.channels;
   int64_t width = typeBytes(column.source->type);
@@ -158,6 +168,8 @@ void DataFile::copyRows(const Column &column, int64_t row, int64_t count, uint8_
   } else {
     widen<uint8_t>(column.source->data, first, elements, to);
   }
+  if (column.type == MOMRT_F32)
+    checkFinite(column, row, count, to);
 }
 
 /// Numbers of rows of the file, token or document: the same wherever they lie in a batch.

@@ -49,6 +49,7 @@ private:
     std::vector<int64_t> before; ///< [documents + 1] stored rows, where only a modality has them
   };
   void copyRows(const Column &column, int64_t first, int64_t count, uint8_t *to) const;
+  void checkFinite(const Column &column, int64_t first, int64_t count, const uint8_t *rows) const;
   void drawRows(const Column &column, const Piece &piece, int64_t first, int64_t count,
                 uint8_t *to) const;
   void copyTokens(const Column &column, const Piece &piece, BatchInput &input) const;

@@ -83,8 +83,7 @@ public:
       markBackward(gradient);
     while ((recompute.level || keep) && saveLess())
       ;
-    if (recompute.level > 1)
-      findAgain();
+    findAgain();
     if (keep)
       good = checkKept();
     backward.clear();
@@ -231,7 +230,7 @@ private:
     DenseSet<Value> visited;
     findLeaves(value, cone.leaves, cone.ops, visited);
     for (Value leaf : cone.leaves)
-      cone.bytes += bytesOf(leaf);
+      cone.bytes += gradientOfScan(leaf) ? 0 : bytesOf(leaf); // found again, not saved
     return cone;
   }
 
@@ -278,17 +277,27 @@ private:
 
   /// Scans' results that backward reads after the gradient of their scan.
   void findAgain() {
-    joint.walk([&](ScanGradOp grad) {
-      auto scan = grad.getCheckpoints() ? grad.getCheckpoints().getDefiningOp<ScanOp>() : ScanOp();
-      if (!scan || !saved.contains(scan.getY()) || isKept(scan.getY()))
-        return;
-      Value y = scan.getY();
+    for (Value value : llvm::to_vector(saved))
+      if (ScanGradOp grad = gradientOfScan(value)) {
+        saved.remove(value);
+        again[value] = grad;
+      }
+  }
+
+  /// The gradient that gives `value`, a scan's result, again: one that does not need it.
+  ScanGradOp gradientOfScan(Value value) {
+    auto scan = value.getDefiningOp<ScanOp>();
+    if (recompute.level < 2 || !scan || value != scan.getY() || !scan.getCheckpoints() ||
+        isKept(value))
+      return {};
+    for (Operation *user : scan.getCheckpoints().getUsers()) {
+      auto grad = dyn_cast<ScanGradOp>(user);
       DenseSet<Value> visited;
-      if (llvm::any_of(grad->getOperands(), [&](Value v) { return needs(v, y, visited); }))
-        return;
-      saved.remove(y);
-      again[y] = grad;
-    });
+      if (grad && grad.getCheckpoints() == scan.getCheckpoints() &&
+          llvm::none_of(grad->getOperands(), [&](Value v) { return needs(v, value, visited); }))
+        return grad;
+    }
+    return {};
   }
 
   /// Whether backward needs `y` to compute `value`.

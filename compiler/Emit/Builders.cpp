@@ -140,6 +140,10 @@ static Type maskedType(Type type) {
 }
 
 Value KernelBuilder::load(const View &view, At at) {
+  return widen(fetch(view, at), view, at.lanes);
+}
+
+Value KernelBuilder::fetch(const View &view, At at) {
   Type type = lanesOf(view.element, at.lanes);
   Value from = address(view, at), value;
   unsigned alignment = alignmentOfAccess(view, at);
@@ -153,8 +157,12 @@ Value KernelBuilder::load(const View &view, At at) {
   } else {
     value = LLVM::LoadOp::create(b, loc, type, from, alignment);
   }
+  return value;
+}
+
+Value KernelBuilder::widen(Value value, const View &view, int64_t lanes) {
   if (isNarrowFloat(view.element))
-    value = arith::ExtFOp::create(b, loc, lanesOf(b.getF32Type(), at.lanes), value);
+    value = arith::ExtFOp::create(b, loc, lanesOf(b.getF32Type(), lanes), value);
   if (view.valid) {
     Value zero = arith::ConstantOp::create(b, loc, value.getType(), b.getZeroAttr(value.getType()));
     value = select(view.valid, value, zero);

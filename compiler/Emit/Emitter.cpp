@@ -333,13 +333,20 @@ View KernelBuilder::scratchView(int64_t rows, int64_t channels) {
 }
 
 Segment KernelBuilder::segment(Value batch, Value i) {
-  Value base = pointer(batch, Segments), first = mul(i, 4);
-  auto field = [&](int64_t f) { return loadScalar(base, b.getI64Type(), add(first, f)); };
+  auto field = [&](int64_t f) { return segmentField(batch, i, f); };
   return Segment{field(0), field(1), field(2), field(3)};
 }
 
+Value KernelBuilder::longestSegment(Value batch, Value i) {
+  return segmentField(batch, i, offsetof(momrt_segment_record, longest) / 8);
+}
+
+Value KernelBuilder::segmentField(Value batch, Value i, int64_t field) {
+  Value at = add(mul(i, sizeof(momrt_segment_record) / 8), field);
+  return loadScalar(pointer(batch, Segments), b.getI64Type(), at);
+}
+
 Value KernelBuilder::segmentOf(Value batch, Value position) {
-  Value base = pointer(batch, Segments);
   Value segments = segmentCount();
   SmallVector<Type> types(2, b.getI64Type());
   auto search = scf::WhileOp::create(
@@ -353,8 +360,7 @@ Value KernelBuilder::segmentOf(Value batch, Value position) {
         OpBuilder::InsertionGuard guard(b);
         b.restoreInsertionPoint(nested.saveInsertionPoint());
         Value middle = div(add(range[0], range[1]), 2);
-        Value start = loadScalar(base, b.getI64Type(), mul(middle, 4));
-        Value before = less(position, start);
+        Value before = less(position, segmentField(batch, middle, 0));
         scf::YieldOp::create(
             b, loc, ValueRange{select(before, range[0], middle), select(before, middle, range[1])});
       });

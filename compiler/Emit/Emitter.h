@@ -169,6 +169,8 @@ public:
   // Batch and route; `source` is a block argument of one of the two types, or
   // a mom.modality_route of one.
   Segment segment(mlir::Value batch, mlir::Value index);
+  /// Index of the i-th longest segment.
+  mlir::Value longestSegment(mlir::Value batch, mlir::Value i);
   /// Index of the segment that holds a position (binary search by start).
   mlir::Value segmentOf(mlir::Value batch, mlir::Value position);
   mlir::Value modalityAt(mlir::Value batch, mlir::Value position);
@@ -192,6 +194,9 @@ public:
   mlir::Value address(const View &view, At at);
   /// f32 (or i32, i64, i1) lanes; masked-off ones are 0.
   mlir::Value load(const View &view, At at);
+  /// `load` in two: what lies there, and the lanes that it stands for.
+  mlir::Value fetch(const View &view, At at);
+  mlir::Value widen(mlir::Value fetched, const View &view, int64_t lanes);
   void store(mlir::Value value, const View &view, At at);
   /// Brings the place nearer: it is read, or written, soon.
   void prefetch(const View &view, At at, bool write = false);
@@ -220,6 +225,8 @@ private:
   void describeGpuFunction();
   mlir::Value pointer(unsigned slot);
   mlir::Value pointer(mlir::Value source, Field field);
+  /// Of a segment's record, in words of 8 bytes.
+  mlir::Value segmentField(mlir::Value batch, mlir::Value segment, int64_t field);
   mlir::Value specialRegister(llvm::StringRef intrinsic, mlir::Value &cached);
   View tensorView(mlir::Type type, mlir::Value base);
   unsigned alignmentOfAccess(const View &view, At at);

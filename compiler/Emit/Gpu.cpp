@@ -184,6 +184,15 @@ Value KernelBuilder::shared(int64_t bytes, int64_t alignment) {
   return at;
 }
 
+LogicalResult mom::checkShared(KernelBuilder &k, StringRef knobs) {
+  int64_t most = (k.architecture >= 90 ? 227 : k.architecture == 80 ? 163 : 99) * 1024;
+  int64_t bytes = k.function->getAttrOfType<IntegerAttr>(attr::kShared).getInt();
+  if (bytes <= most)
+    return success();
+  return k.error() << "expected tiles of " << most << " bytes or less, but knobs " << knobs
+                   << " ask for " << bytes << " bytes of shared memory";
+}
+
 View KernelBuilder::sharedView(int64_t rows, int64_t channels, Type element, int64_t stride) {
   stride = stride ? stride : channels;
   int64_t bytes = element.getIntOrFloatBitWidth() / 8;

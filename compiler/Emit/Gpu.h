@@ -66,4 +66,8 @@ private:
   KernelBuilder &k;
 };
 
+/// Refuses the last phase where it needs more shared memory than a block can have; `knobs`
+/// names what says how much.
+mlir::LogicalResult checkShared(KernelBuilder &k, llvm::StringRef knobs);
+
 } // namespace mom

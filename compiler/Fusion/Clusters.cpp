@@ -239,7 +239,7 @@ private:
       for (Value operand : ops[tree[i]]->getOperands()) {
         auto from = maker(operand);
         if (from && cluster[*from] == cluster[root] && isPointwise(ops[*from]) &&
-            !isCondition(ops[*from]) && !llvm::is_contained(tree, *from) &&
+            !llvm::is_contained(tree, *from) &&
             llvm::all_of(ops[*from]->getUsers(), [&](Operation *user) {
               auto found = index.find(user);
               return found != index.end() && llvm::is_contained(tree, found->second);

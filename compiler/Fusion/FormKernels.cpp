@@ -144,7 +144,7 @@ private:
           first = user;
       for (Value sibling : first->getOperands())
         if (sibling != op.getY() && rowsOf(sibling) == rowsOf(op.getY()) &&
-            !sibling.getDefiningOp<BroadcastOp>()) {
+            getElementTypeOrSelf(sibling).isF32() && !sibling.getDefiningOp<BroadcastOp>()) {
           op->moveBefore(first);
           op.getLikeMutable().assign(sibling);
           break;

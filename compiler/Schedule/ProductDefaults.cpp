@@ -1,6 +1,7 @@
 // Defaults of the knobs of GPU products.
 #include "compiler/Schedule/ProductDefaults.h"
 
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -36,7 +37,8 @@ static bool isAligned(Value value) {
   return sizes * getElementTypeOrSelf(value.getType()).getIntOrFloatBitWidth() / 8 % 16 == 0;
 }
 
-static Type storageOf(Value value) {
+/// What is widened, or read in part, to give a value.
+static Value storedAs(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     if (auto extend = dyn_cast<arith::ExtFOp>(op))
       value = extend.getIn();
@@ -45,14 +47,16 @@ static Type storageOf(Value value) {
     else
       break;
   }
-  return getElementTypeOrSelf(value.getType());
+  return value;
 }
+
+static Type storageOf(Value value) { return getElementTypeOrSelf(storedAs(value).getType()); }
 
 namespace {
 /// The product of a kernel as C[m, n] = sum over k. Counts of rows are unknown: 0.
 struct Sizes {
   Type a, b; ///< storage
-  int64_t m = 0, n = 0;
+  int64_t m = 0, n = 0, k = 0, groups = 1;
   bool innerLast = false; ///< k runs along the channels of B
   bool tiled = false;     ///< TMA can copy both operands
 };
@@ -75,12 +79,22 @@ static Sizes sizesOf(KernelOp kernel) {
   };
   kernel.getBody().walk([&](Operation *op) {
     if (auto linear = dyn_cast<LinearOp>(op))
-      sizes = {storageOf(linear.getX()),  storageOf(linear.getWeights()), 0,
-               channelsOf(linear.getY()), !linear.getTransposed(),
+      sizes = {storageOf(linear.getX()),
+               storageOf(linear.getWeights()),
+               0,
+               channelsOf(linear.getY()),
+               channelsOf(linear.getX()),
+               groupsOf(linear.getRoute()),
+               !linear.getTransposed(),
                tiled(linear.getX(), linear.getWeights()) && channelsOf(linear.getY()) % 8 == 0};
     else if (auto wgrad = dyn_cast<LinearWgradOp>(op))
-      sizes = {storageOf(wgrad.getDy()), storageOf(wgrad.getX()), channelsOf(wgrad.getDy()),
-               channelsOf(wgrad.getX()), false,
+      sizes = {storageOf(wgrad.getDy()),
+               storageOf(wgrad.getX()),
+               channelsOf(wgrad.getDy()),
+               channelsOf(wgrad.getX()),
+               0,
+               groupsOf(wgrad.getRoute()),
+               false,
                tiled(wgrad.getDy(), wgrad.getX()) && groupsOf(wgrad.getRoute()) <= kMostMaps};
   });
   return sizes;
@@ -109,9 +123,18 @@ static int64_t tileColumns(int64_t columns, ProductUnit unit, bool innerLast) {
   return best;
 }
 
-/// Tiles of a group's weights; 0 for other products, whose rows are not known.
+/// Tiles of all groups' weights; 0 for other products, whose rows are not known.
 static int64_t tileCount(const Sizes &sizes, int64_t rows, int64_t columns) {
-  return llvm::divideCeil(sizes.m, rows) * llvm::divideCeil(sizes.n, columns);
+  return sizes.groups * llvm::divideCeil(sizes.m, rows) * llvm::divideCeil(sizes.n, columns);
+}
+
+/// Whether warpgroups do better to share tiles of a weight gradient of 256 columns than to take
+/// ones of 128 in turn. Taking turns hides a tile's end behind the next one, but the larger
+/// tiles read a quarter less, and such a product waits for the L2 cache.
+static bool sharesTiles(const Sizes &sizes) {
+  int64_t wide = llvm::divideCeil(tileCount(sizes, 128, 256), kBlocks / 2);
+  int64_t narrow = llvm::divideCeil(tileCount(sizes, 128, 128), kBlocks / 2);
+  return sizes.m && sizes.n >= 256 && 18 * wide < 10 * narrow;
 }
 
 /// Parts of the rows of a weight gradient, so that small weights have blocks enough.
@@ -119,6 +142,26 @@ static int64_t rowParts(const Sizes &sizes, int64_t tileRows, int64_t columns) {
   if (!sizes.m)
     return 1;
   return std::clamp<int64_t>(kBlocks / tileCount(sizes, tileRows, columns), 1, 128);
+}
+
+SmallVector<Value> mom::epilogueInputs(KernelOp kernel) {
+  auto linears = kernel.getBody().getOps<LinearOp>();
+  if (linears.empty())
+    return {};
+  Value y = (*linears.begin()).getY();
+  SetVector<Value> reached;
+  reached.insert_range(kernel.getBody().front().getTerminator()->getOperands());
+  SmallVector<Value> inputs;
+  for (size_t i = 0; i < reached.size(); ++i) { // grows
+    Value v = reached[i];
+    if (v == y || !isRows(v.getType()) || channelsOf(v) != channelsOf(y))
+      continue;
+    if (isa<BlockArgument>(storedAs(v)))
+      inputs.push_back(v);
+    else if (Operation *op = v.getDefiningOp(); !isa<BroadcastOp>(op) && !readsOtherRows(op))
+      reached.insert_range(op->getOperands());
+  }
+  return inputs;
 }
 
 int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architecture) {
@@ -136,9 +179,7 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
                                            : ProductUnit::Wgmma;
   auto unit = static_cast<ProductUnit>(given("unit", usual));
   bool tma = unit == ProductUnit::Tma;
-  // Warpgroups that take turns hide the end of a tile behind the next one; but where the
-  // tiles of large weights are not all under way at once, larger ones read less.
-  bool shares = tma && tileCount(sizes, 128, 128) > kBlocks && sizes.n >= 256;
+  bool shares = tma && sharesTiles(sizes);
   int64_t columns =
       given("tile_columns", shares ? 256 : tileColumns(sizes.n, unit, sizes.innerLast));
   int64_t rows = given("tile_rows", 128);
@@ -153,7 +194,16 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
   int64_t blocks = given("blocks", two ? 2 : 1);
   // Drafts of tensor maps and barriers take 2 KB, the first stage's alignment one more.
   int64_t inner = given("tile_inner", unit == ProductUnit::Fma ? 16 : 64);
-  int64_t fitting = (sharedBytes(architecture, blocks) - (tma ? 3072 : 0)) / stageBytes /
+  auto inPanels = [](Value input) {
+    return storageOf(input).getIntOrFloatBitWidth() == 16 && isAligned(input);
+  };
+  // With few steps a tile is mostly what follows the product, and so is shared memory.
+  int64_t few = sizes.k && sizes.k <= 4 * 64;
+  SmallVector<Value> beside = epilogueInputs(kernel);
+  int64_t count = llvm::count_if(beside, inPanels);
+  int64_t panels = given("panels", !tma || !count ? 0 : few ? 8 : count > 1 ? 4 : 0);
+  int64_t besides = tma ? 3072 + panels * rows * 128 : 0;
+  int64_t fitting = (sharedBytes(architecture, blocks) - besides) / stageBytes /
                     std::max<int64_t>(inner / 64, 1);
   return llvm::StringSwitch<int64_t>(knob)
       .Case("unit", static_cast<int64_t>(usual))
@@ -164,6 +214,8 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
       .Case("stages",
             unit == ProductUnit::Fma ? 2 : std::clamp<int64_t>(fitting, least, tma ? 8 : 4))
       .Case("blocks", blocks)
+      .Case("ahead", llvm::all_of(beside, inPanels) && (panels || beside.empty()) ? 8 : 2)
+      .Case("panels", panels)
       .Case("pingpong", !shares && rows * columns <= 128 * 160)
       .Case("split_k", rowParts(sizes, rows, columns))
       .Default(1);

@@ -16,6 +16,9 @@ enum class ProductUnit : int64_t { Fma, Mma, Wgmma, Tma };
 /// which the other is rounded to; null where they are f32 or of different narrow types.
 mlir::Type productType(KernelOp kernel);
 
+/// What the work after a mom.linear reads from memory, in rows and columns of its result.
+mlir::SmallVector<mlir::Value> epilogueInputs(KernelOp kernel);
+
 /// The knob's value for the kernel; knobs that its schedule gives are kept to.
 int64_t productDefault(KernelOp kernel, llvm::StringRef knob, int64_t architecture);
 

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -110,6 +111,34 @@ class Built(unittest.TestCase):
                 file.write(b"half")
         corpus(other, PYTHONHASHSEED="7", OPENBLAS_NUM_THREADS="2")
         self.assertEqual(contents(self.out), contents(other))
+
+    def test_killed_while_writing(self):
+        # Over a corpus of another recipe, of the same sizes, which must not pass for this one.
+        other, whole = os.path.join(self.scratch.name, "killed"), contents(self.out)
+        os.mkdir(other)
+        for name, data in whole.items():
+            with open(os.path.join(other, name), "wb") as file:
+                file.write(json.dumps({**self.card, "arguments": {}}).encode() if name == "corpus.json"
+                           else bytes(len(data)))
+        command = [sys.executable, os.path.join(HERE, "corpus.py"), "--out", other, "--size", "tiny"]
+
+        def seen():
+            return sorted((entry.name, entry.inode()) for entry in os.scandir(other))
+
+        for changes in [2, 4]:
+            process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            last = seen()
+            while process.poll() is None and changes:
+                if (now := seen()) != last:
+                    last, changes = now, changes - 1
+                time.sleep(0.0002)
+            process.kill()
+            process.wait()
+            if os.path.exists(os.path.join(other, "corpus.json")):
+                left = contents(other)
+                self.assertEqual({name: left[name] for name in whole}, whole)
+        corpus(other)
+        self.assertEqual(contents(other), whole)
 
     def test_complete_is_left_alone(self):
         before = {name: os.stat(os.path.join(self.out, name)).st_mtime_ns for name in FILES}

@@ -76,6 +76,36 @@ expect("documents that overlap", train("--resume", data="order", steps=6), "docu
 write("short", {**good, "modality": good["modality"][:-1]}, card)
 expect("a short column", train("--resume", data="short", steps=6), "modality", "599")
 
+# Continuous rows that are no numbers; the run goes on from its checkpoint with good ones.
+open("dense.mom", "w").write("""
+modality M { text, image }
+batch { token by M { id: index[64], image: latent: f32[8] } }
+model dense(t: token) {
+  part guess = linear(8 -> 8)
+  loss lm = mean(mse(guess(t.latent), 0 * t.latent + 1) where modality(t.id) == image)
+}
+train dense { minimize lm; batch 4 by 64; adamw(rate: 1e-2) }
+""")
+rows = int(good["modality"].sum())
+
+
+def trainDense(value, steps, row=0, channel=0):
+    latent = np.ones((rows, 8), np.float32)
+    latent[row, channel] = value
+    write("dense", {**good, "latent": latent}, card)
+    return momc("train", "dense.mom", "--data", "dense", "--steps", str(steps), "--out", "dense-run", "--resume", "--save-every", "1")
+
+
+expect("a run of continuous rows", trainDense(1, 2), status=0)
+for value in (np.nan, np.inf, -np.inf):
+    row, channel = int(random.integers(rows)), int(random.integers(8))
+    expect(f"{value} in a dense input", trainDense(value, 100, row, channel), f"'latent' of 'dense', but row {row}, channel {channel} is {value}")
+    last = max(name for name in os.listdir("dense-run") if name.startswith("checkpoint"))
+    if last < "checkpoint-00000002.safetensors":
+        bad += 1
+        print(f"after {value} in the data {last} is the last checkpoint")
+expect("going on with good rows", trainDense(1, 20), status=0)
+
 # Checkpoints: of other settings, of another model, cut off, with what is no number.
 last = "run/checkpoint-00000004.safetensors"
 parameters = {name: value for name, value in read(last).items() if not name.startswith("moment")}

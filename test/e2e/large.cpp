@@ -7,6 +7,7 @@
 #include "compiler/tools/mom-compare/Compiled.h"
 #include "compiler/tools/mom-compare/Inputs.h"
 #include "dialect/Mom.h"
+#include "runtime/Batch.h"
 #include "runtime/Cpu.h"
 #include "runtime/Walk.h"
 
@@ -78,6 +79,7 @@ struct Run {
   momrt::Addresses addresses;
   momrt::Counts counts, capacities;
   std::vector<momrt_segment> segments;
+  std::vector<momrt_segment_record> records;
   std::vector<std::vector<float>> results; ///< the tail of each output of rows
   bool mapped = true;
 };
@@ -93,6 +95,7 @@ Run::Run(const momrt::Program &program, int64_t rows, bool all) : rows(rows) {
     segments.push_back({start, length, -1, -1});
     start += length;
   }
+  records = momrt::segmentRecords(segments);
   counts = {1, rows, 1, int64_t(segments.size()), int64_t(segments.size())};
   capacities = momrt::capacitiesOf(counts, 0);
   auto map = [&](int64_t bytes) {
@@ -106,7 +109,7 @@ Run::Run(const momrt::Program &program, int64_t rows, bool all) : rows(rows) {
     addresses.slots.push_back(arena + offset);
   auto &base = addresses.base;
   base[MOMRT_SPACE_COUNTS] = reinterpret_cast<char *>(counts.data());
-  base[MOMRT_SPACE_SEGMENTS] = reinterpret_cast<char *>(segments.data());
+  base[MOMRT_SPACE_SEGMENTS] = reinterpret_cast<char *>(records.data());
   base[MOMRT_SPACE_STATUS] = map(int64_t(table.ops().size() * sizeof(momrt_status)));
   base[MOMRT_SPACE_MODALITY] = map(capacities[MOMRT_COUNT_TOKEN] * 4);
   base[MOMRT_SPACE_ROUTE_OFFSETS] = map(4096);

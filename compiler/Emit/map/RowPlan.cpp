@@ -129,7 +129,8 @@ LogicalResult RowPlan::addOutput(unsigned index) {
 }
 
 /// Marks what the loop of `atLevel` computes for `v`. What an earlier loop computes too
-/// is kept there, where scratch rows are left, except for copies of scalars.
+/// is kept there, where scratch rows are left, except for copies of scalars and for
+/// conditions, as scratch rows are of f32.
 void RowPlan::markEvaluated(Value v, int64_t atLevel) {
   if (isInput(v) || isScalar(v))
     return;
@@ -141,7 +142,7 @@ void RowPlan::markEvaluated(Value v, int64_t atLevel) {
   if (!first) {
     if (it->second == atLevel)
       return;
-    if (width(v) * 4 <= scratchLeft)
+    if (width(v) * 4 <= scratchLeft && isa<FloatType>(getElementTypeOrSelf(v)))
       return keepRow(v);
   }
   for (Value input : inputsOf(op))

@@ -26,14 +26,12 @@ public:
 
 private:
   LogicalResult check();
-  /// Deals places of the tile to threads: lanes, rows and columns that exist, and what
-  /// computes and stores a place.
-  using Deal = function_ref<void(int64_t, Value, Value,
-                                 function_ref<SmallVector<Value>(const TilePlace &)>,
-                                 function_ref<void(const TilePlace &, ValueRange)>)>;
+  /// Deals places of the tile to threads.
+  using Deal = function_ref<void(const TileFinish &)>;
 
   TileTask task(GroupRows rows, Value firstColumn);
   int64_t resultLanes();
+  void takePanels(Type element);
   void finish(GroupRows rows, Value firstColumn, Deal deal);
   LogicalResult emitTma();
 
@@ -41,6 +39,8 @@ private:
   LinearOp linear;
   TileShape shape;
   int64_t inner, outer; ///< of the product: [rows, inner] x [inner, outer]
+  /// What the work after the product reads at each place, by threads or from panels.
+  SmallVector<Value> fetched, inPanels;
 };
 } // namespace
 
@@ -80,6 +80,12 @@ int64_t LinearEmitter::resultLanes() {
   return std::gcd(lanes, outer);
 }
 
+void LinearEmitter::takePanels(Type element) {
+  SmallVector<Value> inputs = std::move(fetched);
+  for (Value input : inputs)
+    (canCopyTiles(k.view(input), element) ? inPanels : fetched).push_back(input);
+}
+
 /// What the kernel yields, from the tile's sums.
 void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
   int64_t lanes = resultLanes();
@@ -91,25 +97,43 @@ void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
   auto at = [&](const TilePlace &place) {
     return At{k.add(rows.begin, place.row), k.add(firstColumn, place.column), lanes, Value()};
   };
+  // All rows of the tile are of one group, which need not be looked for.
+  SmallVector<BroadcastOp> biases;
+  for (auto broadcast : k.kernel.getBody().getOps<BroadcastOp>())
+    if (broadcast.getRoute() && broadcast.getRoute() == linear.getRoute() &&
+        k.inMemory(broadcast.getX()) && channelsOf(broadcast.getX()) == outer)
+      biases.push_back(broadcast);
+  auto fetch = [&](const TilePlace &place) {
+    SmallVector<Value> values;
+    for (BroadcastOp bias : biases)
+      values.push_back(k.fetch(k.view(bias.getX()),
+                               At{rows.group, at(place).column, lanes, Value()}));
+    for (Value input : fetched)
+      values.push_back(k.fetch(k.view(input), at(place)));
+    return values;
+  };
   auto compute = [&](const TilePlace &place) {
     PointwiseEmitter e(k, at(place));
     e.bind(linear.getY(), place.sums);
-    // All rows of the tile are of one group, which need not be looked for.
-    for (auto broadcast : k.kernel.getBody().getOps<BroadcastOp>())
-      if (broadcast.getRoute() && broadcast.getRoute() == linear.getRoute() &&
-          k.inMemory(broadcast.getX()) && channelsOf(broadcast.getX()) == outer)
-        e.bind(broadcast.getY(),
-               k.load(k.view(broadcast.getX()), At{rows.group, at(place).column, lanes, Value()}));
-    SmallVector<Value> values;
+    ArrayRef<Value> values = place.fetched;
+    auto take = [&](Value what, const View &view) {
+      e.bind(what, k.widen(values.front(), view, lanes));
+      values = values.drop_front();
+    };
+    for (BroadcastOp bias : biases)
+      take(bias.getY(), k.view(bias.getX()));
+    for (Value input : llvm::concat<Value>(fetched, inPanels))
+      take(input, k.view(input));
+    SmallVector<Value> yielded;
     for (unsigned i = 0; i < results; ++i)
-      values.push_back(e.value(k.yielded(i)));
-    return values;
+      yielded.push_back(e.value(k.yielded(i)));
+    return yielded;
   };
   auto store = [&](const TilePlace &place, ValueRange values) {
     for (unsigned i = 0; i < results; ++i)
       k.store(values[i], k.output(i), at(place));
   };
-  deal(lanes, rowCount, columnCount, compute, store);
+  deal({lanes, rowCount, columnCount, fetch, compute, store});
 }
 
 LogicalResult LinearEmitter::check() {
@@ -136,6 +160,7 @@ LogicalResult LinearEmitter::emit() {
   k.begin();
   if (failed(check()))
     return failure();
+  fetched = epilogueInputs(k.kernel);
   if (shape.unit == ProductUnit::Tma)
     return emitTma();
   int64_t band = k.knob("band"), columnTiles = llvm::divideCeil(outer, shape.columns);
@@ -149,10 +174,8 @@ LogicalResult LinearEmitter::emit() {
   SumTile sums(k, shared, shape);
   k.ifThen(k.less(rows.begin, rows.end), [&] {
     emitTile(k, shape, work, shared, sums);
-    finish(rows, firstColumn, [&](int64_t lanes, Value rowCount, Value columnCount, auto compute,
-                                  auto store) {
-      finishTile(k, shape, sums, lanes, rowCount, columnCount, compute, store);
-    });
+    finish(rows, firstColumn,
+           [&](const TileFinish &work) { finishTile(k, shape, sums, work); });
   });
   keepBlocks(k);
   // Each group may leave one tile of rows unfilled, and all together one band.
@@ -202,18 +225,19 @@ LogicalResult LinearEmitter::emitTma() {
     tile.bLine = transposed ? k.index(0) : tile.firstColumn;
     return tile;
   };
-  TmaProduct(k, shape, a, b, /*maps=*/1)
-      .emit(k.mul(rowTiles, columnTiles), locate, [&](const TmaTile &tile, FragmentTile &sums) {
-        finish(tile.rows, tile.firstColumn,
-               [&](int64_t run, Value rows, Value columns, auto compute, auto store) {
-                 sums.run = run;
-                 sums.permuted = permuted;
-                 finishFragments(k, shape, sums, rows, columns, compute, store);
-               });
-      });
+  if (k.knob("panels"))
+    takePanels(element);
+  auto views = llvm::map_to_vector(inPanels, [&](Value input) { return k.view(input); });
+  TmaProduct(k, shape, a, b, /*maps=*/1, views)
+      .emit(k.mul(rowTiles, columnTiles), locate,
+            [&](const TmaTile &tile, const FragmentTile &fragments) {
+              finish(tile.rows, tile.firstColumn, [&](const TileFinish &work) {
+                finishFragments(k, shape, fragments, work, permuted);
+              });
+            });
   keepBlocks(k);
   k.finish(k.fixedGrid(k.knob("grid")));
-  return success();
+  return checkShared(k, "'stages', 'panels' and the tile's");
 }
 
 LogicalResult mom::emitProductGpu(KernelOp kernel, KernelBuilder &k) {

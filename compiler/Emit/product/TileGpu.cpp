@@ -78,6 +78,8 @@ FailureOr<TileShape> mom::tileShape(KernelBuilder &k) {
                      << k.architecture;
   if (s.unit == ProductUnit::Tma) {
     int64_t rows = s.rows / (s.pingpong ? 1 : 2);
+    if (s.pingpong && failed(divides("panels", k.knob("panels"), 2)))
+      return failure();
     if (failed(require(s.threads == 384, "expected 384 as knob 'threads' of a product by tma, but "
                                          "got " +
                                              Twine(s.threads))) ||
@@ -179,10 +181,10 @@ void SumTile::clear(int64_t threads) const {
   });
 }
 
-void mom::finishTile(KernelBuilder &k, const TileShape &shape, const SumTile &sums, int64_t lanes,
-                     Value rows, Value columns,
-                     function_ref<SmallVector<Value>(const TilePlace &)> compute,
-                     function_ref<void(const TilePlace &, ValueRange)> store) {
+void mom::finishTile(KernelBuilder &k, const TileShape &shape, const SumTile &sums,
+                     const TileFinish &work) {
+  int64_t lanes = work.lanes;
+  Value rows = work.rows, columns = work.columns;
   int64_t across = shape.columns / lanes; // vectors of a row
   int64_t passes = llvm::divideCeil(shape.rows * across, shape.threads);
   bool even = shape.rows * across % shape.threads == 0;
@@ -201,12 +203,14 @@ void mom::finishTile(KernelBuilder &k, const TileShape &shape, const SumTile &su
   auto finish = [&](ArrayRef<TilePlace> places) {
     SmallVector<TilePlace> filled(places);
     SmallVector<SmallVector<Value>> values;
+    for (TilePlace &place : filled)
+      place.fetched = work.fetch(place);
     for (TilePlace &place : filled) {
       place.sums = sums.load(place.row, place.column, lanes);
-      values.push_back(compute(place));
+      values.push_back(work.compute(place));
     }
     for (auto [place, value] : llvm::zip_equal(filled, values))
-      store(place, value);
+      work.store(place, value);
   };
   Value whole = arith::AndIOp::create(k.b, k.loc, k.equal(rows, k.index(shape.rows)),
                                       k.equal(columns, k.index(shape.columns)));

@@ -85,17 +85,24 @@ private:
 
 /// A place in the tile that a thread finishes.
 struct TilePlace {
-  mlir::Value row, column; ///< in the tile
-  mlir::Value sums;        ///< of `lanes` columns
+  mlir::Value row, column;                 ///< in the tile
+  mlir::Value sums;                        ///< of `lanes` columns
+  llvm::SmallVector<mlir::Value> fetched;  ///< from memory
 };
 
-/// Deals the tile's vectors of `lanes` to the threads. `compute` gives what is to be
-/// stored at a place, `store` stores it. `rows` and `columns` (i64, a multiple of
-/// `lanes`) are those that exist.
-void finishTile(KernelBuilder &k, const TileShape &shape, const SumTile &sums, int64_t lanes,
-                mlir::Value rows, mlir::Value columns,
-                llvm::function_ref<llvm::SmallVector<mlir::Value>(const TilePlace &)> compute,
-                llvm::function_ref<void(const TilePlace &, mlir::ValueRange)> store);
+/// What is done at each place of a tile, in this order; the loads of several places are
+/// under way before the first is computed.
+struct TileFinish {
+  int64_t lanes;             ///< columns of a place
+  mlir::Value rows, columns; ///< of the tile that exist (i64); the columns a multiple of `lanes`
+  llvm::function_ref<llvm::SmallVector<mlir::Value>(const TilePlace &)> fetch;
+  llvm::function_ref<llvm::SmallVector<mlir::Value>(const TilePlace &)> compute;
+  llvm::function_ref<void(const TilePlace &, mlir::ValueRange)> store;
+};
+
+/// Deals the tile's places to the threads.
+void finishTile(KernelBuilder &k, const TileShape &shape, const SumTile &sums,
+                const TileFinish &finish);
 
 /// Rows [begin, end) of one group.
 struct GroupRows {

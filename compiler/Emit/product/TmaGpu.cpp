@@ -128,6 +128,19 @@ void TmaProduct::produce(Value tiles, Locate locate) {
   });
 }
 
+/// The number among the block's tiles.
+Value TmaProduct::tileNumber(Value number) {
+  return k.div(k.sub(number, k.block()), k.knob("grid"));
+}
+
+void TmaProduct::producePanels(Value tiles, Locate locate) {
+  panels->acquire(*tensorMaps);
+  k.loop(k.block(), tiles, k.knob("grid"), [&](Value number) {
+    TmaTile tile = locate(number);
+    panels->copyTile(*tensorMaps, tileNumber(number), tile.rows.begin, tile.firstColumn);
+  });
+}
+
 //===----------------------------------------------------------------------===//
 // Multiplication
 //===----------------------------------------------------------------------===//
@@ -194,9 +207,9 @@ void TmaProduct::consume(Value tiles, Locate locate, Finish finish) {
     Value firstRow = k.index(0);
     if (!shape.pingpong)
       firstRow = k.mul(consumer, shape.rows / 2);
-    FragmentTile fragments{multiply(consumer, carried[0], carried[1], tile.steps), firstRow, 0,
-                           false};
-    finish(tile, fragments);
+    finish(tile, {tileNumber(number), firstRow, panels ? &*panels : nullptr, [&] {
+                    return multiply(consumer, carried[0], carried[1], tile.steps);
+                  }});
     Value after = k.add(carried[0], tile.steps);
     if (shape.pingpong) { // the other's tile comes between
       Value other = k.min(k.add(number, grid), k.sub(tiles, k.index(1)));
@@ -215,14 +228,18 @@ Value TmaProduct::consumers() {
 }
 
 void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
-  tensorMaps.emplace(k, 2 * maps, k.knob("grid"));
+  tensorMaps.emplace(k, 2 * maps + inputs.size(), k.knob("grid"));
   stages = k.shared(shape.stages * shape.inner / TensorCore::kPanel * partBytes(), 1024);
+  if (!inputs.empty())
+    panels.emplace(k, shape, inputs, 2 * maps);
   full.emplace(k, shape.stages);
   empty.emplace(k, shape.stages);
   turns.emplace(k, 2);
   // A block without tiles has nothing to prepare.
   k.ifThen(k.less(k.block(), tiles), [&] {
     makeMaps(*tensorMaps);
+    if (panels)
+      panels->makeMaps(*tensorMaps, a.end(k.index(0)));
     k.ifThen(k.equal(k.thread(), k.index(0)), [&] {
       for (int64_t stage = 0; stage < shape.stages; ++stage) {
         full->initialise(stage, 1);
@@ -230,6 +247,8 @@ void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
       }
       for (int64_t consumer = 0; consumer < 2; ++consumer)
         turns->initialise(consumer, 1);
+      if (panels)
+        panels->initialise();
       full->publish();
     });
     gpu.barrier();
@@ -239,6 +258,8 @@ void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
     k.b.setInsertionPointToStart(role.thenBlock());
     setRegisters(k, kCopyRegisters, /*more=*/false);
     k.ifThen(k.equal(k.thread(), k.index(0)), [&] { produce(tiles, locate); });
+    if (panels)
+      k.ifThen(k.equal(k.thread(), k.index(Gpu::kWarp)), [&] { producePanels(tiles, locate); });
     k.b.setInsertionPointToStart(role.elseBlock());
     setRegisters(k, kMultiplyRegisters, /*more=*/true);
     consume(tiles, locate, finish);
@@ -266,79 +287,93 @@ static void exchange(KernelBuilder &k, MutableArrayRef<Value> sums, int64_t run)
 }
 
 /// The first of this thread's columns, of 4 * `run`.
-static Value laneColumn(KernelBuilder &k, const FragmentTile &tile) {
+static Value laneColumn(KernelBuilder &k, bool permuted, int64_t run) {
   Value quad = k.rem(Gpu(k).lane(), 4);
-  if (tile.permuted || tile.run == 8)
-    return k.mul(quad, tile.run);
+  if (permuted || run == 8)
+    return k.mul(quad, run);
   return k.add(k.mul(k.rem(quad, 2), 8), k.mul(k.div(quad, 2), 4));
 }
 
-/// Places that a thread finishes together, so that their loads are under way at once:
-/// fewer where each has many values.
-static int64_t placesAtOnce(KernelBuilder &k) {
-  int64_t values = k.kernel.getNumResults();
-  for (Value input : k.kernel.getInputs())
-    values += isRows(input.getType());
-  return std::clamp<int64_t>(8 / values, 1, 4);
+namespace {
+/// A place that a thread finishes.
+struct FragmentPlace : TilePlace {
+  int64_t block, piece, half; ///< of 64 rows, of 4 `run` columns, of 16 rows
+  Value rowInTile, exists;
+};
+} // namespace
+
+/// All of a thread's places, panel after panel.
+static SmallVector<FragmentPlace> placesOf(const TileShape &shape, int64_t run) {
+  int64_t blocks = shape.rows / (shape.pingpong ? 64 : 128), pieces = shape.columns / (4 * run);
+  int64_t inPanel = PanelRing::kColumns / (4 * run);
+  SmallVector<FragmentPlace> places;
+  for (int64_t first = 0; first < pieces; first += inPanel)
+    for (int64_t block = 0; block < blocks; ++block)
+      for (int64_t piece = first; piece < std::min(first + inPanel, pieces); ++piece)
+        for (int64_t half = 0; half < 2; ++half)
+          places.push_back({{}, block, piece, half, {}, {}});
+  return places;
 }
 
 // What lies outside is computed at the nearest place inside and not stored: threads that
 // exchange sums must all be there.
-void mom::finishFragments(KernelBuilder &k, const TileShape &shape, FragmentTile &tile, Value rows,
-                          Value columns,
-                          function_ref<SmallVector<Value>(const TilePlace &)> compute,
-                          function_ref<void(const TilePlace &, ValueRange)> store) {
+//
+// A processor's wait for one load is a wait for all that share its counter, of which there
+// are few: so loads are begun in batches, each before the work on the one before it.
+void mom::finishFragments(KernelBuilder &k, const TileShape &shape, const FragmentTile &tile,
+                          const TileFinish &work, bool permuted) {
   Gpu gpu(k);
-  int64_t blockSums = shape.columns / 2, pieces = shape.columns / (4 * tile.run);
-  int64_t together = placesAtOnce(k);
-  int64_t blocks = tile.sums.size() / blockSums, pieceSums = 2 * tile.run;
-  Value lane = gpu.lane(), column = laneColumn(k, tile);
-  Value row = k.add(k.add(tile.firstRow, k.mul(k.rem(gpu.warp(), 4), 16)), k.div(lane, 4));
-  auto type = VectorType::get({tile.run}, k.b.getF32Type());
+  int64_t run = work.lanes, batch = k.knob("ahead"), pieceSums = 2 * run;
+  Value column = laneColumn(k, permuted, run);
+  Value row = k.add(k.add(tile.firstRow, k.mul(k.rem(gpu.warp(), 4), 16)), k.div(gpu.lane(), 4));
+  auto type = VectorType::get({run}, k.b.getF32Type());
   APInt known;
-  bool whole = matchPattern(columns, m_ConstantInt(&known)) && known == shape.columns;
+  bool whole = matchPattern(work.columns, m_ConstantInt(&known)) && known == shape.columns;
+  SmallVector<FragmentPlace> places = placesOf(shape, run);
+  int64_t count = places.size();
 
-  struct Finished {
-    TilePlace place;
-    Value exists;
-    SmallVector<Value> values;
-  };
-  auto placeOf = [&](ArrayRef<Value> sums, int64_t block, int64_t half, int64_t piece) {
-    SmallVector<Value> values;
-    for (int64_t i = 0; i < tile.run; ++i)
-      values.push_back(sums[i / 2 * 4 + half * 2 + i % 2]);
-    Finished f{{k.add(row, block * 64 + half * 8), k.add(column, piece * 4 * tile.run),
-                vector::FromElementsOp::create(k.b, k.loc, type, values)},
-               {},
-               {}};
-    f.exists = k.less(f.place.row, rows);
-    f.place.row = k.min(f.place.row, k.sub(rows, k.index(1)));
+  auto begin = [&](FragmentPlace &place) {
+    place.rowInTile = k.add(row, place.block * 64 + place.half * 8);
+    place.column = k.add(column, place.piece * 4 * run);
+    place.exists = k.less(place.rowInTile, work.rows);
+    place.row = k.min(place.rowInTile, k.sub(work.rows, k.index(1)));
     if (!whole) {
-      Value inside = k.less(f.place.column, columns);
-      f.exists = arith::AndIOp::create(k.b, k.loc, f.exists, inside);
-      f.place.column = k.min(f.place.column, k.sub(columns, k.index(tile.run)));
+      Value inside = k.less(place.column, work.columns);
+      place.exists = arith::AndIOp::create(k.b, k.loc, place.exists, inside);
+      place.column = k.min(place.column, k.sub(work.columns, k.index(run)));
     }
-    return f;
+    place.fetched = work.fetch(place);
   };
-  SmallVector<Finished> waiting;
-  auto finish = [&] {
-    for (Finished &f : waiting)
-      f.values = compute(f.place);
-    for (Finished &f : waiting)
-      k.ifThen(f.exists, [&] { store(f.place, f.values); });
-    waiting.clear();
+  auto beginBatch = [&](int64_t first) {
+    for (int64_t i = first; i < std::min(first + batch, count); ++i)
+      begin(places[i]);
   };
-  for (int64_t block = 0; block < blocks; ++block)
-    for (int64_t piece = 0; piece < pieces; ++piece) {
-      auto sums =
-          MutableArrayRef(tile.sums).slice(block * blockSums + piece * pieceSums, pieceSums);
-      if (!tile.permuted)
-        exchange(k, sums, tile.run);
-      for (int64_t half = 0; half < 2; ++half) {
-        waiting.push_back(placeOf(sums, block, half, piece));
-        if (int64_t(waiting.size()) == together)
-          finish();
-      }
-    }
-  finish();
+  beginBatch(0);
+  SmallVector<Value> sums = tile.multiply();
+  auto end = [&](FragmentPlace &place, int64_t panel) {
+    int64_t first = place.block * shape.columns / 2 + place.piece * pieceSums;
+    auto part = MutableArrayRef(sums).slice(first, pieceSums);
+    if (!permuted && !place.half)
+      exchange(k, part, run);
+    SmallVector<Value> values;
+    for (int64_t i = 0; i < run; ++i)
+      values.push_back(part[i / 2 * 4 + place.half * 2 + i % 2]);
+    place.sums = vector::FromElementsOp::create(k.b, k.loc, type, values);
+    if (tile.panels)
+      llvm::append_range(place.fetched, tile.panels->read(tile.number, panel, place.rowInTile,
+                                                          place.column, run));
+    SmallVector<Value> results = work.compute(place);
+    k.ifThen(place.exists, [&] { work.store(place, results); });
+  };
+  for (int64_t i = 0, last = -1; i < count; ++i) {
+    if (i % batch == 0)
+      beginBatch(i + batch);
+    int64_t panel = places[i].piece * 4 * run / PanelRing::kColumns;
+    if (tile.panels && panel != last)
+      tile.panels->wait(tile.number, panel);
+    end(places[i], last = panel);
+    bool over = i + 1 == count || places[i + 1].piece * 4 * run / PanelRing::kColumns != panel;
+    if (tile.panels && over)
+      tile.panels->release(tile.number, panel);
+  }
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "compiler/Emit/Tma.h"
+#include "compiler/Emit/product/PanelGpu.h"
 #include "compiler/Emit/product/TileGpu.h"
 
 namespace mom {
@@ -37,23 +38,24 @@ struct TmaTile {
   mlir::Value aLine, bLine;          ///< first ones; of weights in their group
 };
 
-/// The sums of a warpgroup, in registers.
+/// A warpgroup's part of a tile, to be finished: 64 rows after 64 rows, as wgmma gives sums.
 struct FragmentTile {
-  mlir::SmallVector<mlir::Value> sums; ///< of 64 rows after 64 rows, as wgmma gives them
-  mlir::Value firstRow;                ///< of the warpgroup, in the tile
-  int64_t run;                         ///< columns that a thread finishes side by side: 4 or 8
-  bool permuted; ///< the columns that B's lines were permuted for; else threads exchange
+  mlir::Value number;            ///< of the tile, among the block's
+  mlir::Value firstRow;          ///< of the warpgroup, in the tile
+  PanelRing *panels;             ///< of inputs, or null
+  /// Makes the sums; once.
+  llvm::function_ref<llvm::SmallVector<mlir::Value>()> multiply;
 };
 
 class TmaProduct {
 public:
   using Locate = llvm::function_ref<TmaTile(mlir::Value)>;
-  using Finish = llvm::function_ref<void(const TmaTile &, FragmentTile &)>;
+  using Finish = llvm::function_ref<void(const TmaTile &, const FragmentTile &)>;
 
-  /// `maps` tensor maps for each operand.
+  /// `maps` tensor maps for each operand; `inputs` of the work after it come in panels.
   TmaProduct(KernelBuilder &k, const TileShape &shape, const TmaOperand &a, const TmaOperand &b,
-             int64_t maps)
-      : k(k), gpu(k), shape(shape), a(a), b(b), maps(maps) {}
+             int64_t maps, llvm::ArrayRef<View> inputs = {})
+      : k(k), gpu(k), shape(shape), a(a), b(b), maps(maps), inputs(inputs) {}
 
   /// Tiles [0, tiles) of all blocks; `locate` is asked for those only.
   void emit(mlir::Value tiles, Locate locate, Finish finish);
@@ -63,6 +65,8 @@ private:
   int64_t partBytes() const;
   void makeMaps(TensorMaps &tensorMaps);
   void produce(mlir::Value tiles, Locate locate);
+  void producePanels(mlir::Value tiles, Locate locate);
+  mlir::Value tileNumber(mlir::Value number);
   void consume(mlir::Value tiles, Locate locate, Finish finish);
   void copyStep(const TmaOperand &operand, mlir::Value map, const TmaTile &tile, mlir::Value line,
                 mlir::Value channel, mlir::Value inner, mlir::Value shared, mlir::Value barrier);
@@ -76,6 +80,8 @@ private:
   const TileShape &shape;
   const TmaOperand &a, &b;
   int64_t maps;
+  llvm::ArrayRef<View> inputs;
+  std::optional<PanelRing> panels;
   mlir::Value stages; ///< in shared memory
   std::optional<SharedBarriers> full, empty; ///< of each stage
   std::optional<SharedBarriers> turns;       ///< of each warpgroup, where they take turns
@@ -86,10 +92,10 @@ private:
 /// that is multiplied.
 bool canCopyTiles(const View &view, mlir::Type element);
 
-/// `finishTile` from registers. Columns that exist are a multiple of 8.
-void finishFragments(KernelBuilder &k, const TileShape &shape, FragmentTile &tile, mlir::Value rows,
-                     mlir::Value columns,
-                     llvm::function_ref<llvm::SmallVector<mlir::Value>(const TilePlace &)> compute,
-                     llvm::function_ref<void(const TilePlace &, mlir::ValueRange)> store);
+/// `finishTile` from registers, in places of 4 or 8 columns. Those that exist are a multiple
+/// of 8. What panels hold is fetched after what `finish` fetches. `permuted`: the columns are
+/// those that B's lines were permuted for; else threads exchange sums.
+void finishFragments(KernelBuilder &k, const TileShape &shape, const FragmentTile &tile,
+                     const TileFinish &finish, bool permuted);
 
 } // namespace mom

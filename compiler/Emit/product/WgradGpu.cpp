@@ -34,11 +34,8 @@ private:
   LogicalResult emitTma();
   void emitSum();
   TileTask task(GroupRows rows, Value firstRow, Value firstColumn);
-  /// Deals places of the tile to threads: lanes, rows and columns that exist, and what
-  /// computes and stores a place.
-  using Deal = function_ref<void(int64_t, Value, Value,
-                                 function_ref<SmallVector<Value>(const TilePlace &)>,
-                                 function_ref<void(const TilePlace &, ValueRange)>)>;
+  /// Deals places of the tile to threads.
+  using Deal = function_ref<void(const TileFinish &)>;
   void finish(const View &to, Value base, Value firstRow, Value firstColumn, Deal deal);
   GroupRows wholeGroup(Value group);
   Value partRows();
@@ -86,13 +83,13 @@ void WgradEmitter::finish(const View &to, Value base, Value firstRow, Value firs
   auto left = [&](int64_t size, int64_t tile, Value first) {
     return size % tile ? k.min(k.sub(k.index(size), first), k.index(tile)) : k.index(tile);
   };
-  deal(
-      lanes, left(out, shape.rows, firstRow), left(in, shape.columns, firstColumn),
-      [&](const TilePlace &place) { return SmallVector<Value>{place.sums}; },
-      [&](const TilePlace &place, ValueRange values) {
-        Value row = k.add(k.add(base, firstRow), place.row);
-        k.store(values[0], to, At{row, k.add(firstColumn, place.column), lanes, Value()});
-      });
+  auto store = [&](const TilePlace &place, ValueRange values) {
+    Value row = k.add(k.add(base, firstRow), place.row);
+    k.store(values[0], to, At{row, k.add(firstColumn, place.column), lanes, Value()});
+  };
+  deal({lanes, left(out, shape.rows, firstRow), left(in, shape.columns, firstColumn),
+        [](const TilePlace &) { return SmallVector<Value>(); },
+        [](const TilePlace &place) { return SmallVector<Value>{place.sums}; }, store});
 }
 
 void WgradEmitter::emitTiles() {
@@ -109,9 +106,7 @@ void WgradEmitter::emitTiles() {
   Value shared = k.shared(tileBytes(shape, work), 1024);
   SumTile sums(k, shared, shape);
   Value some = k.less(rows.begin, rows.end), base = k.mul(item, out);
-  auto deal = [&](int64_t lanes, Value rowCount, Value columnCount, auto compute, auto store) {
-    finishTile(k, shape, sums, lanes, rowCount, columnCount, compute, store);
-  };
+  auto deal = [&](const TileFinish &work) { finishTile(k, shape, sums, work); };
   if (parts > 1) { // nobody reads a part that has no rows
     k.ifThen(some, [&] {
       emitTile(k, shape, work, shared, sums);
@@ -160,16 +155,16 @@ LogicalResult WgradEmitter::emitTma() {
     return tile;
   };
   TmaProduct(k, shape, a, b, groups)
-      .emit(k.mul(items, down * across), locate, [&](const TmaTile &tile, FragmentTile &sums) {
-        finish(to, k.mul(tile.item, out), tile.firstRow, tile.firstColumn,
-               [&](int64_t run, Value rows, Value columns, auto compute, auto store) {
-                 sums.run = run;
-                 finishFragments(k, shape, sums, rows, columns, compute, store);
-               });
-      });
+      .emit(k.mul(items, down * across), locate,
+            [&](const TmaTile &tile, const FragmentTile &fragments) {
+              finish(to, k.mul(tile.item, out), tile.firstRow, tile.firstColumn,
+                     [&](const TileFinish &work) {
+                       finishFragments(k, shape, fragments, work, /*permuted=*/false);
+                     });
+            });
   keepBlocks(k);
   k.finish(k.fixedGrid(k.knob("grid")));
-  return success();
+  return checkShared(k, "'stages', 'panels' and the tile's");
 }
 
 /// Adds the parts of each group; a group without rows has none.

@@ -82,7 +82,7 @@ LogicalResult mom::emitScanForwardCpu(ScanOp op, KernelBuilder &k) {
 
   if (finals.empty()) {
     Value s = k.div(k.block(), blocks);
-    k.ifThen(k.less(s, k.segmentCount()), [&] { scan(s); });
+    k.ifThen(k.less(s, k.segmentCount()), [&] { scan(k.longestSegment(run.batch, s)); });
     k.finish(GridAttr::get(k.b.getContext(), k.b.getStringAttr("segment"), 1, 0, blocks));
     return success();
   }

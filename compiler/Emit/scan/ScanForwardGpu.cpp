@@ -19,14 +19,14 @@ GridAttr ScanForwardGpu::grid() {
 void ScanForwardGpu::emit() {
   Value s = k.div(k.block(), shape.blocks());
   if (finals.empty())
-    return k.ifThen(k.less(s, k.segmentCount()), [&] { segment(s); });
+    return k.ifThen(k.less(s, k.segmentCount()), [&] { segment(k.longestSegment(op.batch, s)); });
   // No segment may end in a stream's state: the blocks before the segments' see to those.
   Value before = k.equal(s, k.index(0));
   k.ifThen(before, [&] { clearFinals(k.block()); });
   Value after = k.sub(s, k.index(1));
   Value exists = arith::AndIOp::create(k.b, k.loc, k.less(k.index(0), s),
                                        k.less(after, k.segmentCount()));
-  k.ifThen(exists, [&] { segment(after); });
+  k.ifThen(exists, [&] { segment(k.longestSegment(op.batch, after)); });
 }
 
 /// Zeros a part of the states in which no segment ends.
@@ -172,5 +172,5 @@ LogicalResult mom::emitScanForwardGpu(ScanOp op, KernelBuilder &k) {
     forward.finals.push_back(k.output(output));
   forward.emit();
   k.finish(forward.grid());
-  return checkShared(k);
+  return checkShared(k, "'tokens' and 'threads'");
 }

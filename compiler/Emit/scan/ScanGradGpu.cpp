@@ -97,7 +97,8 @@ void ScanGradGpu::walkBack() {
   if (!dinit.empty())
     partsOfInit = k.workspace(rowsType(k, width, segments));
   Value s = k.div(k.block(), shape.blocks());
-  k.ifThen(k.less(s, k.segmentCount()), [&] { segment(s); });
+  k.ifThen(k.less(s, k.segmentCount()),
+           [&] { segment(k.longestSegment(operands.batch, s)); });
   k.finish(segmentGrid(k, 0, shape.blocks()));
 }
 
@@ -424,7 +425,7 @@ LogicalResult mom::emitScanGradGpu(ScanGradOp op, KernelBuilder &k) {
     return failure();
   grad.saveStates();
   grad.walkBack();
-  if (failed(checkShared(k)))
+  if (failed(checkShared(k, "'tokens' and 'threads'")))
     return failure();
   grad.sumParts();
   grad.sumInitial();

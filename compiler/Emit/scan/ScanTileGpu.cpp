@@ -358,15 +358,6 @@ void mom::limitRegisters(KernelBuilder &k) {
   k.function.setPassthroughAttr(k.b.getArrayAttr(attributes));
 }
 
-LogicalResult mom::checkShared(KernelBuilder &k) {
-  int64_t most = (k.architecture >= 90 ? 227 : k.architecture == 80 ? 163 : 99) * 1024;
-  int64_t bytes = k.function->getAttrOfType<IntegerAttr>(attr::kShared).getInt();
-  if (bytes <= most)
-    return success();
-  return k.error() << "expected tiles of " << most << " bytes or less, but knobs 'tokens' and "
-                   << "'threads' ask for " << bytes << " bytes of shared memory";
-}
-
 GridAttr mom::segmentGrid(KernelBuilder &k, int64_t extra, int64_t factor) {
   return GridAttr::get(k.b.getContext(), k.b.getStringAttr("segment"), 1, extra, factor);
 }

@@ -227,8 +227,6 @@ private:
 
 /// The current phase, which walks: its registers suffice for the blocks of knob `resident`.
 void limitRegisters(KernelBuilder &k);
-/// Refuses the last phase where its tiles need more shared memory than there is.
-mlir::LogicalResult checkShared(KernelBuilder &k);
 /// `#mom.grid` of a kernel with `factor` blocks a segment, and `extra` times as many more.
 GridAttr segmentGrid(KernelBuilder &k, int64_t extra, int64_t factor);
 

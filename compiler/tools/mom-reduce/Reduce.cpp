@@ -65,7 +65,8 @@ static bool bypass(Operation *op, unsigned choice) {
       if (other.getType() != result.getType())
         continue;
     } else {
-      if (isNamed(func) || !isa<RankedTensorType>(result.getType()))
+      if (isNamed(func) || !isa<RankedTensorType>(result.getType()) ||
+          getElementTypeOrSelf(result.getType()).isInteger(1)) // which nobody hands in
         continue;
       unsigned index = func.getNumArguments();
       (void)func.insertArgument(index, result.getType(), {}, func.getLoc());

@@ -62,7 +62,7 @@ enum momrt_space {
                                written by "accumulate", read by "update"; where there is one only */
   MOMRT_SPACE_HYPER,        /* f32[MOMRT_HYPERS]: the step's scalars */
   MOMRT_SPACE_COUNTS,       /* i64[MOMRT_COUNTS]: true counts, and those of windows */
-  MOMRT_SPACE_SEGMENTS,     /* momrt_segment[segments] */
+  MOMRT_SPACE_SEGMENTS,     /* momrt_segment_record[segments] */
   MOMRT_SPACE_MODALITY,     /* i32[tokens], by position */
   MOMRT_SPACE_ROUTE_OFFSETS,/* i64[groups + 1] of the modality route */
   MOMRT_SPACE_ROUTE_ROW,    /* i32[tokens]: row of a position */
@@ -79,6 +79,13 @@ typedef struct {
   int64_t start, length;
   int64_t initial, final; /* rows of its initial and final state, or -1 */
 } momrt_segment;
+
+/* What kernels read of it. Record n also has the number of the n-th longest segment (of
+ * equals, the first): blocks that walk segments begin with the longest. */
+typedef struct {
+  momrt_segment segment;
+  int64_t longest;
+} momrt_segment_record;
 
 /* The first error that a launch met. `code` goes from 0 to a momrt_error by
  * compare-and-swap, and its winner writes the rest. */

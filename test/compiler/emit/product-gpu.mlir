@@ -130,8 +130,8 @@ func.func @transposed(%dy: tensor<?x128xbf16, #m>, %w: tensor<128x64xbf16>) -> t
 
 // Small weights: the rows are cut into parts, which a second phase adds.
 // CHECK-LABEL: func.func @wgrad
-// CHECK: %[[PARTS:.*]] = mom.launch @wgrad$dw$parts <tile 1 extra 0 factor 276>
-// CHECK-SAME: -> tensor<46x200x192xf32>
+// CHECK: %[[PARTS:.*]] = mom.launch @wgrad$dw$parts <tile 1 extra 0 factor 144>
+// CHECK-SAME: -> tensor<24x200x192xf32>
 // CHECK: mom.launch @wgrad$dw <tile 1 extra 0 factor 76>
 // CHECK-SAME: %[[PARTS]]
 func.func @wgrad(%batch: !mom.batch, %x: tensor<?x192xf32, #m>, %dy: tensor<?x200xf32, #m>) -> tensor<2x200x192xf32> {

@@ -108,3 +108,18 @@ func.func @conditions(%x: tensor<?x8xf32, #t>, %y: tensor<?x8xf32, #t>, %w: tens
   %b = arith.select %c, %p, %x : tensor<?x8xi1, #t>, tensor<?x8xf32, #t>
   return %b : tensor<?x8xf32, #t>
 }
+
+// -----
+
+#t = #mom.rows<token>
+
+// The gradient of a mean over an embedding is spread over the rows of its ids, which are
+// no floats: the broadcast keeps the rows it is like.
+// CHECK-LABEL: func.func @spread_beside_ids(
+// CHECK:         mom.broadcast %{{.*}} like %{{.*}} : tensor<4xf32>, tensor<?x4xf32, #mom.rows<token>>
+// CHECK:         mom.embedding_grad
+func.func @spread_beside_ids(%id: tensor<?x1xi32, #t>, %x: tensor<?x4xf32, #t>, %g: tensor<4xf32>) -> tensor<9x4xf32> {
+  %dy = mom.broadcast %g like %x : tensor<4xf32>, tensor<?x4xf32, #t> -> tensor<?x4xf32, #t>
+  %d = mom.embedding_grad %id, %dy : tensor<?x1xi32, #t>, tensor<?x4xf32, #t> -> tensor<9x4xf32>
+  return %d : tensor<9x4xf32>
+}

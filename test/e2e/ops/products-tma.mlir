@@ -109,3 +109,65 @@ func.func @parts(%batch: !mom.batch, %x: tensor<?x40xf32, #t>, %dy: tensor<?x64x
   }
   return %dw : tensor<64x40xf32>
 }
+
+// What follows the product reads panels: fewer than a tile has, more, and a part of one;
+// of two rings, and of one that both warpgroups read.
+func.func @panels(%batch: !mom.batch, %x: tensor<?x72xf32, #t>, %w: tensor<72x136xf32>, %p: tensor<?x272xf32, #t>) -> (tensor<?x136xf32, #t>, tensor<?x136xf32, #t>) {
+  %xn = mom.kernel map "xn"(%x) : (tensor<?x72xf32, #t>) -> tensor<?x72xbf16, #t> {
+  ^bb0(%a: tensor<?x72xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x72xf32, #t> to tensor<?x72xbf16, #t>
+    mom.yield %0 : tensor<?x72xbf16, #t>
+  }
+  %pn = mom.kernel map "pn"(%p) : (tensor<?x272xf32, #t>) -> tensor<?x272xbf16, #t> {
+  ^bb0(%a: tensor<?x272xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x272xf32, #t> to tensor<?x272xbf16, #t>
+    mom.yield %0 : tensor<?x272xbf16, #t>
+  }
+  %wn = mom.kernel map "wn"(%w) : (tensor<72x136xf32>) -> tensor<72x136xbf16> {
+  ^bb0(%a: tensor<72x136xf32>):
+    %0 = arith.truncf %a : tensor<72x136xf32> to tensor<72x136xbf16>
+    mom.yield %0 : tensor<72x136xbf16>
+  }
+  %y:2 = mom.kernel product "y"(%xn, %wn, %pn) schedule {grid = 2 : i64, tile_rows = 64 : i64, pingpong = 1 : i64, panels = 4 : i64, stages = 2 : i64} : (tensor<?x72xbf16, #t>, tensor<72x136xbf16>, tensor<?x272xbf16, #t>) -> (tensor<?x136xf32, #t>, tensor<?x136xf32, #t>) {
+  ^bb0(%a: tensor<?x72xbf16, #t>, %b: tensor<72x136xbf16>, %c: tensor<?x272xbf16, #t>):
+    %0 = arith.extf %a : tensor<?x72xbf16, #t> to tensor<?x72xf32, #t>
+    %1 = arith.extf %b : tensor<72x136xbf16> to tensor<72x136xf32>
+    %2 = arith.extf %c : tensor<?x272xbf16, #t> to tensor<?x272xf32, #t>
+    %3:2 = mom.split %2 : tensor<?x272xf32, #t> -> tensor<?x136xf32, #t>, tensor<?x136xf32, #t>
+    %4 = mom.linear transposed %0 by %1 : tensor<?x72xf32, #t>, tensor<72x136xf32> -> tensor<?x136xf32, #t>
+    %5 = arith.mulf %4, %3#0 : tensor<?x136xf32, #t>
+    %6 = arith.addf %4, %3#1 : tensor<?x136xf32, #t>
+    mom.yield %5, %6 : tensor<?x136xf32, #t>, tensor<?x136xf32, #t>
+  }
+  return %y#0, %y#1 : tensor<?x136xf32, #t>, tensor<?x136xf32, #t>
+}
+
+func.func @panels_shared(%batch: !mom.batch, %x: tensor<?x264xf32, #t>, %w: tensor<200x264xf32>, %p: tensor<?x400xf32, #t>) -> (tensor<?x200xf32, #t>, tensor<?x200xf32, #t>) {
+  %xn = mom.kernel map "xn"(%x) : (tensor<?x264xf32, #t>) -> tensor<?x264xbf16, #t> {
+  ^bb0(%a: tensor<?x264xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x264xf32, #t> to tensor<?x264xbf16, #t>
+    mom.yield %0 : tensor<?x264xbf16, #t>
+  }
+  %pn = mom.kernel map "pn"(%p) : (tensor<?x400xf32, #t>) -> tensor<?x400xbf16, #t> {
+  ^bb0(%a: tensor<?x400xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x400xf32, #t> to tensor<?x400xbf16, #t>
+    mom.yield %0 : tensor<?x400xbf16, #t>
+  }
+  %wn = mom.kernel map "wn"(%w) : (tensor<200x264xf32>) -> tensor<200x264xbf16> {
+  ^bb0(%a: tensor<200x264xf32>):
+    %0 = arith.truncf %a : tensor<200x264xf32> to tensor<200x264xbf16>
+    mom.yield %0 : tensor<200x264xbf16>
+  }
+  %y:2 = mom.kernel product "y"(%xn, %wn, %pn) schedule {grid = 3 : i64, tile_columns = 96 : i64, pingpong = 0 : i64, panels = 5 : i64, stages = 3 : i64} : (tensor<?x264xbf16, #t>, tensor<200x264xbf16>, tensor<?x400xbf16, #t>) -> (tensor<?x200xf32, #t>, tensor<?x200xf32, #t>) {
+  ^bb0(%a: tensor<?x264xbf16, #t>, %b: tensor<200x264xbf16>, %c: tensor<?x400xbf16, #t>):
+    %0 = arith.extf %a : tensor<?x264xbf16, #t> to tensor<?x264xf32, #t>
+    %1 = arith.extf %b : tensor<200x264xbf16> to tensor<200x264xf32>
+    %2 = arith.extf %c : tensor<?x400xbf16, #t> to tensor<?x400xf32, #t>
+    %3:2 = mom.split %2 : tensor<?x400xf32, #t> -> tensor<?x200xf32, #t>, tensor<?x200xf32, #t>
+    %4 = mom.linear %0 by %1 : tensor<?x264xf32, #t>, tensor<200x264xf32> -> tensor<?x200xf32, #t>
+    %5 = arith.mulf %4, %3#0 : tensor<?x200xf32, #t>
+    %6 = arith.addf %4, %3#1 : tensor<?x200xf32, #t>
+    mom.yield %5, %6 : tensor<?x200xf32, #t>, tensor<?x200xf32, #t>
+  }
+  return %y#0, %y#1 : tensor<?x200xf32, #t>, tensor<?x200xf32, #t>
+}

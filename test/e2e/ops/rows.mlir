@@ -282,3 +282,16 @@ func.func @documents_by_modality(%batch: !mom.batch, %x: !x17, %d: tensor<?x17xf
   %c = mom.collect mean %z in %batch : !x17 -> tensor<?x17xf32, #mom.rows<document>>
   return %z, %c : !x17, tensor<?x17xf32, #mom.rows<document>>
 }
+
+// A condition on both sides of a sum over channels is computed twice: memory has no i1.
+func.func @condition_12(%batch: !mom.batch, %x: tensor<?x12xf32, #mom.rows<token>>, %z: tensor<?x12xf32, #mom.rows<token>>, %dy: tensor<?x12xf32, #mom.rows<token>>)
+    -> (tensor<?x12xf32, #mom.rows<token>>, tensor<?x12xf32, #mom.rows<token>>, tensor<?x12xf32, #mom.rows<token>>) {
+  %c = arith.cmpf ogt, %x, %z : tensor<?x12xf32, #mom.rows<token>>
+  %v = arith.select %c, %x, %z : tensor<?x12xi1, #mom.rows<token>>, tensor<?x12xf32, #mom.rows<token>>
+  %y = mom.rms_norm %v {eps = 1.0e-5 : f64} : tensor<?x12xf32, #mom.rows<token>>
+  %dv = mom.rms_norm_grad %v, %dy {eps = 1.0e-5 : f64} : tensor<?x12xf32, #mom.rows<token>>
+  %g = arith.addf %dy, %dv : tensor<?x12xf32, #mom.rows<token>>
+  %dx = arith.select %c, %g, %dy : tensor<?x12xi1, #mom.rows<token>>, tensor<?x12xf32, #mom.rows<token>>
+  %dz = arith.select %c, %dy, %g : tensor<?x12xi1, #mom.rows<token>>, tensor<?x12xf32, #mom.rows<token>>
+  return %y, %dx, %dz : tensor<?x12xf32, #mom.rows<token>>, tensor<?x12xf32, #mom.rows<token>>, tensor<?x12xf32, #mom.rows<token>>
+}
