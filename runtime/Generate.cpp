@@ -1,5 +1,6 @@
 #include "runtime/Generate.h"
 #include "runtime/Error.h"
+#include "runtime/ThreadPool.h"
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -28,6 +29,7 @@ private:
   void readPrompts();
   void forward(const std::vector<Prompt> &pieces, const std::vector<char> &isFirst);
   bool draw(int64_t step);
+  void drawAll(int64_t step);
   void step();
   double passed();
 
@@ -43,7 +45,10 @@ private:
   const momrt_input *input = nullptr;
   const momrt_output *output = nullptr;
   std::string name; // of both
-  std::optional<Sampler> sampler;
+  std::vector<char> allowed;     // [ids], empty: all
+  std::vector<Sampler> samplers; // [prompts]
+  std::optional<ThreadPool> pool; // where the session has no threads of its own
+  std::vector<int32_t> drawn;     // [prompts]
   std::vector<int64_t> last;  // [prompts] position of each one's last token, or -1
   std::vector<float> logits;  // [prompts, ids]
   std::vector<char> ended;    // [prompts]
@@ -55,7 +60,7 @@ private:
 Generation::Generation(Session &session, const std::vector<Prompt> &prompts,
                        const GenerateOptions &options)
     : session(session), prompts(prompts), options(options), entry(nextEntry(session.table())),
-      ended(prompts.size()) {
+      drawn(prompts.size()), ended(prompts.size()) {
   const Table &table = session.table();
   for (const momrt_output &made : table.outputsOf(entry))
     if (!output) // a model may predict several; the first is drawn
@@ -76,7 +81,6 @@ Generation::Generation(Session &session, const std::vector<Prompt> &prompts,
     fail(MOMRT_BAD_TABLE, "damaged launch table: entry 'next' predicts '{}', which is not ids of "
                           "tokens",
          name);
-  std::vector<char> allowed;
   if (!options.modalityOf.empty()) {
     if (int64_t(options.modalityOf.size()) != output->channels)
       fail(MOMRT_BAD_ARGUMENT, "expected the modalities of {} ids but got {}", output->channels,
@@ -84,7 +88,9 @@ Generation::Generation(Session &session, const std::vector<Prompt> &prompts,
     for (int32_t modality : options.modalityOf)
       allowed.push_back(modality >= 0);
   }
-  sampler.emplace(options.sampling, std::move(allowed));
+  samplers.resize(prompts.size(), Sampler(options.sampling, allowed));
+  if (count() > 1 && session.device().number())
+    pool.emplace(int(std::min<int64_t>(count(), availableCores())));
   checkPrompts();
 }
 
@@ -161,6 +167,29 @@ void Generation::readPrompts() {
   session.checkStatus();
 }
 
+/// An id for each sequence that has not ended, from its logits.
+void Generation::drawAll(int64_t step) {
+  int64_t ids = output->channels;
+  std::vector<std::exception_ptr> errors(prompts.size());
+  auto one = [&](int64_t at) noexcept {
+    try {
+      if (!ended[size_t(at)])
+        drawn[size_t(at)] = samplers[size_t(at)].draw(logits.data() + at * ids, ids, at, step);
+    } catch (...) {
+      errors[size_t(at)] = std::current_exception();
+    }
+  };
+  using One = decltype(one);
+  if (pool)
+    pool->run(count(), [](void *body, int64_t at, void *) { (*static_cast<One *>(body))(at); },
+              &one);
+  for (int64_t at = 0; at < count() && !pool; ++at)
+    one(at);
+  for (const std::exception_ptr &error : errors)
+    if (error)
+      std::rethrow_exception(error);
+}
+
 /// A new token for each sequence that has not ended; false once none is left.
 bool Generation::draw(int64_t step) {
   int64_t ids = output->channels;
@@ -170,11 +199,12 @@ bool Generation::draw(int64_t step) {
     session.readRows(*output, 0, count(), logits.data());
   for (int64_t at = 0; at < count() && !dense; ++at)
     session.readRows(*output, last[size_t(at)], 1, logits.data() + at * ids);
+  drawAll(step);
   bool any = false;
   for (int64_t at = 0; at < count(); ++at) {
     if (ended[size_t(at)])
       continue;
-    int32_t id = sampler->draw(logits.data() + at * ids, ids, at, step);
+    int32_t id = drawn[size_t(at)];
     result.id[size_t(at)].push_back(id);
     if (options.onToken && !options.onToken(at, id))
       return false;

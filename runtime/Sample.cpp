@@ -6,8 +6,8 @@
 
 namespace momrt {
 
-Sampler::Sampler(const Sampling &how, std::vector<char> allowed)
-    : how(how), allowed(std::move(allowed)) {
+Sampler::Sampler(const Sampling &how, const std::vector<char> &allowed)
+    : how(how), allowed(allowed) {
   if (!(how.temperature >= 0) || std::isinf(how.temperature))
     fail(MOMRT_BAD_ARGUMENT, "expected a temperature of at least 0 but got {}", how.temperature);
   if (how.topK < 0)
@@ -47,21 +47,21 @@ int32_t Sampler::draw(const float *logits, int64_t count, int64_t sequence, int6
   weights.clear();
   double total = 0;
   for (const Candidate &candidate : candidates) {
-    weights.push_back(std::exp((double(candidate.logit) - most) / how.temperature));
-    total += weights.back();
+    weights.push_back(std::exp(float(double(candidate.logit - most) / how.temperature)));
+    total += double(weights.back());
   }
   if (how.topP < 1) {
     double share = how.topP * total;
     total = 0;
     size_t kept = 0;
     while (kept < weights.size() && total < share)
-      total += weights[kept++];
+      total += double(weights[kept++]);
     weights.resize(kept);
   }
   Philox random(how.seed, "sample/" + std::to_string(sequence));
   double left = random.uniform(uint64_t(index)) * total;
   size_t at = 0;
-  while (at + 1 < weights.size() && (left -= weights[at]) > 0)
+  while (at + 1 < weights.size() && (left -= double(weights[at])) > 0)
     ++at;
   return candidates[at].id;
 }

@@ -13,11 +13,11 @@ struct Sampling {
   uint64_t seed = 1;
 };
 
-/// Draws ids by the softmax of logits / temperature. It holds memory for one row at a time.
+/// Draws ids by the softmax of logits / temperature. Serves one thread at a time.
 class Sampler {
 public:
-  /// `allowed` says which ids may be drawn; empty: all.
-  Sampler(const Sampling &how, std::vector<char> allowed);
+  /// `allowed` says which ids may be drawn; empty: all. It outlives the sampler.
+  Sampler(const Sampling &how, const std::vector<char> &allowed);
 
   /// An id for token `index` of sequence `sequence`: of these, the seed and the logits
   /// [count] a function. Throws where none of them is a finite number.
@@ -35,9 +35,9 @@ private:
   void collect(const float *logits, int64_t count);
 
   const Sampling how;
-  const std::vector<char> allowed;
-  std::vector<Candidate> candidates;
-  std::vector<double> weights;
+  const std::vector<char> &allowed;
+  std::vector<Candidate> candidates; // one row's
+  std::vector<float> weights;
 };
 
 } // namespace momrt

@@ -118,42 +118,6 @@ Buffer &Session::space(momrt_space which) {
   return spaces[which];
 }
 
-void Session::placeState(size_t at) {
-  for (Buffer &place : states[at].places) {
-    const char *before = place.data();
-    grow(place, bytesOf(table().states()[at], capacities), "states of streams");
-    if (place.data() != before)
-      where->fill(place.data(), 0, place.bytes());
-  }
-  placeStates();
-}
-
-void Session::placeStates() {
-  addresses.states.clear();
-  addresses.nextStates.clear();
-  for (const State &state : states) {
-    addresses.states.push_back(state.places[turn].data());
-    addresses.nextStates.push_back(state.places[1 - turn].data());
-  }
-}
-
-void Session::clearStates() {
-  for (State &state : states)
-    for (Buffer &place : state.places)
-      if (place.data())
-        where->fill(place.data(), 0, place.bytes());
-}
-
-bool Session::writesStates(const momrt_entry &entry) const {
-  if (!states.empty())
-    for (const momrt_op &op : table().ops().slice(entry.ops))
-      if (op.kind == MOMRT_OP_LAUNCH)
-        for (const momrt_arg &arg : table().argsOf(op))
-          if (arg.space == MOMRT_SPACE_NEXT_STATES)
-            return true;
-  return false;
-}
-
 /// Makes the spaces that the entry is the first to use. Gradients and moments
 /// of a model that is only read need no memory.
 void Session::allocateFor(const momrt_entry &entry) {

@@ -124,8 +124,9 @@ unsigned KernelBuilder::alignmentOfAccess(const View &view, At at) {
   if (!onGpu() || at.lanes == 1 || !view.alignment)
     return bytes;
   // What a caller lends lies at a multiple of 16 bytes, and no access of a GPU is wider.
-  constexpr int64_t kWidest = 16;
-  return std::max(bytes, std::gcd(std::gcd(view.alignment, kWidest), at.lanes * bytes));
+  bool global = !cast<LLVM::LLVMPointerType>(view.base.getType()).getAddressSpace();
+  int64_t alignment = global ? std::gcd<int64_t>(view.alignment, 16) : view.alignment;
+  return std::max(bytes, std::gcd(alignment, at.lanes * bytes));
 }
 
 static bool isNarrowFloat(Type element) { return element.isBF16() || element.isF16(); }

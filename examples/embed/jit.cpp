@@ -1,5 +1,5 @@
 // Compiles a model at run time and runs it from several threads, each with a session.
-// jit MODEL.mom CACHE: the second run finds the program in the cache.
+// jit MODEL.mom CACHE [TARGET]: the second run finds the program in the cache.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -28,7 +28,7 @@ static float lossOf(const momrt_model *model) {
   momrt_batch batch = {1, 0, 1, 100, modality.data(), 1, &document};
   momrt_tensor ids = {id.data(), MOMRT_I32, MOMRT_HOST, 1, {100}};
   check(momrt_batch_set(session, &batch));
-  check(momrt_input_bind(session, "id", &ids));
+  check(momrt_input_set(session, "id", &ids));
   check(momrt_run(session, "loss"));
   float loss = 0;
   momrt_tensor out = {&loss, MOMRT_F32, MOMRT_HOST, 1, {1}};
@@ -38,12 +38,13 @@ static float lossOf(const momrt_model *model) {
 }
 
 int main(int argc, char **argv) try {
-  if (argc != 3)
-    throw std::runtime_error("usage: jit MODEL.mom CACHE");
+  if (argc != 3 && argc != 4)
+    throw std::runtime_error("usage: jit MODEL.mom CACHE [TARGET]");
   momc::Options options;
   options.settings = {"D=16", "depth=2"};
   options.entries = {"loss"};
   options.cache = argv[2];
+  options.target = argc > 3 ? argv[3] : "cpu"; // sm_90a: the first such GPU
   auto start = std::chrono::steady_clock::now();
   momc::Compiled compiled = momc::Compiled::file(argv[1], options);
   std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;

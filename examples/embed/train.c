@@ -24,7 +24,7 @@ static void setBatch(momrt_session *session, int step) {
     modality[at] = at / 8 % 3;
   }
   check(momrt_batch_set(session, &batch));
-  check(momrt_input_bind(session, "id", &ids)); /* read where it lies */
+  check(momrt_input_set(session, "id", &ids));
 }
 
 int main(void) {

@@ -1,13 +1,19 @@
 """Generation through the Python package: what a stepwise run gives is what the whole sequence
-gives, whatever lies beside it, and tokens are drawn as the options say."""
+gives, whatever lies beside it, and tokens are drawn as the options say.
+
+    generate.py MODEL CACHE [TARGET]
+"""
 import sys
 
 import numpy as np
 
 import momc
 
+target = sys.argv[3] if len(sys.argv) > 3 else "cpu"
 program = momc.compile(sys.argv[1], cache=sys.argv[2], settings={"D": 32, "depth": 3},
-                       entries=["next", "loss"])
+                       target=target, entries=["next", "loss"])
+# On a GPU rows are rounded to bf16 between kernels, and not by the same kernels' tiles.
+TOLERANCE = 2e-6 if target == "cpu" else 3e-2
 V = program.entries["next"].outputs["rows", "id"].channels
 random = np.random.default_rng(5)
 session = program.session(threads=2, poison=True)
@@ -36,15 +42,15 @@ whole = np.split(logits([(s, 0, n) for s, n in enumerate(LENGTHS)], [0, 1, 2], [
 
 # The loss of the same program, from these logits.
 session.set_batch(LENGTHS, np.concatenate(modality))
-loss = float(session.run("loss", {"id": np.concatenate(ids)})["lm"])
+loss = session.run("loss", {"id": np.concatenate(ids)})["lm"].item()
 nll = [np.log(np.exp(l[:-1].astype(float)).sum(1)) - l[np.arange(len(i) - 1), i[1:]]
        for l, i in zip(whole, ids)]
-assert abs(np.concatenate(nll).mean() - loss) < 1e-5 * loss, (np.concatenate(nll).mean(), loss)
+assert abs(np.concatenate(nll).mean() - loss) < max(TOLERANCE, 1e-5) * loss, (np.concatenate(nll).mean(), loss)
 
 
 def close(got, wanted, what):
     error = np.abs(got - wanted).max() / np.abs(wanted).max()
-    assert error < 2e-6, f"{what}: error {error}"
+    assert error < TOLERANCE, f"{what}: error {error}"
 
 
 # Token by token, two sequences side by side in rows that are not theirs by number.
@@ -68,7 +74,8 @@ for s, new in enumerate(made):
     modality[s] = np.concatenate([told[s], modality_of[new]]).astype(np.int32)
     after = logits([(s, 0, len(ids[s]))], [0], [True])[len(prompts[s]) - 1:-1]
     after[:, modality_of < 0] = -np.inf
-    assert (after.argmax(1) == new).all(), (s, after.argmax(1), new)
+    best = after.max(1)
+    assert (best - after[np.arange(9), new] <= TOLERANCE * np.abs(best)).all(), (s, new)
 
 options = dict(tokens=8, temperature=1.5, top_k=40, top_p=0.9, modality_of=modality_of)
 one = session.generate(prompts, told, seed=1, **options)

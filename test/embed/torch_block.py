@@ -52,14 +52,14 @@ def block(module, x, masks):
     return project("out_proj", y.transpose(1, 2).reshape(b * l, -1)).view(b, l, d)
 
 
-def close(got, want, what, rtol=3e-5):
+def close(got, want, what, rtol=3e-5 if DEVICE == "cpu" else 1e-4):
     error = torch.linalg.vector_norm(got.double() - want)
     limit = rtol * torch.linalg.vector_norm(want) + 1e-6 * want.numel() ** 0.5
     assert error <= limit, f"{what}: off by {error:.3g}, at most {limit:.3g}"
 
 
-def check_block(shared=(), batch=2, length=11, compiled=False, dtype=torch.float32, rtol=3e-5,
-                **more):
+def check_block(shared=(), batch=2, length=11, compiled=False, dtype=torch.float32,
+                rtol=3e-5 if DEVICE == "cpu" else 1e-4, **more):
     args = SimpleNamespace(n_modalities=3, **{f"do_not_split_{name}": True for name in shared})
     module = momc_torch.MixtureOfMamba(args, 24, d_state=5, device=DEVICE, **more)
     double = momc_torch.MixtureOfMamba(args, 24, d_state=5, device=DEVICE, **more).double()

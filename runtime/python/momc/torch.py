@@ -54,7 +54,8 @@ class _Runner:
             if self.cuda:
                 session.set_stream(torch.cuda.current_stream(self.device).cuda_stream)
             memory = self._place(lengths)
-            session.set_modality(modality)
+            if self.layer.routed:
+                session.set_modality(modality)
             held = {name: self._aligned(tensor.detach()) for name, tensor in inputs.items()}
             for name, tensor in held.items():
                 session.bind(name, tensor)
@@ -105,11 +106,11 @@ class Layer:
     """A layer of a model's text as the op `momc::layer(number, tensors, modality, lengths)`,
     differentiable in its tensors: rows [tokens, channels] of the arguments that `rows` names,
     then the weights. `modality` is i32[tokens] on their device, `lengths` are those of the
-    documents."""
+    documents; `routed` says whether any weight goes by modality."""
 
     def __init__(self, text: str, name: str, rows: Sequence[str], weights: Sequence[str],
-                 storage: str = "auto") -> None:
-        self.text, self.name, self.storage = text, name, storage
+                 storage: str = "auto", routed: bool = True) -> None:
+        self.text, self.name, self.storage, self.routed = text, name, storage, routed
         self.rows, self.weights = list(rows), list(weights)
         self._runners: dict[torch.device, _Runner] = {}
         self._lock = threading.Lock()
@@ -333,7 +334,7 @@ class MixtureOfMamba(nn.Module):
 @torch.compiler.assume_constant_result
 def _block_number(shape: tuple, storage: str, weights: tuple[str, ...]) -> int:
     return _layer_of(("block", storage) + shape, lambda: Layer(
-        _block_text(*shape), "block", ["x"], weights, storage)).number
+        _block_text(*shape), "block", ["x"], weights, storage, any(shape[6]))).number
 
 
 def _initialise_dt(linear: nn.Linear, dt_rank: int, dt_min: float, dt_max: float, dt_init: str,
@@ -373,7 +374,7 @@ def _scan_number(shape: tuple, storage: str) -> int:
     bias, skip, gate = shape[3:]
     return _layer_of(("scan", storage) + shape, lambda: Layer(
         _scan_text(*shape), "selective_scan", ["u", "delta"] + ["z"] * gate + ["B", "C"],
-        ["A"] + ["D"] * skip + ["delta_bias"] * bias, storage)).number
+        ["A"] + ["D"] * skip + ["delta_bias"] * bias, storage, routed=False)).number
 
 
 def selective_scan_fn(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor,
