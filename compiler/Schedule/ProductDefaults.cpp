@@ -164,6 +164,23 @@ SmallVector<Value> mom::epilogueInputs(KernelOp kernel) {
   return inputs;
 }
 
+/// Whether TMA can copy an input of what follows a product.
+static bool fitsPanels(Value input) {
+  return storageOf(input).getIntOrFloatBitWidth() == 16 && isAligned(input);
+}
+
+/// Panels for inputs of what follows a product: with few steps a tile is mostly that, and so
+/// is shared memory; with many, one input is not worth stages. Each of two warpgroups has a
+/// ring, of a panel of each input at least.
+static int64_t panelCount(const Sizes &sizes, ArrayRef<Value> inputs) {
+  int64_t count = llvm::count_if(inputs, fitsPanels);
+  if (!count || count > 4)
+    return 0;
+  if (sizes.k <= 4 * 64)
+    return 8;
+  return count > 1 ? std::max<int64_t>(4, 2 * count) : 0;
+}
+
 int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architecture) {
   Sizes sizes = sizesOf(kernel);
   auto given = [&](StringRef name, auto otherwise) -> int64_t {
@@ -194,16 +211,8 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
   int64_t blocks = given("blocks", two ? 2 : 1);
   // Drafts of tensor maps and barriers take 2 KB, the first stage's alignment one more.
   int64_t inner = given("tile_inner", unit == ProductUnit::Fma ? 16 : 64);
-  auto inPanels = [](Value input) {
-    return storageOf(input).getIntOrFloatBitWidth() == 16 && isAligned(input);
-  };
-  // With few steps a tile is mostly what follows the product, and so is shared memory.
-  int64_t few = sizes.k && sizes.k <= 4 * 64;
-  SmallVector<Value> beside = epilogueInputs(kernel);
-  int64_t count = llvm::count_if(beside, inPanels);
-  // A ring for each warpgroup, of at least a panel of each input.
-  int64_t enough = !tma || !count ? 0 : few ? 8 : count > 1 ? std::max<int64_t>(4, 2 * count) : 0;
-  int64_t panels = given("panels", 2 * count <= 8 ? enough : 0);
+  SmallVector<Value> inputs = epilogueInputs(kernel);
+  int64_t panels = given("panels", tma ? panelCount(sizes, inputs) : 0);
   int64_t besides = tma ? 3072 + panels * rows * 128 : 0;
   int64_t fitting = (sharedBytes(architecture, blocks) - besides) / stageBytes /
                     std::max<int64_t>(inner / 64, 1);
@@ -216,7 +225,7 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
       .Case("stages",
             unit == ProductUnit::Fma ? 2 : std::clamp<int64_t>(fitting, least, tma ? 8 : 4))
       .Case("blocks", blocks)
-      .Case("ahead", llvm::all_of(beside, inPanels) && (panels || beside.empty()) ? 8 : 2)
+      .Case("ahead", inputs.empty() || (panels && llvm::all_of(inputs, fitsPanels)) ? 8 : 2)
       .Case("panels", panels)
       .Case("pingpong", !shares && rows * columns <= 128 * 160)
       .Case("split_k", rowParts(sizes, rows, columns))

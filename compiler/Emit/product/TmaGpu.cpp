@@ -298,7 +298,8 @@ namespace {
 /// A place that a thread finishes.
 struct FragmentPlace : TilePlace {
   int64_t block, piece, half; ///< of 64 rows, of 4 `run` columns, of 16 rows
-  Value rowInTile, exists;
+  Value panelRow, panelColumn; ///< in the tile, inside it or not
+  Value exists;
 };
 } // namespace
 
@@ -311,7 +312,7 @@ static SmallVector<FragmentPlace> placesOf(const TileShape &shape, int64_t run) 
     for (int64_t block = 0; block < blocks; ++block)
       for (int64_t piece = first; piece < std::min(first + inPanel, pieces); ++piece)
         for (int64_t half = 0; half < 2; ++half)
-          places.push_back({{}, block, piece, half, {}, {}});
+          places.push_back({{}, block, piece, half, {}, {}, {}});
   return places;
 }
 
@@ -333,10 +334,10 @@ void mom::finishFragments(KernelBuilder &k, const TileShape &shape, const Fragme
   int64_t count = places.size();
 
   auto begin = [&](FragmentPlace &place) {
-    place.rowInTile = k.add(row, place.block * 64 + place.half * 8);
-    place.column = k.add(column, place.piece * 4 * run);
-    place.exists = k.less(place.rowInTile, work.rows);
-    place.row = k.min(place.rowInTile, k.sub(work.rows, k.index(1)));
+    place.panelRow = k.add(row, place.block * 64 + place.half * 8);
+    place.panelColumn = place.column = k.add(column, place.piece * 4 * run);
+    place.exists = k.less(place.panelRow, work.rows);
+    place.row = k.min(place.panelRow, k.sub(work.rows, k.index(1)));
     if (!whole) {
       Value inside = k.less(place.column, work.columns);
       place.exists = arith::AndIOp::create(k.b, k.loc, place.exists, inside);
@@ -360,8 +361,8 @@ void mom::finishFragments(KernelBuilder &k, const TileShape &shape, const Fragme
       values.push_back(part[i / 2 * 4 + place.half * 2 + i % 2]);
     place.sums = vector::FromElementsOp::create(k.b, k.loc, type, values);
     if (tile.panels)
-      llvm::append_range(place.fetched, tile.panels->read(tile.number, panel, place.rowInTile,
-                                                          place.column, run));
+      llvm::append_range(place.fetched, tile.panels->read(tile.number, panel, place.panelRow,
+                                                          place.panelColumn, run));
     SmallVector<Value> results = work.compute(place);
     k.ifThen(place.exists, [&] { work.store(place, results); });
   };
