@@ -88,7 +88,8 @@ Generation::Generation(Session &session, const std::vector<Prompt> &prompts,
     for (int32_t modality : options.modalityOf)
       allowed.push_back(modality >= 0);
   }
-  samplers.resize(prompts.size(), Sampler(options.sampling, allowed));
+  for (int64_t at = 0; at < count(); ++at)
+    samplers.emplace_back(options.sampling, allowed);
   if (count() > 1 && session.device().number())
     pool.emplace(int(std::min<int64_t>(count(), availableCores())));
   checkPrompts();
