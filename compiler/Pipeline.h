@@ -44,6 +44,7 @@ struct PipelineOptions {
   bool strict = false;           ///< a GPU kernel that spills registers is an error
   int64_t checkpoint = 0;        ///< tokens between two saved states of a scan; 0: by target
   int64_t recompute = 1;         ///< in backward: 0 nothing, 1 what is cheap, 2 for less memory
+  int64_t memory = 0;            ///< bytes for a training step: chooses the two above; 0: any
   bool fuse = true;              ///< ops into kernels
   bool training = true;          ///< make the gradient and update functions
   bool next = false;             ///< make the function that goes on with sequences
@@ -52,10 +53,11 @@ struct PipelineOptions {
 /// Calls `visit` with the value of each option: a field that is not listed here does not
 /// compile, so what depends on all options cannot miss one.
 template <typename Visitor> void forEachOption(const PipelineOptions &options, Visitor visit) {
-  const auto &[order, storage, target, cpu, emulate, strict, checkpoint, recompute, fuse,
+  const auto &[order, storage, target, cpu, emulate, strict, checkpoint, recompute, memory, fuse,
                training, next] = options;
   auto each = [&](const auto &...values) { (visit(values), ...); };
-  each(order, storage, target, cpu, emulate, strict, checkpoint, recompute, fuse, training, next);
+  each(order, storage, target, cpu, emulate, strict, checkpoint, recompute, memory, fuse, training,
+       next);
 }
 
 inline bool isGpu(const PipelineOptions &options) { return options.target != "cpu"; }

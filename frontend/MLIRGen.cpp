@@ -339,7 +339,7 @@ static ArrayAttr schedules(const ast::Module &module, OpBuilder &builder) {
         knobs.push_back(builder.getDictionaryAttr(
             {entry("name", builder.getStringAttr(knob.name)),
              entry("value", builder.getI64IntegerAttr(knob.number)),
-             entry("place", place(knob.name))}));
+             entry("place", place(knob.place))}));
       items.push_back(builder.getDictionaryAttr(
           {entry("kind", builder.getStringAttr(item.kind)),
            entry("names", builder.getStrArrayAttr(names)),

@@ -59,12 +59,27 @@ bool Parser::parseScheduleItem(ScheduleDecl &schedule) {
   return true;
 }
 
-/// knob ::= name sum
+/// knob ::= name sum | 'tile' sum 'by' sum ('by' sum)?
 bool Parser::parseKnob(ScheduleDecl::Item &item) {
   ScheduleDecl::Knob knob;
-  if (!expectName(knob.name, "the name of a knob") || !(knob.value = parseSum()))
+  if (!expectName(knob.name, "the name of a knob"))
     return false;
-  item.knobs.push_back(knob);
+  knob.place = knob.name;
+  if (knob.name != "tile") {
+    knob.value = parseSum();
+    item.knobs.push_back(knob);
+    return knob.value;
+  }
+  // Sizes of a product in the order that its formula has them.
+  for (llvm::StringRef name : {"tile_rows", "tile_columns", "tile_inner"}) {
+    knob.name = name;
+    if (name == "tile_columns" ? !expect(Token::kw_by)
+                               : name == "tile_inner" && !consumeIf(Token::kw_by))
+      return name == "tile_inner";
+    if (!(knob.value = parseSum()))
+      return false;
+    item.knobs.push_back(knob);
+  }
   return true;
 }
 

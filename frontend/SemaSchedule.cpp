@@ -35,9 +35,9 @@ void Sema::checkSchedule(ScheduleDecl &decl) {
       knob.number = integer(knob.value, "a knob", /*least=*/0).value_or(0);
       for (const ScheduleDecl::Knob &other : llvm::ArrayRef(item.knobs).take_front(index))
         if (other.name == knob.name)
-          error(knob.name)
+          error(knob.place)
                   .append("knob '", knob.name, "' is given twice")
-                  .attachNote(at(other.name))
+                  .attachNote(at(other.place))
               << "first given here";
     }
   }

@@ -147,6 +147,8 @@ Value KernelBuilder::fetch(const View &view, At at) {
   Type type = lanesOf(view.element, at.lanes);
   Value from = address(view, at), value;
   unsigned alignment = alignmentOfAccess(view, at);
+  if (at.mask && at.lanes == 1) // what lies past the last column may be nobody's
+    from = select(at.mask, from, view.base);
   if (at.mask && at.lanes > 1) {
     Type bits = maskedType(type);
     Value zero = arith::ConstantOp::create(b, loc, bits, b.getZeroAttr(bits));
@@ -179,6 +181,8 @@ void KernelBuilder::store(Value value, const View &view, At at) {
     if (Type bits = maskedType(value.getType()); bits != value.getType())
       value = arith::BitcastOp::create(b, loc, bits, value);
     LLVM::MaskedStoreOp::create(b, loc, value, to, at.mask, b.getI32IntegerAttr(alignment));
+  } else if (at.mask) {
+    ifThen(at.mask, [&] { LLVM::StoreOp::create(b, loc, value, to, alignment); });
   } else {
     LLVM::StoreOp::create(b, loc, value, to, alignment);
   }

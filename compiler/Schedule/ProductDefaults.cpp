@@ -201,7 +201,9 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
   int64_t few = sizes.k && sizes.k <= 4 * 64;
   SmallVector<Value> beside = epilogueInputs(kernel);
   int64_t count = llvm::count_if(beside, inPanels);
-  int64_t panels = given("panels", !tma || !count ? 0 : few ? 8 : count > 1 ? 4 : 0);
+  // A ring for each warpgroup, of at least a panel of each input.
+  int64_t enough = !tma || !count ? 0 : few ? 8 : count > 1 ? std::max<int64_t>(4, 2 * count) : 0;
+  int64_t panels = given("panels", 2 * count <= 8 ? enough : 0);
   int64_t besides = tma ? 3072 + panels * rows * 128 : 0;
   int64_t fitting = (sharedBytes(architecture, blocks) - besides) / stageBytes /
                     std::max<int64_t>(inner / 64, 1);

@@ -45,9 +45,9 @@ StringRef mom::modelName(ModuleOp module) {
   return name ? name.getValue() : "program";
 }
 
-InFlightDiagnostic Compiler::error() {
+Location Compiler::start() {
   StringRef name = sources.getMemoryBuffer(sources.getMainFileID())->getBufferIdentifier();
-  return emitError(FileLineColLoc::get(&context, name, 1, 1));
+  return FileLineColLoc::get(&context, name, 1, 1);
 }
 
 LogicalResult Compiler::load() {
@@ -103,6 +103,8 @@ LogicalResult Compiler::keepEntries() {
 
 LogicalResult Compiler::runTo(Stage until) {
   until = std::min(until, Stage::Lowered);
+  if (options.pipeline.memory && until >= Stage::Grad && failed(fitMemory()))
+    return failure();
   while (stage < until) {
     stage = static_cast<Stage>(static_cast<unsigned>(stage) + 1);
     PassManager passes(&context);

@@ -66,12 +66,16 @@ public:
 private:
   void wantNext();
   mlir::LogicalResult keepEntries();
+  mlir::LogicalResult fitMemory();
+  /// Of what the options say; the IR stays as it is.
+  mlir::FailureOr<int64_t> bytesOfStep();
   std::string cacheKey();
   mlir::LogicalResult dump(Stage stage);
   void printIr(llvm::raw_ostream &os, bool locations);
   mlir::LogicalResult printTable(llvm::raw_ostream &os);
   mlir::FailureOr<std::string> ptx();
-  mlir::InFlightDiagnostic error();
+  mlir::Location start(); ///< of the input
+  mlir::InFlightDiagnostic error() { return mlir::emitError(start()); }
 
   mlir::MLIRContext &context;
   llvm::SourceMgr &sources;

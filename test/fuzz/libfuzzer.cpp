@@ -1,5 +1,5 @@
-// The same for libFuzzer: build with -DMOMC_FUZZ=ON and run momc-libfuzzer FOLDER, where FOLDER
-// holds texts to begin with, as examples/*.mom.
+// The same for libFuzzer: build momc-libfuzzer with -DMOMC_FUZZ=ON, in a build folder of its
+// own, and run momc-libfuzzer FOLDER, where FOLDER holds texts to begin with, as examples/*.mom.
 #include "test/fuzz/Check.h"
 #include "test/fuzz/Mutator.h"
 

@@ -34,7 +34,8 @@ struct Cases {
         session(std::make_shared<momrt::Program>(program.program), {2, 0, true}),
         table(session.table()), entry(table.entry("function")),
         tolerance(mom::compare::relativeTolerance(program.storage) *
-                  numbers(file.get("tolerance"))[0]) {}
+                  numbers(file.get("tolerance"))[0]),
+        roundings(mom::compare::roundingOf(program.storage) / mom::compare::roundingOf("bf16")) {}
 
   void setBatch(const std::string &size);
   void setInput(const std::string &size, const momrt_input &input);
@@ -48,6 +49,7 @@ struct Cases {
   const momrt::Table &table;
   const momrt_entry &entry;
   double tolerance;
+  double roundings; ///< of the storage type, as a part of those of bf16
 };
 } // namespace
 
@@ -106,6 +108,9 @@ std::vector<std::vector<float>> Cases::run(const std::string &size) {
 }
 
 double Cases::compare(const std::string &name, const std::vector<float> &got) {
+  const momrt::StoredTensor *spread = file.find(name + ".spread");
+  if (spread && !std::isfinite(numbers(*spread)[0]))
+    return 0;
   const momrt::StoredTensor *sums = file.find(name + ".sums");
   std::vector<double> expected = numbers(sums ? *sums : file.get(name));
   std::vector<float> values = got;
@@ -134,6 +139,12 @@ double Cases::compare(const std::string &name, const std::vector<float> &got) {
   }
   double limit =
       tolerance * std::sqrt(squares) + mom::compare::kAbsoluteTolerance * std::sqrt(count);
+  if (spread) {
+    double moved = mom::compare::kRoundings * numbers(*spread)[0] * roundings;
+    if (!(moved <= mom::compare::kVague * std::sqrt(squares) + mom::compare::kAbsoluteTolerance))
+      return 0; // rounding turns it over
+    limit += moved;
+  }
   if (!(std::sqrt(errors) <= limit)) // NaN is no agreement
     momrt::fail(MOMRT_BAD_VALUE, "{}: error {:.2e}, norm {:.2e}, limit {:.2e}", name,
                 std::sqrt(errors), std::sqrt(squares), limit);

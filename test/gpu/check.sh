@@ -7,20 +7,21 @@
 #
 # To make:  --target sm_90a|sm_80|cpu  --build BUILD  --functions PATTERN (of FILE.FUNCTION)
 #           --storages f32,bf16,f16  --tokens 0,1,3,129,4097  --steps N  --models NAME,... or none
+#           --random N (programs of mom-random, with gradients)
 # To run:   --parts ops,models,large,sanitizer  --select NAME,...  --sizes SIZE,...  --jobs N
 #           --seconds N (a check)  --large-rows N
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 bundle='' target=sm_90a build='' functions=. storages=f32,bf16,f16 tokens=0,1,3,129,4097 steps=50
-models=mixture-of-mamba,dense-mamba parts=ops,models,large,sanitizer
+models=mixture-of-mamba,dense-mamba random=40 parts=ops,models,large,sanitizer
 run=()
 while (($#)); do
   (($# > 1)) || { echo "check.sh: $1 needs a value" >&2; exit 2; }
   case $1 in
-    --bundle | --target | --build | --functions | --storages | --tokens | --steps | --models | --parts)
+    --bundle | --target | --build | --functions | --storages | --tokens | --steps | --models | --random | --parts)
       declare "${1#--}=$2" ;;
     --select | --sizes | --jobs | --seconds | --large-rows) run+=("$1" "$2") ;;
-    *) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
   shift 2
 done
@@ -31,6 +32,7 @@ check_function() { # FILE FUNCTION
   name=$(basename "$1" .mlir).$2
   case $1 in
     */large.mlir) how=(--storage=bf16 --tokens=0 --fuse=0) ;; # every op stores its rows
+    */random-*.mlir) how=(--storage=f32,bf16 --tokens=1,129) ;; # f16 overflows in some
     *-narrow.mlir | */products-tma.mlir | */scan-tensor.mlir) how=(--storage=bf16 --tokens="$tokens") ;; # its kernels say what is stored
   esac
   mom-compare "$1" --bundle="$work" --function="$2" --target="$target" "${how[@]}" \
@@ -97,6 +99,10 @@ make_bundle() { # DIR
   {
     for model in $([[ $models == none ]] || tr , ' ' <<<"$models"); do
       for storage in f32 bf16; do echo "$model $storage"; done
+    done
+    for ((seed = 1; seed <= random; ++seed)); do
+      mom-random --print-joint --count=1 --seed=$seed --statements=8 >"$work/random-$seed.mlir"
+      [[ random-$seed.program_$seed =~ $functions ]] && echo "$work/random-$seed.mlir program_$seed" || true
     done
     for file in "$repo"/test/e2e/ops/*.mlir "$here/large.mlir"; do
       [[ $file == */scan-gpu.mlir ]] && continue # scan.mlir's cases under other schedules

@@ -31,7 +31,7 @@ private:
 
   TileTask task(GroupRows rows, Value firstColumn);
   int64_t resultLanes();
-  void takePanels(Type element);
+  LogicalResult takePanels(Type element);
   void finish(GroupRows rows, Value firstColumn, Deal deal);
   LogicalResult emitTma();
 
@@ -80,10 +80,18 @@ int64_t LinearEmitter::resultLanes() {
   return std::gcd(lanes, outer);
 }
 
-void LinearEmitter::takePanels(Type element) {
+LogicalResult LinearEmitter::takePanels(Type element) {
+  int64_t panels = k.knob("panels"), rings = shape.pingpong ? 2 : 1;
+  if (!panels)
+    return success();
   SmallVector<Value> inputs = std::move(fetched);
   for (Value input : inputs)
     (canCopyTiles(k.view(input), element) ? inPanels : fetched).push_back(input);
+  int64_t least = rings * inPanels.size();
+  if (panels < least) // a place in the tile waits for all of its inputs
+    return k.error() << "expected 0 or at least " << least << " as knob 'panels', " << rings
+                     << " for each input of what follows the product, but got " << panels;
+  return success();
 }
 
 /// What the kernel yields, from the tile's sums.
@@ -225,8 +233,8 @@ LogicalResult LinearEmitter::emitTma() {
     tile.bLine = transposed ? k.index(0) : tile.firstColumn;
     return tile;
   };
-  if (k.knob("panels"))
-    takePanels(element);
+  if (failed(takePanels(element)))
+    return failure();
   auto views = llvm::map_to_vector(inPanels, [&](Value input) { return k.view(input); });
   TmaProduct(k, shape, a, b, /*maps=*/1, views)
       .emit(k.mul(rowTiles, columnTiles), locate,

@@ -40,9 +40,9 @@ FailureOr<TileShape> mom::tileShape(KernelBuilder &k) {
       return failure();
     int64_t smaller = std::min(s.rows, s.columns) * s.inner;
     if (failed(require(smaller % (4 * s.threads) == 0,
-                       "expected tiles of which each thread loads as many vectors, but got " +
-                           Twine(s.rows) + " by " + Twine(s.columns) + " by " + Twine(s.inner) +
-                           " with " + Twine(s.threads) + " threads")))
+                       "expected tiles of which each thread loads as many vectors, but knob 'threads' is " +
+                           Twine(s.threads) + " and the tile " + Twine(s.rows) + " by " +
+                           Twine(s.columns) + " by " + Twine(s.inner))))
       return failure();
     return s;
   }

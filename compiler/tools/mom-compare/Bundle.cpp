@@ -3,6 +3,7 @@
 
 #include "compiler/tools/mom-compare/Compiled.h"
 #include "compiler/tools/mom-compare/Inputs.h"
+#include "compiler/tools/mom-compare/Sensitivity.h"
 #include "runtime/RunFile.h"
 
 #include "llvm/Support/FileSystem.h"
@@ -123,6 +124,16 @@ static LogicalResult addCase(func::FuncOp func, const Shape &shape, uint64_t see
   auto results = reference::interpret(func, arguments);
   if (failed(results))
     return failure();
+  if (func->hasAttr(kRandomProgram)) {
+    auto spreads = spreadsOf(func, arguments, *results, roundingOf("bf16"), random);
+    if (failed(spreads))
+      return failure();
+    for (auto [i, spread] : llvm::enumerate(*spreads)) {
+      bool compared = norm(*(*results)[i].tensor()) < kHuge;
+      tensors.push_back({prefix + "result" + std::to_string(i) + ".spread", MOMRT_F64, {1},
+                         {compared ? spread : HUGE_VAL}});
+    }
+  }
   roundToFloat(*results);
   for (auto [i, result] : llvm::enumerate(*results))
     addResult(prefix + "result" + std::to_string(i), *result.tensor(), tensors);
@@ -166,6 +177,9 @@ LogicalResult compare::writeBundle(func::FuncOp func, const PipelineOptions &how
   SmallVector<Shape> shapes = shapesFor(options.tokens);
   if (llvm::none_of(func.getArgumentTypes(), [](Type type) { return isa<BatchType>(type); }))
     shapes.assign({{"static", BatchOptions()}}); // nothing depends on a batch
+  llvm::erase_if(shapes, [groups = countGroups(func)](const Shape &shape) {
+    return groups < 3 && !(shape.options.modality.empty() && shape.options.empty.empty());
+  });
   for (const Shape &shape : shapes)
     if (failed(addCase(func, shape, options.seed, tensors)))
       return failure();

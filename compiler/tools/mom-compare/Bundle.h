@@ -7,6 +7,9 @@
 
 namespace mom::compare {
 
+/// Of functions that nobody wrote: their cases say what rounding does to each result.
+inline constexpr llvm::StringLiteral kRandomProgram = "mom.random";
+
 struct BundleOptions {
   std::string folder;
   std::string program;                    ///< stem of the file that the functions are in

@@ -4,6 +4,7 @@
 #include "compiler/Target/Emulator/Emulator.h"
 #include "compiler/Target/Program.h"
 #include "compiler/tools/mom-compare/Inputs.h"
+#include "compiler/tools/mom-compare/RandomKnobs.h"
 #include "runtime/RunFile.h"
 
 #include "mlir/Transforms/Passes.h"
@@ -72,17 +73,26 @@ static void makeEntry(ModuleOp module, StringRef name, int64_t groups) {
 }
 
 LogicalResult compare::compileFunction(func::FuncOp func, const PipelineOptions &options,
-                                       StringRef symbol, SmallVectorImpl<char> &object) {
+                                       StringRef symbol, SmallVectorImpl<char> &object,
+                                       uint64_t knobs) {
   if (failed(checkInterface(func)))
     return failure();
   OwningOpRef<ModuleOp> module = func->getParentOfType<ModuleOp>().clone();
   makeEntry(*module, func.getSymName(), countGroups(func));
-  PassManager passes(func.getContext());
-  passes.addPass(createSymbolDCEPass()); // one order is chosen for all that is there
-  for (const StageInfo &info : stages())
-    if (info.stage >= Stage::Ordered && info.stage <= Stage::Lowered)
-      addStage(info.stage, passes, options);
-  if (failed(passes.run(*module)))
+  auto runStages = [&](Stage first, Stage last) {
+    PassManager passes(func.getContext());
+    if (first == Stage::Ordered)
+      passes.addPass(createSymbolDCEPass()); // one order is chosen for all that is there
+    for (const StageInfo &info : stages())
+      if (info.stage >= first && info.stage <= last)
+        addStage(info.stage, passes, options);
+    return passes.run(*module);
+  };
+  if (failed(runStages(Stage::Ordered, Stage::Stored)))
+    return failure();
+  if (knobs)
+    drawKnobs(*module, options, knobs);
+  if (failed(runStages(Stage::Scheduled, Stage::Lowered)))
     return failure();
   CodeOptions code = codeOptions(options);
   code.ptx = false; // checks run where they were compiled for
@@ -96,7 +106,7 @@ FailureOr<const momrt_program *> CompiledFunctions::compile(func::FuncOp func) {
   auto report = [&] { return func.emitError(); };
   std::string symbol = programSymbol(kEntryName);
   SmallVector<char> object;
-  if (failed(compileFunction(func, options, symbol, object)))
+  if (failed(compileFunction(func, options, symbol, object, knobs)))
     return failure();
   FailureOr<std::unique_ptr<Jit>> jit = Jit::create(report);
   if (failed(jit) || failed((*jit)->load(object, report)))

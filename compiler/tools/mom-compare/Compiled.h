@@ -14,7 +14,9 @@ namespace mom::compare {
 /// same bits, in memory that is filled with NaN before.
 class CompiledFunctions {
 public:
-  explicit CompiledFunctions(PipelineOptions options) : options(std::move(options)) {}
+  /// With `knobs` kernels have schedules from that seed, instead of their defaults.
+  explicit CompiledFunctions(PipelineOptions options, uint64_t knobs = 0)
+      : options(std::move(options)), knobs(knobs) {}
 
   /// The results of `func` for arguments as the interpreter takes them: rows by
   /// position, weights as plain inputs. A function is compiled once.
@@ -25,6 +27,7 @@ private:
   mlir::FailureOr<const momrt_program *> compile(mlir::func::FuncOp func);
 
   const PipelineOptions options;
+  const uint64_t knobs;
   llvm::DenseMap<mlir::Operation *, Program> programs;
 };
 
@@ -32,9 +35,10 @@ private:
 /// by the function's arguments, its outputs `result0` ...
 inline constexpr llvm::StringLiteral kEntryName = "function";
 
-/// Object file of a function as the one entry of a program named `symbol`.
+/// Object file of a function as the one entry of a program named `symbol`; `knobs` as above.
 mlir::LogicalResult compileFunction(mlir::func::FuncOp func, const PipelineOptions &options,
-                                    llvm::StringRef symbol, llvm::SmallVectorImpl<char> &object);
+                                    llvm::StringRef symbol, llvm::SmallVectorImpl<char> &object,
+                                    uint64_t knobs = 0);
 
 /// Makes each number one that f32 holds.
 void roundToFloat(llvm::MutableArrayRef<reference::Value> values);

@@ -46,3 +46,7 @@ double mom::compare::relativeTolerance(const std::string &storage) {
   // Half a dozen roundings, of 2^-9 in bf16 and 2^-12 in f16, with few terms to average them.
   return storage == "bf16" ? 1.5e-2 : storage == "f16" ? 3e-3 : 2e-5;
 }
+
+double mom::compare::roundingOf(const std::string &storage) {
+  return storage == "bf16" ? 0x1p-9 : storage == "f16" ? 0x1p-12 : 0x1p-24;
+}

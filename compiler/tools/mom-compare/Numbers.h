@@ -40,6 +40,15 @@ double draw(const Recipe &recipe, int64_t channel, std::mt19937_64 &random);
 double relativeTolerance(const std::string &storage);
 inline constexpr double kAbsoluteTolerance = 1e-6;
 
+/// What a number loses where it is stored, relative, at most.
+double roundingOf(const std::string &storage);
+/// Random programs: how many such losses of each value compiled code may have where the
+/// program has one, and past which part of a result these are too many to compare it.
+inline constexpr double kRoundings = 16;
+/// Results of this norm are about to overflow.
+inline constexpr double kHuge = 1e30;
+inline constexpr double kVague = 0.05;
+
 /// A large result is kept as one number a row: its channels summed with signs that
 /// depend on row and channel. The norm of errors of such sums is that of the
 /// errors themselves, on average, and a single wrong element is never lost.

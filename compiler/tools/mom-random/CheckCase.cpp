@@ -4,6 +4,7 @@
 #include "compiler/Passes.h"
 #include "compiler/tools/mom-compare/Compiled.h"
 #include "compiler/tools/mom-compare/Gradients.h"
+#include "compiler/tools/mom-compare/Sensitivity.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Pass/PassManager.h"
@@ -16,75 +17,33 @@ using namespace mom::random;
 using namespace mom::compare;
 using Values = SmallVector<reference::Value>;
 
-// A program that turns one rounding of its inputs into more than this is too
-// sensitive to compare.
-static constexpr double kVague = 0.05;
-// How many roundings of each value compiled code may do where the program has one.
-static constexpr double kRoundings = 16;
 // Beyond this the differences of results are too coarse for derivatives.
 static constexpr double kLargest = 1e3;
-// Where f32 is about to overflow.
-static constexpr double kHuge = 1e30;
-
-static double rounding(StringRef storage) {
-  return storage == "bf16" ? 0x1p-9 : storage == "f16" ? 0x1p-12 : 0x1p-24;
-}
-
-/// Each number turned by up to `by`, relative.
-static void turn(reference::Tensor &tensor, double by, std::mt19937_64 &random) {
-  for (double &x : tensor.data)
-    x *= 1.0 + by * (2.0 * uniform(random) - 1.0);
-}
-
-/// The results where every float value, given or computed, is turned a little.
-static FailureOr<Values> turned(func::FuncOp func, ArrayRef<reference::Value> arguments, double by,
-                                std::mt19937_64 &random) {
-  Values given(arguments);
-  for (auto [value, type] : llvm::zip(given, func.getArgumentTypes()))
-    if (reference::Tensor *tensor = value.tensor();
-        tensor && isa<FloatType>(getElementTypeOrSelf(type)))
-      turn(*tensor, by, random);
-  return reference::interpretDisturbed(
-      func, given, [&](reference::Tensor &tensor) { turn(tensor, by, random); });
-}
-
-static double norm(const reference::Tensor &a, const reference::Tensor *b = nullptr) {
-  double squares = 0.0;
-  for (size_t i = 0; i < a.data.size(); ++i) {
-    double x = a.data[i] - (b ? b->data[i] : 0.0);
-    squares += x * x;
-  }
-  return std::sqrt(squares);
-}
 
 /// Compares results by the tolerance of the storage type, widened by what its rounding
 /// of all values does to them.
-static Verdict compareAll(func::FuncOp func, const RandomCase &how, ArrayRef<reference::Value> arguments,
+static Verdict compareAll(func::FuncOp func, const RandomCase &how, const CheckOptions &options,
+                          ArrayRef<reference::Value> arguments, const bool &refused,
                           std::mt19937_64 &random, raw_ostream &os) {
   FailureOr<Values> expected = reference::interpret(func, arguments);
-  CompiledFunctions machine(how.how);
+  CompiledFunctions machine(how.how, options.knobs);
   FailureOr<Values> got = failure();
   if (succeeded(expected))
     got = machine.execute(func, arguments);
   if (failed(got))
+    return refused ? Verdict::Refused : Verdict::Bad;
+  FailureOr<SmallVector<double>> spread =
+      spreadsOf(func, arguments, *expected, roundingOf(how.how.storage), random);
+  if (failed(spread))
     return Verdict::Bad;
-  double by = rounding(how.how.storage);
-  SmallVector<double> spread(expected->size(), 0.0);
-  for (int draw = 0; draw < 2; ++draw) {
-    FailureOr<Values> other = turned(func, arguments, by, random);
-    if (failed(other))
-      return Verdict::Bad;
-    for (auto [i, pair] : llvm::enumerate(llvm::zip(*expected, *other)))
-      spread[i] = std::max(spread[i], norm(*std::get<0>(pair).tensor(), std::get<1>(pair).tensor()));
-  }
   Verdict verdict = Verdict::Good;
   for (auto [i, pair] : llvm::enumerate(llvm::zip(*got, *expected))) {
     const reference::Tensor &computed = *std::get<0>(pair).tensor();
     const reference::Tensor &wanted = *std::get<1>(pair).tensor();
     double size = norm(wanted), error = norm(computed, &wanted);
     double limit = relativeTolerance(how.how.storage) * size +
-                   kAbsoluteTolerance * std::sqrt(double(wanted.data.size())) + kRoundings * spread[i];
-    if (!(size < kHuge) || kRoundings * spread[i] > kVague * size + kAbsoluteTolerance) {
+                   kAbsoluteTolerance * std::sqrt(double(wanted.data.size())) + kRoundings * (*spread)[i];
+    if (!(size < kHuge) || kRoundings * (*spread)[i] > kVague * size + kAbsoluteTolerance) {
       verdict = std::max(verdict, Verdict::Vague);
       continue;
     }
@@ -106,7 +65,9 @@ static bool isSmooth(func::FuncOp func) {
 
 Verdict random::checkCase(ModuleOp module, const RandomCase &how, const CheckOptions &options,
                           raw_ostream &os) {
+  bool refused = false;
   ScopedDiagnosticHandler handler(module.getContext(), [&](Diagnostic &diagnostic) {
+    refused |= options.knobs && StringRef(diagnostic.str()).contains("knob");
     os << diagnostic << "\n";
     return success();
   });
@@ -128,7 +89,7 @@ Verdict random::checkCase(ModuleOp module, const RandomCase &how, const CheckOpt
   if (failed(arguments))
     return Verdict::Bad;
   roundToFloat(*arguments);
-  Verdict verdict = compareAll(func, how, *arguments, random, os);
+  Verdict verdict = compareAll(func, how, options, *arguments, refused, random, os);
   // A difference across a kink is no derivative.
   if (verdict != Verdict::Good || !options.elements || !isSmooth(plain))
     return verdict;
@@ -159,6 +120,8 @@ std::string random::commandFor(const RandomCase &how, const CheckOptions &option
      << " --streams=" << how.batch.streams;
   if (how.how.emulate)
     os << " --emulate";
+  if (options.knobs)
+    os << " --knobs=" << options.knobs;
   if (how.batch.lengths.empty())
     return text + " --tokens=0";
   os << " --lengths=";

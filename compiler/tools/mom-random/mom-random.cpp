@@ -1,9 +1,11 @@
 // mom-random: random legal programs, compiled and by the interpreter. A program that
 // fails is reduced and written with the command that runs it.
 #include "compiler/Passes.h"
+#include "compiler/tools/mom-compare/Bundle.h"
 #include "compiler/tools/mom-random/CheckCase.h"
 #include "compiler/tools/mom-reduce/Reduce.h"
 
+#include "mlir/Pass/PassManager.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
@@ -37,10 +39,16 @@ static cl::opt<bool> emulate("emulate", cl::desc("run a GPU's kernels on the CPU
                              cl::cat(category));
 static cl::opt<std::string> storage("storage", cl::desc("between kernels: f32, bf16, f16"),
                                     cl::init("f32"), cl::cat(category));
+static cl::opt<bool> knobs("knobs", cl::desc("each program has a random schedule"),
+                           cl::cat(category));
 static cl::opt<std::string> folder("folder", cl::desc("where reduced programs are written"),
                                    cl::init("."), cl::cat(category));
 static cl::opt<bool> printOnly("print", cl::desc("print the programs, and run nothing"),
                                cl::cat(category));
+static cl::opt<bool> printJoint("print-joint",
+                                cl::desc("print forward and backward of each as a function "
+                                         "@program_SEED, for mom-compare, and run nothing"),
+                                cl::cat(category));
 
 // A program that takes longer hangs.
 static constexpr rlim_t kSeconds = 60;
@@ -56,7 +64,23 @@ static RandomOptions randomOptions() {
 }
 
 static CheckOptions checkOptions(uint64_t program) {
-  return {program, program % 4 == 3, program % 4 == 0 ? elements : 0};
+  return {program, knobs ? program + 1 : 0, program % 4 == 3, program % 4 == 0 ? elements : 0};
+}
+
+/// The joint function of a program, as one for mom-compare.
+static LogicalResult printJointOf(RandomCase &random, uint64_t program) {
+  PassManager passes(random.module->getContext());
+  passes.addPass(createDifferentiatePass({random.scanCheckpoint, true}));
+  if (failed(passes.run(*random.module)))
+    return failure();
+  auto joint = random.module->lookupSymbol<func::FuncOp>("f.joint");
+  for (Operation &op : llvm::make_early_inc_range(*random.module->getBody()))
+    if (&op != joint)
+      op.erase();
+  joint.setName("program_" + std::to_string(program));
+  joint->setAttr(compare::kRandomProgram, UnitAttr::get(joint.getContext()));
+  llvm::outs() << *random.module << "\n";
+  return success();
 }
 
 /// One program in a process of its own, as a failure may be a crash; what it prints
@@ -89,7 +113,7 @@ static Verdict checkApart(ModuleOp module, const RandomCase &how, const CheckOpt
   int status = 0;
   waitpid(process, &status, 0);
   if (WIFEXITED(status))
-    return Verdict(std::min(WEXITSTATUS(status), 3));
+    return Verdict(std::min(WEXITSTATUS(status), int(Verdict::BadGradient)));
   text += llvm::formatv("the process ended by signal {0}\n", WTERMSIG(status));
   return Verdict::Bad;
 }
@@ -150,16 +174,21 @@ int main(int argc, char **argv) {
   MLIRContext context(registry, MLIRContext::Threading::DISABLED); // forks
   context.loadAllAvailableDialects();
   context.printOpOnDiagnostic(false);
-  int64_t verdicts[3] = {};
+  int64_t verdicts[4] = {};
   for (uint64_t program = seed; program < seed + count; ++program) {
     RandomCase random = makeCase(context, program, randomOptions());
     if (printOnly) {
       llvm::outs() << "// " << commandFor(random, checkOptions(program), "-") << "\n" << *random.module << "\n";
       continue;
     }
+    if (printJoint) {
+      if (failed(printJointOf(random, program)))
+        return 1;
+      continue;
+    }
     std::string text;
     Verdict verdict = checkApart(*random.module, random, checkOptions(program), text);
-    ++verdicts[std::min(int(verdict), 2)];
+    ++verdicts[int(std::min(verdict, Verdict::Bad))];
     if (verdict < Verdict::Bad)
       continue;
     llvm::outs() << "program " << program << " fails\n" << text;
@@ -167,9 +196,11 @@ int main(int argc, char **argv) {
     reduceAndWrite(random, checkOptions(program), program, verdict);
     llvm::outs().flush();
   }
-  if (printOnly)
+  if (printOnly || printJoint)
     return 0;
-  llvm::outs() << llvm::formatv("seeds {0} to {1}: {2} programs good, {3} too sensitive to compare, {4} bad\n",
-                                seed, seed + count - 1, verdicts[0], verdicts[1], verdicts[2]);
-  return verdicts[2] != 0;
+  llvm::outs() << llvm::formatv("seeds {0} to {1}: {2} programs good, {3} too sensitive to compare, {4}{5} bad\n",
+                                seed, seed + count - 1, verdicts[0], verdicts[1],
+                                knobs ? llvm::formatv("{0} schedules refused, ", verdicts[2]).str() : "",
+                                verdicts[3]);
+  return verdicts[3] != 0;
 }

@@ -72,12 +72,27 @@ static cl::opt<int> recompute("recompute",
                               cl::desc("in backward: 0 nothing, 1 what is cheap, 2 more, for "
                                        "less memory"),
                               cl::init(1), cl::cat(compileOptions));
+static cl::opt<std::string> memory("memory",
+                                   cl::desc("that a training step may take, as 9GiB: chooses "
+                                            "--recompute and --scan-checkpoint"),
+                                   cl::value_desc("size"), cl::cat(compileOptions));
 static cl::opt<bool> fuse("fuse", cl::desc("ops into kernels"), cl::init(true),
                           cl::cat(compileOptions));
 
 int fail(const llvm::Twine &text) {
   llvm::WithColor::error(llvm::errs(), "momc") << text << "\n";
   return 1;
+}
+
+/// "9GiB", "512MiB" or a count of bytes.
+static std::optional<int64_t> bytesOf(StringRef text) {
+  int shift = text.consume_back("GiB") ? 30 : text.consume_back("MiB") ? 20 : 0;
+  double value;
+  if (text.getAsDouble(value))
+    return std::nullopt;
+  value *= double(int64_t(1) << shift);
+  bool some = value >= 1 && value < double(int64_t(1) << 60);
+  return some ? std::optional(static_cast<int64_t>(value)) : std::nullopt;
 }
 
 CompileOptions compileOptionsFromCommandLine() {
@@ -98,6 +113,7 @@ CompileOptions compileOptionsFromCommandLine() {
   options.pipeline.cpu = cpu;
   options.pipeline.checkpoint = scanCheckpoint;
   options.pipeline.recompute = recompute;
+  options.pipeline.memory = bytesOf(memory).value_or(0);
   options.pipeline.fuse = fuse;
   options.configure = [](PassManager &passes) { (void)applyPassManagerCLOptions(passes); };
   return options;
@@ -131,6 +147,10 @@ ModelFile::ModelFile(std::vector<std::string> entries) {
   sources.AddNewSourceBuffer(std::move(buffer), SMLoc());
   if (addSchedules(sources))
     return;
+  if (!memory.empty() && !bytesOf(memory)) {
+    fail("expected --memory as 9GiB or 512MiB, but got '" + memory + "'");
+    return;
+  }
   handler = std::make_unique<SourceMgrDiagnosticHandler>(sources, &context);
   CompileOptions options = compileOptionsFromCommandLine();
   options.entries = std::move(entries);

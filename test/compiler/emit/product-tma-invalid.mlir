@@ -45,3 +45,23 @@ func.func @sums_that_no_thread_can_hold(%x: tensor<?x64xbf16, #t>, %w: tensor<25
   }
   return %0 : tensor<?x256xf32, #t>
 }
+
+// -----
+
+#t = #mom.rows<token>
+
+func.func @panels_for_one_of_two(%x: tensor<?x64xbf16, #t>, %w: tensor<64x64xbf16>, %p: tensor<?x64xbf16, #t>, %q: tensor<?x64xbf16, #t>) -> tensor<?x64xf32, #t> {
+  // expected-error @below {{expected 0 or at least 4 as knob 'panels', 2 for each input of what follows the product, but got 2}}
+  %0 = mom.kernel product "y"(%x, %w, %p, %q) schedule {unit = 3 : i64, pingpong = 1 : i64, panels = 2 : i64} : (tensor<?x64xbf16, #t>, tensor<64x64xbf16>, tensor<?x64xbf16, #t>, tensor<?x64xbf16, #t>) -> tensor<?x64xf32, #t> {
+  ^bb0(%a: tensor<?x64xbf16, #t>, %b: tensor<64x64xbf16>, %c: tensor<?x64xbf16, #t>, %d: tensor<?x64xbf16, #t>):
+    %1 = arith.extf %a : tensor<?x64xbf16, #t> to tensor<?x64xf32, #t>
+    %2 = arith.extf %b : tensor<64x64xbf16> to tensor<64x64xf32>
+    %3 = mom.linear %1 by %2 : tensor<?x64xf32, #t>, tensor<64x64xf32> -> tensor<?x64xf32, #t>
+    %4 = arith.extf %c : tensor<?x64xbf16, #t> to tensor<?x64xf32, #t>
+    %5 = arith.extf %d : tensor<?x64xbf16, #t> to tensor<?x64xf32, #t>
+    %6 = arith.mulf %3, %4 : tensor<?x64xf32, #t>
+    %7 = arith.addf %6, %5 : tensor<?x64xf32, #t>
+    mom.yield %7 : tensor<?x64xf32, #t>
+  }
+  return %0 : tensor<?x64xf32, #t>
+}

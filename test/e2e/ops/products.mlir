@@ -5,6 +5,7 @@
 // RUN: mom-compare %s --compiled --tokens=40 --storage=bf16 --modalities-empty=1 --seed=9 --function=routed_33_65,routed_256_512,shared_40_128,ends,chain
 // RUN: mom-compare %s --compiled --tokens=40 --storage=f16 --function=ends --seed=10
 // RUN: mom-compare %s --compiled --tokens=4097 --function=routed_33_65,shared_65_33 --seed=11
+// RUN: mom-compare %s --compiled --tokens=9 --knobs=2
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,1,3,129
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=300 --modalities-empty=0,2 --fuse=0 --order=position --function=routed_33_65,shared_40_128,ends --seed=8
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,140 --storage=bf16 --modalities-empty=1 --function=routed_33_65,routed_256_512,shared_40_128,ends,chain --seed=9
