@@ -154,8 +154,12 @@ FailureOr<GpuImages> mom::compileImages(ModuleOp emitted, StringRef target, bool
   std::string ptxas = findPtxas();
   initialisePtx();
   llvm::DefaultThreadPool pool(llvm::heavyweight_hardware_concurrency());
-  for (Job &job : jobs)
-    pool.async([&job, target, &ptxas] { compileJob(job, target, ptxas); });
+  // The longest first, so that none is left alone at the end.
+  SmallVector<Job *> order = llvm::map_to_vector(jobs, [](Job &job) { return &job; });
+  llvm::stable_sort(order,
+                    [](Job *a, Job *b) { return a->bitcode.size() > b->bitcode.size(); });
+  for (Job *job : order)
+    pool.async([job, target, &ptxas] { compileJob(*job, target, ptxas); });
   pool.wait();
 
   for (Job &job : jobs) {
