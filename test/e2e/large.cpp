@@ -7,6 +7,7 @@
 #include "compiler/tools/mom-compare/Compiled.h"
 #include "compiler/tools/mom-compare/Inputs.h"
 #include "dialect/Mom.h"
+#include "runtime/Batch.h"
 #include "runtime/Cpu.h"
 #include "runtime/Walk.h"
 
