@@ -6,6 +6,7 @@ using namespace mom;
 
 static constexpr int64_t kHeldStates = 4; ///< of a thread: one access of shared memory
 static constexpr int64_t kHeldOnTensorCores = 2; ///< likewise: a tile's two columns
+static constexpr int64_t kMostHeld = 8; ///< on tensor cores, of a walk along
 static constexpr int64_t kWarp = 32;
 
 static Operation *anchorOf(KernelOp kernel) {
@@ -59,6 +60,11 @@ int64_t mom::scanLanes(KernelOp kernel) {
   bool tensor = scanUnit(kernel);
   int64_t held = tensor ? kHeldOnTensorCores : kHeldStates;
   int64_t lanes = llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), held));
+  // A walk along has registers for more, and then fewer warps bring B and C of the same
+  // tokens and sum states of the same channels.
+  if (tensor && !isGradient(kernel))
+    lanes = std::max<int64_t>(std::min<int64_t>(lanes, 8),
+                              llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), kMostHeld)));
   return std::clamp<int64_t>(lanes, tensor ? 4 : 1, kWarp);
 }
 
@@ -90,6 +96,8 @@ int64_t mom::scanTokens(KernelOp kernel, int64_t architecture) {
     int64_t most = (architecture >= 90 ? 227 : architecture == 80 ? 163 : 99) * 1024, tokens = 64;
     // A gradient's threads need all registers there are for 256 of them.
     int64_t blocks = std::max<int64_t>(256 / scanThreads(kernel), 1);
+    if (!isGradient(kernel) && scanLanes(kernel) * kMostHeld / 2 < statesOf(kernel))
+      tokens = 32; // states take the registers that would wait for more
     while (tokens > 8 && bytesOnTensorCores(kernel, tokens) * blocks > most)
       tokens /= 2;
     return tokens;
@@ -108,7 +116,7 @@ int64_t mom::scanGroup(KernelOp kernel) {
   // Tensor cores take eight. A walk along hides its waits with more, as registers allow:
   // the fewer lanes have a channel, the more of it a thread stages.
   if (scanUnit(kernel))
-    return isGradient(kernel) ? 8 : held <= kHeldOnTensorCores && lanes >= 8 ? 32 : 16;
+    return isGradient(kernel) || held > kHeldOnTensorCores ? 8 : lanes >= 8 ? 32 : 16;
   return held <= kHeldStates ? 8 : 4;
 }
 

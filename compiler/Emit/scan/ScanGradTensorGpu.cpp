@@ -9,7 +9,7 @@ Values ScanGradGpu::groupOnTensorCores(const ScanTile &tile, const Tiles &tiles,
                                        const Values &states, ValueRange carried) const {
   int64_t values = shape.values(), held = shape.held;
   ScanTensor tensor(tile, start);
-  ScanTensor::Outer along = tensor.outer(tensor.inputs(), tile.B);
+  ScanTensor::Outer along = tensor.outerOfInputs();
   std::optional<ChannelSums> ofB, ofC;
   for (const Kind &kind : kinds)
     (kind.isC ? ofC : ofB)
@@ -18,33 +18,57 @@ Values ScanGradGpu::groupOnTensorCores(const ScanTile &tile, const Tiles &tiles,
   std::optional<StateSums> y;
   if (tiles.y)
     y.emplace(tensor, tile.C, /*rounded=*/false);
-  SmallVector<Values> h{states}, decays(shape.group); // before each token; of each
-  for (int64_t t = 0; t < shape.group; ++t) {
-    h.push_back(nextOnTensorCores(tensor, along, h[t], t, decays[t], /*polynomials=*/0));
+  // Before each token; of each.
+  SmallVector<Values> h{states}, decays;
+  auto byToken = [&](SmallVector<Values> &list, ValueRange ofStep) {
+    for (; !ofStep.empty(); ofStep = ofStep.drop_front(values))
+      list.push_back(Values(ofStep.take_front(values)));
+  };
+  for (int64_t step = 0; step < tensor.steps; ++step) {
+    Values decay,
+        next = nextOnTensorCores(tensor, along, h.back(), step, decay, /*polynomials=*/0);
+    byToken(h, next);
+    byToken(decays, decay);
     if (ofC)
-      ofC->add(h.back(), t);
+      ofC->add(next, step);
     if (y)
-      y->add(h.back(), t);
+      y->add(next, step);
   }
 
-  ScanTensor::Outer back = tensor.outer(tensor.ownTokens(tile.dyTile()), tile.C);
+  ScanTensor::Outer back;
+  if (shape.own == 2)
+    back = tensor.outer(tensor.ownTokens(tile.dyTile()), tile.C);
   StateSums sumB(tensor, tile.B, /*rounded=*/true);
   QuadSums sumA(tensor);
   Values G(carried.take_front(values)), dA(carried.drop_front(values));
-  for (int64_t t = shape.group; t--;) {
-    Values g = tensor.outerProduct(back, t, G), delta = tile.ownChannels(tile.delta, start, t);
-    sumB.add(g, t);
-    if (ofB)
-      ofB->add(g, t);
-    Values ofA(shape.own);
-    for (int64_t n = 0; n < values; ++n) {
-      int64_t p = n / held;
-      G[n] = tile.mul(g[n], decays[t][n]);
-      Value gp = tile.mul(G[n], h[t][n]);
-      dA[n] = k.fma(delta[p], gp, dA[n]);
-      ofA[p] = ofA[p] ? k.fma(tile.A[n], gp, ofA[p]) : tile.mul(tile.A[n], gp);
+  for (int64_t step = tensor.steps; step--;) {
+    Values g(2 * held), ofA(2);
+    if (shape.own == 2)
+      g = tensor.outerProduct(back, step, G);
+    for (int64_t token = tensor.stepTokens; token--;) {
+      int64_t t = step * tensor.stepTokens + token;
+      Values delta;
+      if (shape.own == 2) {
+        delta = tile.ownChannels(tile.delta, start, t);
+      } else {
+        ScanTile::Token at = tile.token(start, t, /*withC=*/true);
+        Value dy = tile.ownChannels(tile.dyTile(), start, t)[0];
+        delta = at.delta;
+        for (int64_t n = 0; n < held; ++n)
+          g[token * held + n] = k.fma(at.C[n], dy, G[n]);
+      }
+      for (int64_t n = 0; n < values; ++n) {
+        int64_t row = token + n / held;
+        G[n] = tile.mul(g[token * values + n], decays[t][n]);
+        Value gp = tile.mul(G[n], h[t][n]);
+        dA[n] = k.fma(delta[n / held], gp, dA[n]);
+        ofA[row] = ofA[row] ? k.fma(tile.A[n], gp, ofA[row]) : tile.mul(tile.A[n], gp);
+      }
     }
-    sumA.add(ofA, t);
+    sumB.add(g, step);
+    if (ofB)
+      ofB->add(g, step);
+    sumA.add(ofA, step);
   }
   // Stored together: nothing in a group is loaded after a store that it might depend on.
   tensor.storeOwnTokens(sumA.sums(), tiles.sumA);

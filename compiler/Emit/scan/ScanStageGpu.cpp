@@ -266,7 +266,7 @@ void ScanTile::bindLeaves(PointwiseEmitter &pointwise, ArrayRef<Leaf> some, bool
 // of each channel, and apart where it wants several tokens' delta.
 
 void ScanTile::storeInputs(Value newDelta, Value newU, At at) const {
-  if (shape.tensor) {
+  if (delta) {
     k.store(newDelta, delta, at);
     return k.store(newU, u, at);
   }
@@ -275,7 +275,7 @@ void ScanTile::storeInputs(Value newDelta, Value newU, At at) const {
 }
 
 std::pair<Value, Value> ScanTile::loadInputs(At at) const {
-  if (shape.tensor)
+  if (delta)
     return {k.load(delta, at), k.load(u, at)};
   Value both = k.load(pairs, At{at.row, k.mul(at.column, 2), 2 * at.lanes, Value()});
   auto part = [&](int64_t offset) -> Value {

@@ -9,7 +9,8 @@ using namespace mom;
 static constexpr int64_t kQuads = Gpu::kWarp / ScanShape::kQuad;
 
 ScanTensor::ScanTensor(const ScanTile &tile, Value start)
-    : tile(tile), k(tile.k), parts(tile.shape.held / 2), core(k, k.b.getBF16Type()),
+    : tile(tile), k(tile.k), own(tile.shape.own), held(tile.shape.held), parts(held / 2),
+      stepTokens(2 / own), steps(kTensorTokens / stepTokens), core(k, k.b.getBF16Type()),
       quad(k.rem(k.thread(), ScanShape::kQuad)),
       group(k.rem(k.div(k.thread(), ScanShape::kQuad), kQuads)), start(start) {}
 
@@ -23,13 +24,6 @@ Values ScanTensor::ownTokens(const View &from) const {
   return values;
 }
 
-Values ScanTensor::inputs() const {
-  Values delta = ownTokens(tile.delta), u = ownTokens(tile.u), products;
-  for (auto [x, y] : llvm::zip_equal(delta, u))
-    products.push_back(tile.mul(x, y));
-  return products;
-}
-
 void ScanTensor::storeOwnTokens(ValueRange values, const View &to) const {
   Value share = k.rem(k.div(k.thread(), Gpu::kWarp), tile.shape.shares());
   Value token = k.add(k.add(k.mul(share, tile.shape.rounded()), start), k.mul(quad, 2));
@@ -37,6 +31,15 @@ void ScanTensor::storeOwnTokens(ValueRange values, const View &to) const {
   for (int64_t m = 0; m < 2; ++m)
     tile.storeScalars(values.slice(m * tile.shape.own, tile.shape.own), view,
                       At{k.index(m), Value(), 1, Value()});
+}
+
+ScanTensor::Outer ScanTensor::outerOfInputs() const {
+  if (own == 1)
+    return {};
+  Values delta = ownTokens(tile.delta), u = ownTokens(tile.u), products;
+  for (auto [x, y] : llvm::zip_equal(delta, u))
+    products.push_back(tile.mul(x, y));
+  return outer(products, tile.B);
 }
 
 ScanTensor::Outer ScanTensor::outer(ValueRange x, const View &matrix) const {
@@ -57,18 +60,20 @@ ScanTensor::Outer ScanTensor::outer(ValueRange x, const View &matrix) const {
   return outer;
 }
 
-Value ScanTensor::isMine(int64_t t) const { return k.equal(quad, k.index(t / 2)); }
-
-void ScanTensor::take(Value &kept, Value value, int64_t t) const {
-  // The first one need not be kept from anything: the others' come later.
-  kept = kept ? k.select(isMine(t), value, kept) : value;
+Value ScanTensor::isMine(int64_t step) const {
+  return k.equal(quad, k.index(step * stepTokens / 2));
 }
 
-Values ScanTensor::outerProduct(const Outer &outer, int64_t t, ValueRange sums) const {
-  int64_t held = tile.shape.held, m = t % 2;
+void ScanTensor::take(Value &kept, Value value, int64_t step) const {
+  // The first one need not be kept from anything: the others' come later.
+  kept = kept ? k.select(isMine(step), value, kept) : value;
+}
+
+Values ScanTensor::outerProduct(const Outer &outer, int64_t step, ValueRange sums) const {
+  int64_t m = step % 2;
   Values results(2 * held);
   for (int64_t j = 0; j < parts; ++j) {
-    Value row = k.select(isMine(t), outer.rows[m * parts + j], core.gpu.i32(0));
+    Value row = k.select(isMine(step), outer.rows[m * parts + j], core.gpu.i32(0));
     Values product(4, k.f32(0));
     auto place = [&](int64_t i) { return i / 2 * held + i % 2 * parts + j; };
     for (int64_t i = 0; i < 4 && !sums.empty(); ++i)
@@ -89,28 +94,38 @@ Values ScanTensor::rounded(ValueRange states) const {
 }
 
 Values ScanTensor::stateOperand(const View &matrix) const {
-  int64_t held = tile.shape.held;
   View view = tile.moved(matrix, k.add(start, group), k.mul(tile.lane, held), held);
   return tile.loadScalars(view, At{Value(), Value(), held, Value()});
 }
 
-/// x[t = g] of the channels 4 q .. 4 q + 3 of the warp.
-Values ScanTensor::fourChannels(const View &x) const {
-  Value first = k.add(k.sub(tile.mine, k.mul(group, 2)), k.mul(quad, 4));
-  return tile.loadScalars(tile.moved(x, k.add(start, group), first, 4),
-                          At{Value(), Value(), 4, Value()});
+/// x[t = g] of the channels 2 own q .. 2 own (q + 1) of the warp.
+Values ScanTensor::operandChannels(const View &x, int64_t perChannel) const {
+  Value first = k.add(k.sub(tile.mine, k.mul(group, own)), k.mul(quad, 2 * own));
+  int64_t count = 2 * own * perChannel;
+  return tile.loadScalars(tile.moved(x, k.add(start, group), k.mul(first, perChannel), count),
+                          At{Value(), Value(), count, Value()});
 }
 
-/// Rows 2 q and 2 q + 1 of a turned product are channels 4 q and 4 q + 2; eight rows on
-/// are the channels after those.
+/// Rows 2 q and 2 q + 1 of a turned product are, with two channels a lane, channels 4 q
+/// and 4 q + 2; eight rows on are the channels after those.
 Values ScanTensor::packed(ValueRange x) const {
+  if (own == 1)
+    return {core.pack(x[0], x[1])};
   return {core.pack(x[0], x[2]), core.pack(x[1], x[3])};
 }
 
-Values ScanTensor::channelOperand(const View &x) const { return packed(fourChannels(x)); }
+Values ScanTensor::channelOperand(const View &x) const { return packed(operandChannels(x)); }
 
 Values ScanTensor::channelOperandOfInputs() const {
-  Values delta = fourChannels(tile.delta), u = fourChannels(tile.u), products;
+  Values delta, u, products;
+  if (own == 2) {
+    delta = operandChannels(tile.delta);
+    u = operandChannels(tile.u);
+  } else {
+    Values pairs = operandChannels(tile.pairs, /*perChannel=*/2);
+    delta = {pairs[0], pairs[2]};
+    u = {pairs[1], pairs[3]};
+  }
   for (auto [x, y] : llvm::zip_equal(delta, u))
     products.push_back(tile.mul(x, y));
   return packed(products);
@@ -121,13 +136,14 @@ Values ScanTensor::channelOperandOfInputs() const {
 //===----------------------------------------------------------------------===//
 
 StateSums::StateSums(const ScanTensor &tensor, const View &matrix, bool rounded)
-    : sums(4), tensor(tensor), rounded(rounded), operand(tensor.stateOperand(matrix)) {
+    : sums(2 * tensor.own), tensor(tensor), rounded(rounded),
+      operand(tensor.stateOperand(matrix)) {
   if (rounded)
     operand = tensor.rounded(operand);
 }
 
-void StateSums::add(ValueRange states, int64_t t) {
-  int64_t parts = tensor.parts, held = 2 * parts;
+void StateSums::add(ValueRange states, int64_t step) {
+  int64_t own = tensor.own, parts = tensor.parts, held = tensor.held;
   Values product(4, tensor.k.f32(0)), pairs = rounded ? tensor.rounded(states) : Values();
   for (int64_t j = 0; j < parts; ++j)
     if (rounded)
@@ -136,34 +152,43 @@ void StateSums::add(ValueRange states, int64_t t) {
       tensor.core.multiplyTf32(
           product, {states[j], states[held + j], states[parts + j], states[held + parts + j]},
           {operand[j], operand[parts + j]});
-  for (int64_t p = 0; p < 2; ++p)
-    tensor.take(sums[t % 2 * 2 + p], product[2 * p + t % 2], t);
+  // Of row r, the column of its token.
+  for (int64_t r = 0; r < 2; ++r) {
+    int64_t m = own == 2 ? step % 2 : r, p = own == 2 ? r : 0;
+    tensor.take(sums[m * own + p], product[2 * r + m], step);
+  }
 }
 
-void ChannelSums::add(ValueRange states, int64_t t) {
-  int64_t parts = tensor.parts;
+void ChannelSums::add(ValueRange states, int64_t step) {
+  int64_t own = tensor.own, parts = tensor.parts;
   Values pairs = tensor.rounded(states);
   sums.resize(2 * parts);
-  for (int64_t j = 0; j < parts; ++j) {
-    Half half{{}, t, j};
-    for (int64_t p = 0; p < 2; ++p)
-      half.turned.push_back(tensor.core.transpose(pairs[p * parts + j]));
-    if (!waiting) {
-      waiting = half;
-      continue;
+  for (int64_t j = 0; j < parts; ++j)
+    for (int64_t token = 0; token < tensor.stepTokens; ++token) {
+      Half half{{}, step * tensor.stepTokens + token, j};
+      for (int64_t p = 0; p < own; ++p)
+        half.turned.push_back(tensor.core.transpose(pairs[(token + p) * parts + j]));
+      add(half);
     }
-    Values product(4, tensor.k.f32(0));
-    const Values &first = waiting->turned, &second = half.turned;
-    tensor.core.multiply(product, {first[0], second[0], first[1], second[1]}, operand);
-    take(*waiting, ValueRange(product).take_front(2));
-    take(half, ValueRange(product).drop_front(2));
-    waiting.reset();
+}
+
+void ChannelSums::add(Half half) {
+  if (!waiting) {
+    waiting = half;
+    return;
   }
+  Values product(4, tensor.k.f32(0)), rows;
+  for (auto [first, second] : llvm::zip_equal(waiting->turned, half.turned))
+    llvm::append_values(rows, first, second);
+  tensor.core.multiply(product, rows, operand);
+  take(*waiting, ValueRange(product).take_front(2));
+  take(half, ValueRange(product).drop_front(2));
+  waiting.reset();
 }
 
 void ChannelSums::take(const Half &half, ValueRange pair) {
   int64_t m = half.t % 2;
-  tensor.take(sums[m * tensor.parts + half.j], pair[m], half.t);
+  tensor.take(sums[m * tensor.parts + half.j], pair[m], half.t / tensor.stepTokens);
 }
 
 void ChannelSums::store(const View &to, Value row, int64_t first) const {
@@ -179,36 +204,57 @@ void ChannelSums::store(const View &to, Value row, int64_t first) const {
 
 QuadSums::QuadSums(const ScanTensor &tensor) : tensor(tensor), product(4, tensor.k.f32(0)) {}
 
-void QuadSums::add(ValueRange ofChannels, int64_t t) {
-  if (waiting.empty()) {
-    waiting = Values(ofChannels);
-    waitingToken = t;
-    return;
-  }
+void QuadSums::add(ValueRange ofRows, int64_t step) {
   KernelBuilder &k = tensor.k;
   auto column = [&](int64_t token) {
     return k.select(k.equal(tensor.group, k.index(token)), k.f32(1), k.f32(0));
   };
-  tensor.core.multiplyTf32(product, {waiting[0], waiting[1], ofChannels[0], ofChannels[1]},
-                           {column(waitingToken), column(t)});
+  if (tensor.own == 1) { // both tokens are of the rows g
+    Value none = k.f32(0);
+    return tensor.core.multiplyTf32(product, {ofRows[0], none, ofRows[1], none},
+                                    {column(2 * step), column(2 * step + 1)});
+  }
+  if (waiting.empty()) {
+    waiting = Values(ofRows);
+    waitingToken = step;
+    return;
+  }
+  tensor.core.multiplyTf32(product, {waiting[0], waiting[1], ofRows[0], ofRows[1]},
+                           {column(waitingToken), column(step)});
   waiting.clear();
 }
 
-Values QuadSums::sums() const { return {product[0], product[2], product[1], product[3]}; }
+Values QuadSums::sums() const {
+  if (tensor.own == 1)
+    return {product[0], product[1]};
+  return {product[0], product[2], product[1], product[3]};
+}
 
 //===----------------------------------------------------------------------===//
 // The walk along
 //===----------------------------------------------------------------------===//
 
 Values mom::nextOnTensorCores(const ScanTensor &tensor, const ScanTensor::Outer &outer,
-                              ValueRange states, int64_t t, Values &decays, int64_t polynomials) {
+                              ValueRange states, int64_t step, Values &decays,
+                              int64_t polynomials) {
   const ScanTile &tile = tensor.tile;
-  Values delta = tile.ownChannels(tile.delta, tensor.start, t);
-  Values next = tensor.outerProduct(outer, t);
-  for (size_t n = 0; n < next.size(); ++n) {
-    bool isPolynomial = int64_t(t * next.size() + n) * polynomials % 16 < polynomials;
-    decays.push_back(tile.decay(delta[n / tile.shape.held], tile.A[n], isPolynomial));
-    next[n] = tile.k.fma(states[n], decays.back(), next[n]);
+  int64_t own = tensor.own, held = tensor.held;
+  Values delta, next; // of the rows; inputs, then states
+  if (own == 2) {
+    delta = tile.ownChannels(tile.delta, tensor.start, step);
+    next = tensor.outerProduct(outer, step);
+  }
+  for (int64_t t = 2 * step; own == 1 && t < 2 * (step + 1); ++t) {
+    ScanTile::Token token = tile.token(tensor.start, t, /*withC=*/false);
+    delta.push_back(token.delta[0]);
+    for (Value b : token.B)
+      next.push_back(tile.mul(token.input[0], b));
+  }
+  for (int64_t n = 0; n < 2 * held; ++n) {
+    bool isPolynomial = (step * 2 * held + n) * polynomials % 16 < polynomials;
+    decays.push_back(tile.decay(delta[n / held], tile.A[n % (own * held)], isPolynomial));
+    Value before = n < own * held ? states[n] : next[n - held];
+    next[n] = tile.k.fma(before, decays.back(), next[n]);
   }
   return next;
 }
@@ -219,15 +265,16 @@ Values mom::walkOnTensorCores(const ScanTile &tile, ValueRange states, Value sta
   SmallVector<std::pair<ScanTensor, Values>> summed;
   for (int64_t first = 0; first < tile.shape.group; first += kTensorTokens) {
     ScanTensor tensor(tile, tile.k.add(start, first));
-    ScanTensor::Outer outer = tensor.outer(tensor.inputs(), tile.B);
+    ScanTensor::Outer outer = tensor.outerOfInputs();
     std::optional<StateSums> ofStates;
     if (sums)
       ofStates.emplace(tensor, tile.C, /*rounded=*/false);
-    for (int64_t t = 0; t < kTensorTokens; ++t) {
-      Values decays;
-      h = nextOnTensorCores(tensor, outer, h, t, decays, tile.shape.polynomials);
+    for (int64_t step = 0; step < tensor.steps; ++step) {
+      Values decays,
+          next = nextOnTensorCores(tensor, outer, h, step, decays, tile.shape.polynomials);
       if (sums)
-        ofStates->add(h, t);
+        ofStates->add(next, step);
+      h.assign(next.end() - h.size(), next.end());
     }
     if (sums)
       summed.push_back({tensor, ofStates->sums});

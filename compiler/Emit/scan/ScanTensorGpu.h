@@ -1,11 +1,13 @@
 // The walk of a scan on tensor cores, eight tokens at a time.
 //
-// A warp has 16 channels and 4 * held states of each. Products of tensor cores are tiles
-// of 16 rows by 8 columns whose sums lie in registers so that lane 4 g + q has rows g and
-// g + 8, columns 2 q and 2 q + 1. All that is done with them keeps to that:
+// A warp has 8 * own channels and 4 * held states of each. Products of tensor cores are
+// tiles of 16 rows by 8 columns whose sums lie in registers so that lane 4 g + q has rows
+// g and g + 8, columns 2 q and 2 q + 1. All that is done with them keeps to that:
 //
-//     rows        the channels: 2 g at row g and 2 g + 1 at row g + 8, so a lane has
-//                 `own` = 2 neighbouring channels
+//     rows        with two channels a lane (`own`), the channels: 2 g at row g and 2 g + 1
+//                 at row g + 8, so that a *step* of the walk is one token. With one, a
+//                 step is two tokens: channel g is at row g at the first of them, at row
+//                 g + 8 at the second. So twice as many warps share the work.
 //     columns     the states, in `parts` = held / 2 tiles: state parts * c + j of the
 //                 warp's is column c of tile j, so a lane has `held` neighbouring states;
 //                 or the tokens of a group, of which a lane has 2 q and 2 q + 1
@@ -13,13 +15,16 @@
 // With that no value changes lanes in the recurrence:
 //
 //     x[t] (x) M[t]       a product over two parts, of 8 bits each, of the eight tokens'
-//                         x, with 0 for M of the others. M has no more bits.
+//                         x, with 0 for M of the others. M has no more bits. With one
+//                         channel a lane, the lane's own multiplications: they are as few.
 //     sums over states    a product of the states, as they lie, and M[n, tokens]; column
 //                         t of it is what is wanted. States are cut to 11 bits, or, where
 //                         sums over channels want them so too, rounded to bf16.
 //     sums over channels  the states, rounded to bf16, are turned (movmatrix) and
 //                         multiplied by x[channels, tokens].
 //     sums over a quad    a product with a matrix that is 1 in one column.
+//
+// Values of a step, [2 * held], are those of the rows g, then those of the rows g + 8.
 #pragma once
 
 #include "compiler/Emit/TensorCore.h"
@@ -34,53 +39,53 @@ public:
 
   const ScanTile &tile;
   KernelBuilder &k;
-  const int64_t parts;
+  const int64_t own, held, parts;
+  const int64_t stepTokens, steps; ///< of a step; of the eight tokens
   mutable TensorCore core;
   const mlir::Value quad, group; ///< q and g
   const mlir::Value start;
 
-  /// [2 * own] of a tile [tokens, channels]: this lane's tokens and channels.
+  /// [2, own] of a tile [tokens, channels]: this lane's tokens and channels.
   Values ownTokens(const View &tile) const;
-  /// Of delta u, likewise.
-  Values inputs() const;
   /// Writes such values, which are sums over the warp's part of the states.
   void storeOwnTokens(mlir::ValueRange values, const View &tile) const;
 
   /// x[tokens, channels] (x) M[tokens, states].
   struct Outer {
-    Values x;    ///< [2 * own]: pairs of parts
-    Values rows; ///< [2 * parts] of M twice: this lane's tokens, state g of each tile
+    Values x;    ///< [2, own]: pairs of parts
+    Values rows; ///< [2, parts] of M twice: this lane's tokens, state g of each tile
   };
   Outer outer(mlir::ValueRange x, const View &matrix) const;
-  /// sums [own * held] + x[t] (x) M[t]; 0 where `sums` is empty.
-  Values outerProduct(const Outer &outer, int64_t t, mlir::ValueRange sums = {}) const;
+  Outer outerOfInputs() const; ///< delta u (x) B; of two channels a lane
+  /// sums [2 * held] + x[t] (x) M[t] of a step; 0 where `sums` is empty.
+  Values outerProduct(const Outer &outer, int64_t step, mlir::ValueRange sums = {}) const;
 
   /// M[t = g, n]: [held].
   Values stateOperand(const View &matrix) const;
-  /// x[t = g, channels] as pairs of bf16: [2].
+  /// x[t = g, channels] as pairs of bf16: [own].
   Values channelOperand(const View &x) const;
   Values channelOperandOfInputs() const; ///< of delta u
 
-  /// Values [held] or [own * held] as pairs of bf16, which lie in the columns 2 q and
-  /// 2 q + 1: [parts] or [own * parts].
+  /// Values [held] or [2 * held] as pairs of bf16, which lie in the columns 2 q and
+  /// 2 q + 1: [parts] or [2 * parts].
   Values rounded(mlir::ValueRange states) const;
 
-  /// i1: whether token t is one of this lane's.
-  mlir::Value isMine(int64_t t) const;
-  /// Replaces `kept` by `value` in the lanes whose token t is.
-  void take(mlir::Value &kept, mlir::Value value, int64_t t) const;
+  /// i1: whether the step's tokens are this lane's.
+  mlir::Value isMine(int64_t step) const;
+  /// Replaces `kept` by `value` in the lanes whose the step's tokens are.
+  void take(mlir::Value &kept, mlir::Value value, int64_t step) const;
 
 private:
-  Values packed(mlir::ValueRange fourChannels) const;
-  Values fourChannels(const View &x) const;
+  Values packed(mlir::ValueRange operandChannels) const;
+  Values operandChannels(const View &x, int64_t perChannel = 1) const;
 };
 
-/// Sums over a warp's states times M, of eight tokens in any order.
+/// Sums over a warp's states times M, of eight tokens' steps in any order.
 class StateSums {
 public:
   StateSums(const ScanTensor &tensor, const View &matrix, bool rounded);
-  void add(mlir::ValueRange states, int64_t t); ///< [own * held]
-  Values sums; ///< [2 * own] of this lane's tokens and channels
+  void add(mlir::ValueRange states, int64_t step); ///< [2 * held]
+  Values sums; ///< [2, own] of this lane's tokens and channels
 
 private:
   const ScanTensor &tensor;
@@ -88,11 +93,11 @@ private:
   Values operand; ///< [held], or [parts] of pairs
 };
 
-/// Sums over a warp's channels times x, of eight tokens in any order.
+/// Sums over a warp's channels times x, of eight tokens' steps in any order.
 class ChannelSums {
 public:
   ChannelSums(const ScanTensor &tensor, Values operand) : tensor(tensor), operand(operand) {}
-  void add(mlir::ValueRange states, int64_t t); ///< [own * held]
+  void add(mlir::ValueRange states, int64_t step); ///< [2 * held]
   /// Writes them to [tokens, slots] at column `first`; `row` is of the run's first token.
   void store(const View &to, mlir::Value row, int64_t first) const;
 
@@ -102,18 +107,19 @@ private:
     Values turned; ///< [own]
     int64_t t, j;
   };
+  void add(Half half);
   void take(const Half &half, mlir::ValueRange pair);
   const ScanTensor &tensor;
-  Values operand, sums; ///< sums: [2 * parts] of this lane's tokens, state g of each tile
+  Values operand, sums; ///< sums: [2, parts] of this lane's tokens, state g of each tile
   std::optional<Half> waiting;
 };
 
-/// Sums over the quad that has a channel, of eight tokens in any order of pairs.
+/// Sums over the quad that has a channel, of eight tokens' steps in any order.
 class QuadSums {
 public:
   explicit QuadSums(const ScanTensor &tensor);
-  void add(mlir::ValueRange ofChannels, int64_t t); ///< [own]
-  Values sums() const;                              ///< [2 * own] of this lane's tokens
+  void add(mlir::ValueRange ofRows, int64_t step); ///< [2]
+  Values sums() const; ///< [2, own] of this lane's tokens
 
 private:
   const ScanTensor &tensor;
@@ -121,10 +127,11 @@ private:
   int64_t waitingToken = 0;
 };
 
-/// States after token t of the eight, and how they decayed; of 16 exponentials,
-/// `polynomials` are not the special function unit's.
+/// States after the tokens of a step [2 * held] from those before it [own * held], and how
+/// they decayed; of 16 exponentials, `polynomials` are not the special function unit's.
 Values nextOnTensorCores(const ScanTensor &tensor, const ScanTensor::Outer &inputs,
-                         mlir::ValueRange states, int64_t t, Values &decays, int64_t polynomials);
+                         mlir::ValueRange states, int64_t step, Values &decays,
+                         int64_t polynomials);
 /// States after a group of the tile's shape; leaves the sums of states times C in
 /// `sums`, if given.
 Values walkOnTensorCores(const ScanTile &tile, mlir::ValueRange states, mlir::Value start,

@@ -45,8 +45,8 @@ LogicalResult ScanShape::check(KernelBuilder &k, const ScanOperands &op) const {
   for (Value matrix : {op.B, op.C})
     if (Type element = storedElement(matrix); !element.isBF16())
       return k.error() << "expected B and C of bf16 with knob 'unit' 1, but got " << element;
-  if (own != 2)
-    return k.error() << "expected 2 as knob 'channels' with unit 1, but got " << own;
+  if (own > 2)
+    return k.error() << "expected 1 or 2 as knob 'channels' with unit 1, but got " << own;
   if (group % kTensorTokens)
     return k.error() << "expected a multiple of " << kTensorTokens
                      << " as knob 'group' with unit 1, but got " << group;
@@ -122,7 +122,7 @@ ScanTile::ScanTile(KernelBuilder &k, const ScanOperands &op, const ScanShape &sh
     return k.sharedView(shape.rounded(), columns, k.b.getF32Type(), shape.strideOf(columns));
   };
   int64_t channels = shape.blockChannels();
-  if (shape.tensor) {
+  if (shape.tensor && shape.own == 2) {
     delta = tileOf(channels);
     u = tileOf(channels);
   } else {
@@ -151,7 +151,7 @@ void ScanTile::clearPadding() const {
   if (needsC)
     tiles.push_back(C);
   if (tokens) {
-    if (shape.tensor)
+    if (delta)
       llvm::append_values(tiles, delta, u);
     else
       tiles.push_back(pairs);

@@ -7,7 +7,7 @@
 //                           in turn: coalesced, and pointwise work happens once an element
 //     walking               `lanes` neighbouring threads have `own` channels together,
 //                           each with `held` states of them in registers; or, on tensor
-//                           cores (ScanTensorGpu.h), quads of `lanes` / 4 warps have two
+//                           cores (ScanTensorGpu.h), quads of `lanes` / 4 warps have them
 //
 // Between the two is shared memory, with B and C of the run beside it, and a barrier
 // each way. What a run reads from memory is loaded into registers while the run
@@ -178,7 +178,7 @@ public:
   mlir::Value loadSum(const View &tile, At at) const;
   View dyTile() const { return more.empty() ? View() : more.front(); }
   View pairs; ///< [rounded tokens, 2 * channels]: delta and u side by side
-  View delta, u; ///< [rounded tokens, channels] instead of pairs, on tensor cores
+  View delta, u; ///< [rounded tokens, channels] instead, on tensor cores with two channels
   View B, C;  ///< [rounded tokens, slots]
 
   mlir::Value mul(mlir::Value x, mlir::Value y) const;

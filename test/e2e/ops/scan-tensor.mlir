@@ -4,6 +4,9 @@
 // fewer warps, and walk forward that way too.
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=133 --storage=bf16 --fuse=0 --function=narrow_24_12_reverse,narrow_20_64,narrow_40_6 --order=modality --streams=3
 // RUN: mom-compare %s --compiled --target=sm_80 --emulate --rtol=1e-2 --lengths=1,70,2 --function=hand_40_16,hand_24_64_reverse --seed=9
+// One channel a thread: a step is two tokens.
+// RUN: sed 's/channels = 2 : i64/channels = 1 : i64/' %s > %t.mlir
+// RUN: mom-compare %t.mlir --compiled --target=sm_80 --emulate --rtol=1e-2 --lengths=1,70,2 --function=hand_40_16,hand_24_64_reverse --seed=9
 
 func.func @narrow_24_12_reverse(%batch: !mom.batch, %u: tensor<?x24xf32, #mom.rows<token>>, %delta: tensor<?x24xf32, #mom.rows<token>> {mom.positive}, %A: tensor<24x12xf32> {mom.negative}, %B: tensor<?x12xf32, #mom.rows<token>>, %C: tensor<?x12xf32, #mom.rows<token>>, %dy: tensor<?x24xf32, #mom.rows<token>>)
     -> (tensor<?x24xf32, #mom.rows<token>>, tensor<?x24xf32, #mom.rows<token>>, tensor<?x24xf32, #mom.rows<token>>, tensor<24x12xf32>, tensor<?x12xf32, #mom.rows<token>>, tensor<?x12xf32, #mom.rows<token>>) {
