@@ -227,7 +227,8 @@ LogicalResult Compiler::object(SmallVectorImpl<char> &bytes, bool assembly) {
 /// what settings and schedules made of the text, and the places that messages name.
 std::string Compiler::cacheKey() {
   // A new option must be thought of here.
-  const auto &[how, settings, startFrom, entries, dumpDirectory, cacheDirectory, configure] = options;
+  const auto &[how, settings, startFrom, entries, dumpDirectory, cacheDirectory, configure] =
+      options;
   if (cacheDirectory.empty() || !dumpDirectory.empty() || buildId().empty())
     return "";
   std::string material;
