@@ -202,7 +202,7 @@ Model::Model(int64_t vocabulary, uint32_t target) {
                        0.1,
                        0}};
   table.header.parameter_elements = kElements;
-  table.inputs = {{table.text("id"), MOMRT_I32, MOMRT_COUNT_TOKEN, 1, vocabulary}};
+  table.inputs = {{table.text("id"), MOMRT_I32, MOMRT_COUNT_TOKEN, 1, vocabulary, 0, 0}};
   const char *names[] = {"constant",       "embed",          "layer",  "loss",
                          "layer_gradient", "embed_gradient", "unsort", "update"};
   for (const char *name : names)

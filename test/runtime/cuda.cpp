@@ -97,7 +97,7 @@ struct Model {
         {table.text("w"), 0, kElements, 1, 1, {kElements}, MOMRT_INIT_NORMAL, 0, 0, 1, 0}};
     table.header.parameter_elements = kElements;
     table.header.copy_type = table.header.moment_type = MOMRT_BF16;
-    table.inputs = {{table.text("x"), MOMRT_F32, MOMRT_COUNT_TOKEN, 1, 0}};
+    table.inputs = {{table.text("x"), MOMRT_F32, MOMRT_COUNT_TOKEN, 1, 0, 0, 0}};
     uint32_t slot = table.slot({0, 4}), loss = table.slot({4});
     table.slot({0, rowBytes});
     momrt_arg counts = T::arg(MOMRT_SPACE_COUNTS), y = T::arg(MOMRT_SPACE_ARENA, slot);
