@@ -91,7 +91,7 @@ func.func @hand_40_16(%batch: !mom.batch, %u: tensor<?x40xf32, #mom.rows<token>>
 }
 
 func.func @hand_24_64_reverse(%batch: !mom.batch, %u: tensor<?x24xf32, #mom.rows<token>>, %delta: tensor<?x24xf32, #mom.rows<token>> {mom.positive}, %A: tensor<24x64xf32> {mom.negative}, %B: tensor<?x64xf32, #mom.rows<token>>, %C: tensor<?x64xf32, #mom.rows<token>>, %dy: tensor<?x24xf32, #mom.rows<token>>)
-    -> (tensor<?x24xf32, #mom.rows<token>>, tensor<?x24xf32, #mom.rows<token>>, tensor<?x24xf32, #mom.rows<token>>, tensor<24x64xf32>, tensor<?x64xf32, #mom.rows<token>>, tensor<?x64xf32, #mom.rows<token>>) attributes {mom.tolerance = 2.0} { // sums of 64 states cancel
+    -> (tensor<?x24xf32, #mom.rows<token>>, tensor<?x24xf32, #mom.rows<token>>, tensor<?x24xf32, #mom.rows<token>>, tensor<24x64xf32>, tensor<?x64xf32, #mom.rows<token>>, tensor<?x64xf32, #mom.rows<token>>) attributes {mom.tolerance = 3.0} { // sums of 64 states cancel; those of one token all at once
   %x:3 = mom.kernel map "x" (%u, %delta, %dy) schedule {} : (tensor<?x24xf32, #mom.rows<token>>, tensor<?x24xf32, #mom.rows<token>>, tensor<?x24xf32, #mom.rows<token>>) -> (tensor<?x24xbf16, #mom.rows<token>>, tensor<?x24xbf16, #mom.rows<token>>, tensor<?x24xbf16, #mom.rows<token>>) {
   ^bb0(%u_: tensor<?x24xf32, #mom.rows<token>>, %d_: tensor<?x24xf32, #mom.rows<token>>, %dy_: tensor<?x24xf32, #mom.rows<token>>):
     %un = arith.truncf %u_ : tensor<?x24xf32, #mom.rows<token>> to tensor<?x24xbf16, #mom.rows<token>>
