@@ -464,7 +464,8 @@ public:
     // Checked.
     int64_t number = 0;
   };
-  /// `kernel h: lanes 2, tokens 16`, `kernel a: tile 128 by 256`, `grad in_proj.weight: split_k 4`, `save u, z`
+  /// `kernel h: lanes 2, tokens 16`, `kernel a: tile 128 by 256`, `grad in_proj.weight: split_k 4`,
+  /// `save u, z`
   struct Item {
     StringRef kind; ///< kernel, grad or save
     SmallVector<StringRef, 2> names;

@@ -149,9 +149,13 @@ void Sema::checkSettingNames() {
     auto diagnostic = mlir::emitError(mlir::UnknownLoc::get(context));
     auto constants = module.all<ConstantDecl>();
     auto found = llvm::find_if(constants, [&](ConstantDecl *decl) { return decl->name == name; });
-    if (found == constants.end())
-      diagnostic << "unknown setting '" << name << "'" << suggest(name, settings);
-    else
+    if (found == constants.end()) {
+      std::string hint = suggest(name, settings);
+      if (hint.empty())
+        hint = settings.empty() ? "; the model has none"
+                                : "; the model has " + llvm::join(settings, ", ");
+      diagnostic << "unknown setting '" << name << "'" << hint;
+    } else
       diagnostic.append("'", name, "' is a constant: only settings can be set")
               .attachNote(at((*found)->name))
           << "declared here";

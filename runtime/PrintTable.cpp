@@ -9,10 +9,10 @@ namespace {
 constexpr const char *kCounts[] = {"",          "tokens",   "streams",
                                    "documents", "segments", "window"};
 static_assert(std::size(kCounts) == MOMRT_COUNTS);
-constexpr const char *kSpaces[] = {"arena",   "parameters", "gradients", "moment1",  "moment2",
-                                   "copies",  "sums",       "hyper",      "counts",    "segments", "modality",
-                                   "offsets", "row",        "position",  "input",    "status",
-                                   "states",  "next states"};
+constexpr const char *kSpaces[] = {"arena",    "parameters", "gradients",  "moment1",  "moment2",
+                                   "copies",   "sums",       "hyper",      "counts",   "segments",
+                                   "modality", "offsets",    "row",        "position", "input",
+                                   "status",   "states",     "next states"};
 static_assert(std::size(kSpaces) == MOMRT_SPACES);
 constexpr const char *kInits[] = {"constant", "uniform", "normal", "log_iota", "dt"};
 constexpr const char *kDraws[] = {"", "normal", "uniform"};
@@ -105,9 +105,8 @@ void Printer::printTraining() {
     return;
   std::string batches =
       header.accumulate > 1 ? fmt::format(", accumulate {}", header.accumulate) : "";
-  line("batch {} by {}{}, betas ({}, {}), eps {}, clip {}", header.batch_streams, header.batch_length,
-       batches,
-       header.beta1, header.beta2, header.eps, header.clip);
+  line("batch {} by {}{}, betas ({}, {}), eps {}, clip {}", header.batch_streams,
+       header.batch_length, batches, header.beta1, header.beta2, header.eps, header.clip);
   for (const momrt_rate &rate : table.rates()) {
     std::string steps = rate.steps ? fmt::format("{} steps", rate.steps) : "the rest";
     if (rate.kind == MOMRT_RATE_WARMUP)

@@ -334,7 +334,8 @@ void Session::checkEntry(const momrt_entry &entry) {
 const momrt_entry &Session::prepare(const std::string &name) {
   const momrt_entry &entry = table().entry(name);
   if (capacities == Counts{})
-    fail(MOMRT_BAD_ARGUMENT, "entry '{}' has no batch: the last one did not fit into memory or the workspace", name);
+    fail(MOMRT_BAD_ARGUMENT,
+         "entry '{}' has no batch: the last one did not fit into memory or the workspace", name);
   checkEntry(entry);
   refreshCopies();
   return entry;

@@ -174,7 +174,8 @@ std::vector<uint8_t> Timer::readOutputs(const momrt_entry &entry, int64_t &numbe
       continue;
     std::vector<float> values(static_cast<size_t>(elements));
     toFloats(output.type, bytes.data(), elements, values.data());
-    auto wild = std::find_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
+    auto wild =
+        std::find_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
     if (wild != values.end())
       fail(MOMRT_BAD_VALUE, "output '{}' of entry '{}' has {} at element {}",
            table.string(output.name), table.string(entry.name), *wild, wild - values.begin());

@@ -241,9 +241,10 @@ SmallVector<Value> KernelBuilder::columns(Value lo, Value hi, int64_t lanes, Val
     return columns(*constantOf(hi), lanes, init, body);
   Value size = max(sub(hi, lo), index(0));
   Value whole = add(lo, mul(div(size, lanes), lanes));
-  SmallVector<Value> carried = teamLoop(lo, whole, lanes, init, [&](Value column, ValueRange values) {
-    return body(At{Value(), column, lanes, Value()}, values);
-  });
+  SmallVector<Value> carried =
+      teamLoop(lo, whole, lanes, init, [&](Value column, ValueRange values) {
+        return body(At{Value(), column, lanes, Value()}, values);
+      });
   if (lanes == 1)
     return carried;
   return teamLoop(whole, hi, lanes, carried, [&](Value column, ValueRange values) {
@@ -267,9 +268,10 @@ SmallVector<Value> KernelBuilder::columns(int64_t size, int64_t lanes, ValueRang
     carried = teamLoop(index(0), index(whole), lanes, init, [&](Value column, ValueRange values) {
       return body(At{Value(), column, lanes, Value()}, values);
     });
-    return teamLoop(index(whole), index(size), lanes, carried, [&](Value column, ValueRange values) {
-      return body(At{Value(), column, lanes, maskOf(index(size - whole), lanes)}, values);
-    });
+    return teamLoop(
+        index(whole), index(size), lanes, carried, [&](Value column, ValueRange values) {
+          return body(At{Value(), column, lanes, maskOf(index(size - whole), lanes)}, values);
+        });
   }
   if (whole == lanes)
     carried = body(At{Value(), index(0), lanes, Value()}, carried);

@@ -254,7 +254,8 @@ View KernelBuilder::tensorView(Type type, Value base) {
   // Buffers begin at a multiple of MOMRT_ALIGNMENT, and so do rounds of a stack whose
   // elements are a multiple of it; a row's own bytes bound the rest.
   int64_t bytes = tensor.getElementTypeBitWidth() / 8 * channels;
-  int64_t unit = isRows(type) ? bytes : tensor.getElementTypeBitWidth() / 8 * tensor.getNumElements();
+  int64_t unit =
+      isRows(type) ? bytes : tensor.getElementTypeBitWidth() / 8 * tensor.getNumElements();
   int64_t alignment = std::gcd(std::gcd<int64_t>(bytes, unit), MOMRT_ALIGNMENT);
   return View{base, channels, channels, tensor.getElementType(), {}, {}, alignment};
 }

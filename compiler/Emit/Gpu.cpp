@@ -59,7 +59,8 @@ Value Gpu::shuffleAs(StringRef how, Value value, Value argument, int64_t clamp) 
                      {i32(-1), bits, argument, i32(clamp)});
   };
   if (type.getIntOrFloatBitWidth() == 32) {
-    Value bits = type.isInteger() ? value : arith::BitcastOp::create(b, k.loc, b.getI32Type(), value);
+    Value bits =
+        type.isInteger() ? value : arith::BitcastOp::create(b, k.loc, b.getI32Type(), value);
     Value moved = whole(bits);
     return type.isInteger() ? moved : arith::BitcastOp::create(b, k.loc, type, moved);
   }

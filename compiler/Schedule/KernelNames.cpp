@@ -67,7 +67,8 @@ llvm::SmallVector<NamedKernel> mom::nameKernels(func::FuncOp func) {
           source = extend.getIn();
         auto argument = dyn_cast<BlockArgument>(source);
         Operation *maker =
-            argument ? sourceOf(kernel.getInputs()[argument.getArgNumber()]).getDefiningOp() : nullptr;
+            argument ? sourceOf(kernel.getInputs()[argument.getArgNumber()]).getDefiningOp()
+                     : nullptr;
         if (auto found = index.find(maker); found != index.end())
           addNames(op.getLoc(), func.getContext(), kernels[found->second].values);
         continue;

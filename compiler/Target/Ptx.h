@@ -23,7 +23,8 @@ void initialisePtx();
 /// found (on the PATH, in CUDA_HOME or where the toolkit installs itself). Kernels are
 /// compiled side by side. Where ptxas says that a kernel spills registers, or that it
 /// serialises wgmma, that is an error if `strict`, else a warning.
-mlir::FailureOr<GpuImages> compileImages(mlir::ModuleOp emitted, llvm::StringRef target, bool strict,
+mlir::FailureOr<GpuImages> compileImages(mlir::ModuleOp emitted, llvm::StringRef target,
+                                         bool strict,
                                          llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
 /// What ptxas says it is; empty where it is not found.

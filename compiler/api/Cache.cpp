@@ -44,7 +44,8 @@ static int visitObject(dl_phdr_info *info, size_t, void *context) {
     while (at + sizeof(ElfW(Nhdr)) <= end) {
       auto *note = reinterpret_cast<const ElfW(Nhdr) *>(at);
       const char *name = at + sizeof *note, *content = name + alignTo(note->n_namesz, 4);
-      if (note->n_type == NT_GNU_BUILD_ID && StringRef(name, note->n_namesz) == StringRef("GNU\0", 4))
+      if (note->n_type == NT_GNU_BUILD_ID &&
+          StringRef(name, note->n_namesz) == StringRef("GNU\0", 4))
         search.id = toHex(StringRef(content, note->n_descsz));
       at = content + alignTo(note->n_descsz, 4);
     }

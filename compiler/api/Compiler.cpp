@@ -51,6 +51,9 @@ Location Compiler::start() {
 }
 
 LogicalResult Compiler::load() {
+  if (isGpu(options.pipeline) && !architectureOf(options.pipeline.target))
+    return error() << "expected cpu or a GPU as target, such as sm_90a, but got "
+                   << options.pipeline.target;
   StringRef name = sources.getMemoryBuffer(sources.getMainFileID())->getBufferIdentifier();
   if (options.startFrom || name.ends_with(".mlir")) {
     stage = options.startFrom.value_or(Stage::Mom);
@@ -178,7 +181,8 @@ LogicalResult Compiler::dump(Stage dumped) {
   else
     printIr(os, /*locations=*/true);
   // LLVM's own files end the process where the disk is full.
-  std::string problem = momrt::writeWhole(path.str().str(), content.data(), int64_t(content.size()));
+  std::string problem =
+      momrt::writeWhole(path.str().str(), content.data(), int64_t(content.size()));
   if (!problem.empty())
     return error() << problem;
   return success();
@@ -205,7 +209,7 @@ LogicalResult Compiler::printTable(llvm::raw_ostream &os) {
 }
 
 FailureOr<std::string> Compiler::ptx() {
-  if (!isGpu(options.pipeline) || !architectureOf(options.pipeline.target))
+  if (!isGpu(options.pipeline))
     return error() << "expected a GPU as target, such as sm_90a, but got "
                    << options.pipeline.target;
   llvm::LLVMContext llvmContext;

@@ -64,7 +64,8 @@ LogicalResult Compiler::fitMemory() {
       return failure();
     if (*bytes <= memory) {
       InFlightDiagnostic remark = emitRemark(start());
-      remark << "a training step takes " << sizeText(*bytes) << " with --recompute=" << plan.recompute;
+      remark << "a training step takes " << sizeText(*bytes)
+             << " with --recompute=" << plan.recompute;
       if (plan.checkpoint)
         remark << " --scan-checkpoint=" << plan.checkpoint;
       return success();

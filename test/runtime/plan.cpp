@@ -46,7 +46,8 @@ int main() {
               Batch(two({{0, 4, -1, -1}}, Ints(9, 0)), 1));
   CHECK_FAILS("expected modalities below 2 but position 5 has 2",
               Batch(two({{0, 4, -1, -1}, {4, 2, -1, -1}}, {0, 1, 0, 1, 1, 2}), 2));
-  CHECK_FAILS("position 0 has -1", Batch(two({{0, 4, -1, -1}, {4, 1, -1, -1}}, {-1, 0, 0, 0, 0}), 1));
+  CHECK_FAILS("position 0 has -1",
+              Batch(two({{0, 4, -1, -1}, {4, 1, -1, -1}}, {-1, 0, 0, 0, 0}), 1));
   Batch ragged({3, 0, 3, {{0, 1, 0, 0}, {1, 5, 1, 1}, {6, 2, 2, 2}}, eight}, 1);
   CHECK_EQ(ragged.counts()[MOMRT_COUNT_STREAM], 3);
   return finish();

@@ -39,10 +39,11 @@ FailureOr<TileShape> mom::tileShape(KernelBuilder &k) {
         failed(divides("tile_inner", s.inner, 4)))
       return failure();
     int64_t smaller = std::min(s.rows, s.columns) * s.inner;
-    if (failed(require(smaller % (4 * s.threads) == 0,
-                       "expected tiles of which each thread loads as many vectors, but knob 'threads' is " +
-                           Twine(s.threads) + " and the tile " + Twine(s.rows) + " by " +
-                           Twine(s.columns) + " by " + Twine(s.inner))))
+    if (failed(require(
+            smaller % (4 * s.threads) == 0,
+            "expected tiles of which each thread loads as many vectors, but knob 'threads' is " +
+                Twine(s.threads) + " and the tile " + Twine(s.rows) + " by " + Twine(s.columns) +
+                " by " + Twine(s.inner))))
       return failure();
     return s;
   }

@@ -171,8 +171,8 @@ FailureOr<Values> CompiledFunctions::execute(func::FuncOp func,
     if (found == outputs.end() || other == others.end())
       return func.emitError() << "the compiled program has no result #" << i;
     if (!sameBits(found->data, other->data))
-      return func.emitError() << "result #" << i << ": one thread on memory of its own and " << kThreads
-                              << " on lent memory give different bits";
+      return func.emitError() << "result #" << i << ": one thread on memory of its own and "
+                              << kThreads << " on lent memory give different bits";
     reference::Tensor tensor;
     tensor.shape = reference::shapeFor(cast<RankedTensorType>(func.getResultTypes()[i]), batch);
     tensor.data = std::move(found->data);

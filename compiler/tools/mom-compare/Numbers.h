@@ -61,7 +61,8 @@ std::vector<float> signedSums(const Number *values, int64_t rows, int64_t channe
       double x = values[row * channels + channel];
       // What overflows must be equal, and does not hide the rest of its row.
       x = std::isfinite(x) ? x : std::isnan(x) ? 1e3 : std::copysign(2e3, x);
-      uint64_t hash = (uint64_t(row) * 0x9e3779b97f4a7c15u) ^ (uint64_t(channel) * 0xc2b2ae3d27d4eb4fu);
+      uint64_t hash =
+          (uint64_t(row) * 0x9e3779b97f4a7c15u) ^ (uint64_t(channel) * 0xc2b2ae3d27d4eb4fu);
       hash ^= hash >> 29;
       hash *= 0xbf58476d1ce4e5b9u;
       sum += hash >> 63 ? x : -x;

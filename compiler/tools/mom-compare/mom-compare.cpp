@@ -86,7 +86,8 @@ static cl::opt<std::string> target("target", cl::desc("of the kernels: cpu, or a
                                    cl::init("cpu"), cl::cat(category));
 static cl::opt<bool> emulate("emulate", cl::desc("run a GPU's kernels on the CPU"),
                              cl::cat(category));
-static cl::opt<uint64_t> knobs("knobs", cl::desc("random schedules from this seed; 0: the defaults"),
+static cl::opt<uint64_t> knobs("knobs",
+                               cl::desc("random schedules from this seed; 0: the defaults"),
                                cl::init(0), cl::cat(category));
 static cl::opt<std::string> cpu("cpu", cl::desc("for which to compile"), cl::init("native"),
                                 cl::cat(category));

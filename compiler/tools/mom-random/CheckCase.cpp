@@ -42,14 +42,16 @@ static Verdict compareAll(func::FuncOp func, const RandomCase &how, const CheckO
     const reference::Tensor &wanted = *std::get<1>(pair).tensor();
     double size = norm(wanted), error = norm(computed, &wanted);
     double limit = relativeTolerance(how.how.storage) * size +
-                   kAbsoluteTolerance * std::sqrt(double(wanted.data.size())) + kRoundings * (*spread)[i];
+                   kAbsoluteTolerance * std::sqrt(double(wanted.data.size())) +
+                   kRoundings * (*spread)[i];
     if (!(size < kHuge) || kRoundings * (*spread)[i] > kVague * size + kAbsoluteTolerance) {
       verdict = std::max(verdict, Verdict::Vague);
       continue;
     }
     if (error <= limit) // false for NaN
       continue;
-    os << llvm::formatv("result {0}: error {1:e2} of {2:e2}, more than {3:e2}\n", i, error, size, limit);
+    os << llvm::formatv("result {0}: error {1:e2} of {2:e2}, more than {3:e2}\n", i, error, size,
+                        limit);
     verdict = Verdict::Bad;
   }
   return verdict;

@@ -165,7 +165,8 @@ static void reduceAndWrite(RandomCase &how, const CheckOptions &options, uint64_
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv, "mom-random: random Mixture-of-Mamba programs, compiled and interpreted\n");
+  cl::ParseCommandLineOptions(
+      argc, argv, "mom-random: random Mixture-of-Mamba programs, compiled and interpreted\n");
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
   llvm::InitializeNativeTargetAsmParser();
@@ -178,7 +179,8 @@ int main(int argc, char **argv) {
   for (uint64_t program = seed; program < seed + count; ++program) {
     RandomCase random = makeCase(context, program, randomOptions());
     if (printOnly) {
-      llvm::outs() << "// " << commandFor(random, checkOptions(program), "-") << "\n" << *random.module << "\n";
+      llvm::outs() << "// " << commandFor(random, checkOptions(program), "-") << "\n"
+                   << *random.module << "\n";
       continue;
     }
     if (printJoint) {
@@ -198,9 +200,9 @@ int main(int argc, char **argv) {
   }
   if (printOnly || printJoint)
     return 0;
-  llvm::outs() << llvm::formatv("seeds {0} to {1}: {2} programs good, {3} too sensitive to compare, {4}{5} bad\n",
-                                seed, seed + count - 1, verdicts[0], verdicts[1],
-                                knobs ? llvm::formatv("{0} schedules refused, ", verdicts[2]).str() : "",
-                                verdicts[3]);
+  llvm::outs() << llvm::formatv(
+      "seeds {0} to {1}: {2} programs good, {3} too sensitive to compare, {4}{5} bad\n", seed,
+      seed + count - 1, verdicts[0], verdicts[1],
+      knobs ? llvm::formatv("{0} schedules refused, ", verdicts[2]).str() : "", verdicts[3]);
   return verdicts[3] != 0;
 }

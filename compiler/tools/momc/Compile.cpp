@@ -145,8 +145,9 @@ static int link(StringRef object, StringRef symbol, StringRef path) {
   StringRef arguments[] = {*linker, "-shared", "-o", path, file, alias, name, "-lm"};
   std::string problem;
   int status = llvm::sys::ExecuteAndWait(*linker, arguments, std::nullopt, {}, 0, 0, &problem);
-  return status ? fail(*linker + " could not link " + path + (problem.empty() ? "" : ": ") + problem)
-                : 0;
+  return status
+             ? fail(*linker + " could not link " + path + (problem.empty() ? "" : ": ") + problem)
+             : 0;
 }
 
 int mom::tool::compile() {

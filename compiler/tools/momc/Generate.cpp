@@ -23,9 +23,10 @@ static cl::opt<std::string> ids("ids",
                                 cl::desc("token file, or a folder with train.safetensors: the ids "
                                          "that may be drawn, and the modality of each"),
                                 cl::value_desc("path"), cl::cat(generateOptions));
-static cl::opt<int64_t> tokens("new-tokens", cl::desc("new ones a document, at most"), cl::init(256),
-                               cl::cat(generateOptions));
-static cl::list<int> stops("stop", cl::desc("an id after which a document ends; several: once each"),
+static cl::opt<int64_t> tokens("new-tokens", cl::desc("new ones a document, at most"),
+                               cl::init(256), cl::cat(generateOptions));
+static cl::list<int> stops("stop",
+                           cl::desc("an id after which a document ends; several: once each"),
                            cl::value_desc("id"), cl::cat(generateOptions));
 static cl::opt<double> temperature("temperature",
                                    cl::desc("what logits are divided by; 0: the likeliest id"),
@@ -70,8 +71,8 @@ int mom::tool::generate() {
   size_t drawn = 0;
   for (const std::vector<int32_t> &sequence : made.id)
     drawn += sequence.size();
-  llvm::outs() << llvm::formatv("{0} documents, {1} new tokens; prompts in {2:f3} s", made.id.size(),
-                                drawn, made.promptSeconds);
+  llvm::outs() << llvm::formatv("{0} documents, {1} new tokens; prompts in {2:f3} s",
+                                made.id.size(), drawn, made.promptSeconds);
   if (made.steps)
     llvm::outs() << llvm::formatv(", then {0:f1} tokens/s",
                                   double(drawn - made.id.size()) / made.seconds);

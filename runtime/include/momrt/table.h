@@ -98,12 +98,14 @@ enum momrt_error { MOMRT_ERROR_NONE = 0, MOMRT_ERROR_INDEX = 1, MOMRT_ERROR_NOT_
 
 /* The step's scalars, f32, written by the training loop. */
 enum momrt_hyper {
-  MOMRT_HYPER_RATE = 0,     /* learning rate of this step */
-  MOMRT_HYPER_BETA1, MOMRT_HYPER_BETA2, MOMRT_HYPER_EPS,
-  MOMRT_HYPER_BIAS1,        /* 1 / (1 - beta1^step) */
-  MOMRT_HYPER_BIAS2,        /* 1 / (1 - beta2^step) */
-  MOMRT_HYPER_CLIP,         /* largest global norm of the gradient */
-  MOMRT_HYPER_KEEP,         /* what "accumulate" multiplies the sums by: 0 in a step's first batch */
+  MOMRT_HYPER_RATE = 0, /* learning rate of this step */
+  MOMRT_HYPER_BETA1,
+  MOMRT_HYPER_BETA2,
+  MOMRT_HYPER_EPS,
+  MOMRT_HYPER_BIAS1, /* 1 / (1 - beta1^step) */
+  MOMRT_HYPER_BIAS2, /* 1 / (1 - beta2^step) */
+  MOMRT_HYPER_CLIP,  /* largest global norm of the gradient */
+  MOMRT_HYPER_KEEP,  /* what "accumulate" multiplies the sums by: 0 in a step's first batch */
   MOMRT_HYPERS
 };
 

@@ -14,7 +14,7 @@
 // SM80: .target sm_80
 // SM80: .entry pointwise$a(
 // CPU: expected a GPU as target, such as sm_90a, but got cpu
-// NAME: expected a GPU as target, such as sm_90a, but got sm_90x
+// NAME: expected cpu or a GPU as target, such as sm_90a, but got sm_90x
 #rows = #mom.rows<token>
 module attributes {mom.model = @pointwise} {
   func.func @pointwise(%batch: !mom.batch, %x: tensor<?x40xf32, #rows> {mom.input = "x"},
