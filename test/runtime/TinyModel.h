@@ -4,6 +4,7 @@
 #pragma once
 
 #include "TableBuilder.h"
+#include "runtime/Batch.h"
 #include "runtime/Table.h"
 #include <memory>
 
@@ -22,6 +23,9 @@ struct Model {
     return std::make_shared<momrt::Program>(&program);
   }
 };
+
+/// One document of so many tokens, whose ids go up by 5 from `first` on; modality = id mod 2.
+momrt::Batch batchOf(int64_t tokens, int64_t first = 0);
 
 /// Writes a token file of documents of the given lengths with ids below the
 /// vocabulary; modality = id mod 2.

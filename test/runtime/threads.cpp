@@ -8,18 +8,6 @@
 
 using namespace momrt;
 
-static Batch batchOf(int64_t tokens, int64_t first) {
-  std::vector<int32_t> id, modality;
-  for (int64_t at = 0; at < tokens; ++at)
-    id.push_back(int32_t((at * 5 + first) % tiny::kVocabulary));
-  for (int32_t value : id)
-    modality.push_back(value & 1);
-  Batch batch({1, 0, 1, {{0, tokens, -1, -1}}, modality}, tiny::kModalities);
-  auto *bytes = reinterpret_cast<const uint8_t *>(id.data());
-  batch.inputs = {{"id", MOMRT_I32, tokens, 1, {bytes, bytes + id.size() * 4}}};
-  return batch;
-}
-
 /// Some steps of training; the last loss.
 static float train(std::shared_ptr<const Program> program, int threads, int64_t first) {
   SessionOptions options;
@@ -27,7 +15,7 @@ static float train(std::shared_ptr<const Program> program, int threads, int64_t 
   Session session(std::move(program), options);
   session.initialise(7);
   for (int64_t step = 1; step <= 5; ++step) {
-    session.setBatch(batchOf(200 + step, first));
+    session.setBatch(tiny::batchOf(200 + step, first));
     session.run("gradient");
     session.checkStatus();
     session.setHypers(hypersOf(session.table().header(), step, 1e-2));

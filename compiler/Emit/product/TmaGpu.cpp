@@ -297,7 +297,7 @@ static Value laneColumn(KernelBuilder &k, bool permuted, int64_t run) {
 namespace {
 /// A place that a thread finishes.
 struct FragmentPlace : TilePlace {
-  int64_t block, piece, half; ///< of 64 rows, of 4 `run` columns, of 16 rows
+  int64_t panel, block, piece, half; ///< of 64 rows, of 4 `run` columns, of 16 rows
   Value panelRow, panelColumn; ///< in the tile, inside it or not
   Value exists;
 };
@@ -312,7 +312,7 @@ static SmallVector<FragmentPlace> placesOf(const TileShape &shape, int64_t run) 
     for (int64_t block = 0; block < blocks; ++block)
       for (int64_t piece = first; piece < std::min(first + inPanel, pieces); ++piece)
         for (int64_t half = 0; half < 2; ++half)
-          places.push_back({{}, block, piece, half, {}, {}, {}});
+          places.push_back({{}, first / inPanel, block, piece, half, {}, {}, {}});
   return places;
 }
 
@@ -351,7 +351,7 @@ void mom::finishFragments(KernelBuilder &k, const TileShape &shape, const Fragme
   };
   beginBatch(0);
   SmallVector<Value> sums = tile.multiply();
-  auto end = [&](FragmentPlace &place, int64_t panel) {
+  auto end = [&](FragmentPlace &place) {
     int64_t first = place.block * shape.columns / 2 + place.piece * pieceSums;
     auto part = MutableArrayRef(sums).slice(first, pieceSums);
     if (!permuted && !place.half)
@@ -361,20 +361,19 @@ void mom::finishFragments(KernelBuilder &k, const TileShape &shape, const Fragme
       values.push_back(part[i / 2 * 4 + place.half * 2 + i % 2]);
     place.sums = vector::FromElementsOp::create(k.b, k.loc, type, values);
     if (tile.panels)
-      llvm::append_range(place.fetched, tile.panels->read(tile.number, panel, place.panelRow,
+      llvm::append_range(place.fetched, tile.panels->read(tile.number, place.panel, place.panelRow,
                                                           place.panelColumn, run));
     SmallVector<Value> results = work.compute(place);
     k.ifThen(place.exists, [&] { work.store(place, results); });
   };
-  for (int64_t i = 0, last = -1; i < count; ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     if (i % batch == 0)
       beginBatch(i + batch);
-    int64_t panel = places[i].piece * 4 * run / PanelRing::kColumns;
-    if (tile.panels && panel != last)
+    int64_t panel = places[i].panel;
+    if (tile.panels && (i == 0 || places[i - 1].panel != panel))
       tile.panels->wait(tile.number, panel);
-    end(places[i], last = panel);
-    bool over = i + 1 == count || places[i + 1].piece * 4 * run / PanelRing::kColumns != panel;
-    if (tile.panels && over)
+    end(places[i]);
+    if (tile.panels && (i + 1 == count || places[i + 1].panel != panel))
       tile.panels->release(tile.number, panel);
   }
 }
