@@ -20,11 +20,10 @@ static bool isFloatTensor(Type type) {
   return tensor && isa<FloatType>(tensor.getElementType());
 }
 
+/// Zeros of its own: two gradients must not become one value, as each has a place.
 static Value zeroLike(OpBuilder &b, Location loc, Value value) {
-  if (isRows(value.getType()))
-    return AffineOp::create(b, loc, value.getType(), value, b.getF64FloatAttr(0),
-                            b.getF64FloatAttr(0));
-  return arith::ConstantOp::create(b, loc, b.getZeroAttr(value.getType()));
+  return AffineOp::create(b, loc, value.getType(), value, b.getF64FloatAttr(0),
+                          b.getF64FloatAttr(0));
 }
 
 namespace {
@@ -55,6 +54,8 @@ public:
     Value gradient = gradients.lookup(value);
     return gradient ? gradient : zeroLike(b, value.getLoc(), value);
   }
+
+  bool has(Value value) const { return gradients.contains(value); }
 
 private:
   void add(Value value, Value gradient) {
@@ -268,8 +269,8 @@ private:
       Attribute name = func.getArgAttr(argument.getArgNumber(), attr::kParam);
       if (!name)
         continue;
-      // A layer that is never called: its gradients stay the zeros they begin as.
-      if (isa<StackType>(argument.getType()) && argument.use_empty())
+      // Layers that the loss does not depend on: gradients stay the zeros they begin as.
+      if (isa<StackType>(argument.getType()) && !reverse.has(argument))
         continue;
       returned.push_back(reverse.get(argument));
       attributes.push_back(b.getDictionaryAttr(b.getNamedAttr(attr::kGradient, name)));
