@@ -20,10 +20,11 @@ static bool isFloatTensor(Type type) {
   return tensor && isa<FloatType>(tensor.getElementType());
 }
 
-/// Zeros of its own: two gradients must not become one value, as each has a place.
 static Value zeroLike(OpBuilder &b, Location loc, Value value) {
-  return AffineOp::create(b, loc, value.getType(), value, b.getF64FloatAttr(0),
-                          b.getF64FloatAttr(0));
+  if (isRows(value.getType()))
+    return AffineOp::create(b, loc, value.getType(), value, b.getF64FloatAttr(0),
+                            b.getF64FloatAttr(0));
+  return arith::ConstantOp::create(b, loc, b.getZeroAttr(value.getType()));
 }
 
 namespace {
