@@ -45,19 +45,35 @@ struct Members {
 };
 } // namespace
 
+/// Sums over rows join the kernel that makes them. Vectors of one channel are summed by
+/// kernels of their own, in f64 lanes along the rows, and so are sums by group.
+static bool joinsRows(ReduceRowsOp op, const Members &members) {
+  return !op.getRoute() && channelsOf(op.getX()) > 1 && members.makes(op.getX()) &&
+         llvm::none_of(op->getUsers(), [&](Operation *user) { return members.contains(user); });
+}
+
 static bool isMapOfRows(const Members &members) {
   RowsAttr rows;
+  bool sums = false, rowsLeave = false;
   for (Operation *op : members.ops) {
+    if (auto sum = dyn_cast<ReduceRowsOp>(op)) {
+      if (!joinsRows(sum, members))
+        return false;
+      sums = true;
+      continue;
+    }
     for (Value result : op->getResults()) {
       RowsAttr got = rowsOf(result);
       if (!got || (rows && got != rows))
         return false;
       rows = got;
+      rowsLeave |= llvm::any_of(result.getUsers(),
+                                [&](Operation *user) { return !members.contains(user); });
     }
     if (readsOtherRows(op) && members.makes(op->getOperand(0)))
       return false;
   }
-  return true;
+  return rowsLeave || !sums;
 }
 
 /// Static ops are flattened into one loop, so all have one shape; a reduction
@@ -136,14 +152,16 @@ std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
   };
   if (anchors.empty())
     return when(isMapOfStatic(members) || isMapOfRows(members), Anchor::map);
-  Operation *op = anchors.front();
-  if (anchorOf(op) == Anchor::reduce_rows)
-    return when(
-        llvm::all_of(anchors, [](Operation *a) { return anchorOf(a) == Anchor::reduce_rows; }) &&
-            isReduceRows(members),
-        Anchor::reduce_rows);
-  if (anchors.size() > 1)
-    return std::nullopt;
+  auto isSum = [](Operation *op) { return anchorOf(op) == Anchor::reduce_rows; };
+  if (llvm::all_of(anchors, isSum)) {
+    if (isReduceRows(members))
+      return Anchor::reduce_rows;
+    return when(isMapOfRows(members), Anchor::map);
+  }
+  Operation *op = *llvm::find_if_not(anchors, isSum);
+  for (Operation *other : anchors)
+    if (other != op && !(isa<ScanGradOp>(op) && isSum(other)))
+      return std::nullopt;
   auto nothingFeeds = [&](ValueRange values) {
     return llvm::none_of(values, [&](Value v) { return members.makes(v); });
   };
@@ -168,7 +186,12 @@ std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
   auto isRead = [&](Value v) {
     return llvm::any_of(v.getUsers(), [&](Operation *user) { return members.contains(user); });
   };
-  return when(othersArePointwiseLike(members, op, grad.getDu()) && !isRead(grad.getDB()) &&
+  auto isLegal = [&](Operation *other) {
+    if (auto sum = dyn_cast<ReduceRowsOp>(other))
+      return joinsRows(sum, members);
+    return other == op || isPointwiseLike(other, grad.getDu());
+  };
+  return when(llvm::all_of(ops, isLegal) && !isRead(grad.getDB()) &&
                   !isRead(grad.getDC()) && nothingFeeds({grad.getA(), grad.getB(), grad.getC()}),
               Anchor::scan);
 }
