@@ -32,6 +32,8 @@ static Anchor anchorOf(Operation *op) {
     return Anchor::conv;
   if (isa<ReduceRowsOp, EmbeddingGradOp>(op))
     return Anchor::reduce_rows;
+  if (isa<DrawOp>(op))
+    return Anchor::draw;
   return Anchor::map;
 }
 
@@ -163,6 +165,8 @@ std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
   auto nothingFeeds = [&](ValueRange values) {
     return llvm::none_of(values, [&](Value v) { return members.makes(v); });
   };
+  if (isa<DrawOp>(op))
+    return when(ops.size() == 1, Anchor::draw);
   if (isa<LinearWgradOp>(op))
     return when(ops.size() == 1, Anchor::product);
   if (auto linear = dyn_cast<LinearOp>(op))

@@ -46,6 +46,9 @@ public:
   mlir::LogicalResult emit(Stage stage, llvm::raw_ostream &os);
   /// Object file of the whole program, with its one symbol.
   mlir::LogicalResult object(llvm::SmallVectorImpl<char> &bytes, bool assembly = false);
+  /// The same of one model for several targets: a compilation for each.
+  static mlir::LogicalResult objectOf(llvm::ArrayRef<Compiler *> targets,
+                                      llvm::SmallVectorImpl<char> &bytes, bool assembly = false);
   /// Compiles and loads, or finds the program in the cache.
   mlir::FailureOr<Program> jit();
 
