@@ -2,6 +2,7 @@
 #include "compiler/Emit/EmitKernels.h"
 #include "compiler/Emit/conv/ConvCpu.h"
 #include "compiler/Emit/map/MapCpu.h"
+#include "compiler/Emit/plan/PlanCpu.h"
 #include "compiler/Emit/product/ProductCpu.h"
 #include "compiler/Emit/reduce/ReduceCpu.h"
 #include "compiler/Emit/scan/ScanCpu.h"
@@ -23,7 +24,7 @@ using namespace mlir;
 using namespace mom;
 
 static LogicalResult emit(KernelOp kernel, KernelBuilder &k) {
-  if (!llvm::isPowerOf2_64(k.knob("lanes")))
+  if (kernel.getAnchor() != Anchor::plan && !llvm::isPowerOf2_64(k.knob("lanes")))
     return k.error() << "expected a power of two as knob 'lanes', but got " << k.knob("lanes");
   switch (kernel.getAnchor()) {
   case Anchor::map:
@@ -36,6 +37,8 @@ static LogicalResult emit(KernelOp kernel, KernelBuilder &k) {
     return emitConvCpu(kernel, k);
   case Anchor::reduce_rows:
     return emitReduceCpu(kernel, k);
+  case Anchor::plan:
+    return emitPlanCpu(kernel, k);
   }
   llvm_unreachable("unknown anchor");
 }

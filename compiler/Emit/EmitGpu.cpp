@@ -37,6 +37,8 @@ static LogicalResult emit(KernelOp kernel, KernelBuilder &k) {
     return emitConvGpu(kernel, k);
   case Anchor::reduce_rows:
     return emitReduceGpu(kernel, k);
+  case Anchor::plan:
+    return emitPlanGpu(kernel, k);
   }
   llvm_unreachable("unknown anchor");
 }

@@ -9,8 +9,8 @@ using namespace mlir;
 using namespace mom;
 
 bool mom::isKernelWork(Operation *op) {
-  return !isa<ModalityRouteOp, arith::ConstantOp, SplitOp, RepeatOp, ForwardOp, BackwardOp,
-              KernelOp, LaunchOp, func::ReturnOp>(op);
+  return !isa<ModalityRouteOp, ComputedRouteOp, arith::ConstantOp, SplitOp, RepeatOp, ForwardOp,
+              BackwardOp, KernelOp, LaunchOp, func::ReturnOp>(op);
 }
 
 bool mom::isPointwise(Operation *op) {
@@ -32,6 +32,8 @@ static Anchor anchorOf(Operation *op) {
     return Anchor::conv;
   if (isa<ReduceRowsOp, EmbeddingGradOp>(op))
     return Anchor::reduce_rows;
+  if (isa<PlanOp>(op))
+    return Anchor::plan;
   return Anchor::map;
 }
 
@@ -52,7 +54,8 @@ static bool isMapOfRows(const Members &members) {
         return false;
       rows = got;
     }
-    if (readsOtherRows(op) && members.makes(op->getOperand(0)))
+    if (readsOtherRows(op) &&
+        llvm::any_of(op->getOperands(), [&](Value v) { return members.makes(v); }))
       return false;
   }
   return true;
@@ -145,6 +148,8 @@ std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
   auto nothingFeeds = [&](ValueRange values) {
     return llvm::none_of(values, [&](Value v) { return members.makes(v); });
   };
+  if (isa<PlanOp>(op))
+    return when(ops.size() == 1, Anchor::plan);
   if (isa<LinearWgradOp>(op))
     return when(ops.size() == 1, Anchor::product);
   if (auto linear = dyn_cast<LinearOp>(op))

@@ -32,10 +32,11 @@ static void emitElementwiseRows(KernelOp kernel, KernelBuilder &k, int64_t chann
 static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
   RowsAttr rows = rowsOf(kernel.getResult(0));
   for (Value result : kernel.getOutputs())
-    if (!rowsOf(result) || rowsOf(result).getSpace() != rows.getSpace())
+    if (!rowsOf(result) || rowsOf(result).getSpace() != rows.getSpace() ||
+        rowsOf(result).getChunk() != rows.getChunk())
       return k.error() << "expected results of one row space, but got "
                        << kernel.getResult(0).getType() << " and " << result.getType();
-  if (rows.getSpace() == RowSpace::chunk || rows.getSpace() == RowSpace::copy)
+  if (rows.getSpace() == RowSpace::chunk)
     return k.error() << "a map kernel has no grid over " << stringifyRowSpace(rows.getSpace())
                      << " rows";
 
@@ -43,8 +44,8 @@ static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
   k.begin();
   int64_t tile = k.knob("tile_rows"), channels = channelsOf(kernel.getResult(0));
   Value lo = k.mul(k.block(), tile);
-  Value hi = k.min(k.add(lo, tile), k.count(rows.getSpace()));
-  GridAttr grid = k.rowGrid(rows.getSpace(), tile, 0, 1);
+  Value hi = k.min(k.add(lo, tile), k.count(kernel.getResult(0).getType()));
+  GridAttr grid = k.rowGrid(rows, tile, 0, 1);
 
   if (checks.empty() && isElementwise(kernel, channels)) {
     for (unsigned i = 0; i < kernel.getNumResults(); ++i)

@@ -35,7 +35,7 @@ static LogicalResult emitElementwise(KernelOp kernel, KernelBuilder &k) {
   run.shared = &shared;
   Value lo = k.mul(k.block(), tile), hi = k.min(k.add(lo, tile), k.count(rows));
   emitRun(k, run, k.mul(lo, channels), k.mul(hi, channels), tile * channels, /*exact=*/false);
-  k.finish(k.rowGrid(rowsOf(rows).getSpace(), tile, 0, 1));
+  k.finish(k.rowGrid(rowsOf(rows), tile, 0, 1));
   return success();
 }
 
@@ -70,10 +70,11 @@ static void emitTeams(KernelBuilder &k, TeamRows &plan, Value lo, int64_t tile, 
 static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
   RowsAttr rows = rowsOf(kernel.getResult(0));
   for (Value result : kernel.getOutputs())
-    if (!rowsOf(result) || rowsOf(result).getSpace() != rows.getSpace())
+    if (!rowsOf(result) || rowsOf(result).getSpace() != rows.getSpace() ||
+        rowsOf(result).getChunk() != rows.getChunk())
       return k.error() << "expected results of one row space, but got "
                        << kernel.getResult(0).getType() << " and " << result.getType();
-  if (rows.getSpace() == RowSpace::chunk || rows.getSpace() == RowSpace::copy)
+  if (rows.getSpace() == RowSpace::chunk)
     return k.error() << "a map kernel has no grid over " << stringifyRowSpace(rows.getSpace())
                      << " rows";
   SmallVector<LabelCheck> checks = decomposeRowOps(kernel);
@@ -91,8 +92,8 @@ static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
   plan.finalize();
   if (failed(plan.checkScratch()))
     return failure();
-  emitTeams(k, plan, k.mul(k.block(), tile), tile, k.count(rows.getSpace()));
-  k.finish(k.rowGrid(rows.getSpace(), tile, 0, 1));
+  emitTeams(k, plan, k.mul(k.block(), tile), tile, k.count(kernel.getResult(0).getType()));
+  k.finish(k.rowGrid(rows, tile, 0, 1));
   return success();
 }
 

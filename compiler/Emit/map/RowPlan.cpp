@@ -91,7 +91,7 @@ LogicalResult RowPlan::visit(Value v) {
                    readsOtherRows(op);
   // Rows that are gathered by an index must exist before the kernel runs.
   bool otherRows = readsOtherRows(op);
-  if (!pointwise || (otherRows && level(op->getOperand(0)) > 0) ||
+  if (!pointwise || (otherRows && !llvm::all_of(inputsOf(op), isInput)) ||
       (isa<EmbeddingOp>(op) && !isInput(cast<EmbeddingOp>(op).getTable()))) {
     auto diag = k.error() << "a map kernel cannot compute " << op->getName();
     diag.attachNote(op->getLoc()) << "here";
