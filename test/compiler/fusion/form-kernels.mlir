@@ -148,7 +148,7 @@ func.func @spread_beside_ids(%id: tensor<?x1xi32, #t>, %x: tensor<?x4xf32, #t>, 
 // CHECK:         return
 // SINGLE-LABEL: func.func @experts(
 // SINGLE:         mom.kernel plan
-// SINGLE-NEXT:      mom.plan
+// SINGLE:           mom.plan
 func.func @experts(%x: tensor<?x8xf32, #t>, %p: tensor<?x4xf32, #t>, %w: tensor<4x8x8xf32>, %g: tensor<?x1xf32, #c>) -> tensor<?x8xf32, #t> {
   %offsets, %row, %copy, %a, %b = mom.plan %p : tensor<?x4xf32, #t> -> tensor<5xi64>, tensor<?x2xi32, #t>, tensor<?x1xi32, #c>, tensor<?x1xi32, #t>, tensor<?x1xi32, #t>
   %r = mom.computed_route %offsets, %row, %copy : tensor<5xi64>, tensor<?x2xi32, #t>, tensor<?x1xi32, #c> -> !r
