@@ -74,7 +74,7 @@ bool Parser::parsePrecisionType(std::string &text, llvm::StringRef what) {
 
 /// precision ::= 'precision' type ('(' precisionItem (',' precisionItem)* ')')?
 /// precisionItem ::= 'weights' type ('+' type 'copy')? |
-///                   ('moments' | 'gradients' | 'residual') type
+///                   ('moments' | 'gradients' | 'residual' | 'interface') type
 bool Parser::parsePrecision(TrainDecl &train) {
   advance();
   if (!parsePrecisionType(train.precision, "a precision"))
@@ -85,8 +85,9 @@ bool Parser::parsePrecision(TrainDecl &train) {
   llvm::StringRef separator;
   do {
     llvm::StringRef item = token.spelling;
-    if (item != "weights" && item != "moments" && item != "gradients" && item != "residual")
-      return error("expected 'weights', 'moments', 'gradients' or 'residual', but got " +
+    if (item != "weights" && item != "moments" && item != "gradients" && item != "residual" &&
+        item != "interface")
+      return error("expected 'weights', 'moments', 'gradients', 'residual' or 'interface', but got " +
                    describeToken());
     advance();
     train.precision += (separator + item + " ").str();

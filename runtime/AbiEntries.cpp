@@ -1,5 +1,6 @@
 // The C interface: what entries there are, batches, inputs, runs and outputs.
 #include "runtime/Abi.h"
+#include "runtime/Convert.h"
 #include "runtime/Rates.h"
 #include <cstring>
 
@@ -239,9 +240,15 @@ static const momrt_output &outputOf(const Session &session, const char *entry, u
   fail(MOMRT_BAD_ARGUMENT, "entry '{}' has no output '{}' of kind {}", entry, name, kind);
 }
 
+/// A host may have narrow outputs as f32.
+static bool readsAsFloats(const momrt_output &output, const momrt_tensor &tensor) {
+  return tensor.device == MOMRT_HOST && tensor.type == MOMRT_F32 && isNarrow(output.type);
+}
+
 static void checkElements(const Session &session, const momrt_output &output, const char *name,
                           const momrt_tensor &tensor) {
-  int64_t elements = checkTensor(tensor, name, output.type, session);
+  int64_t elements = checkTensor(
+      tensor, name, readsAsFloats(output, tensor) ? uint32_t(MOMRT_F32) : output.type, session);
   if (elements != session.outputElements(output))
     fail(MOMRT_BAD_ARGUMENT, "expected a tensor of {} elements for output '{}' but got {}",
          session.outputElements(output), name, elements);
@@ -253,7 +260,9 @@ momrt_result momrt_output_get(momrt_session *session, const char *entry, uint32_
     const momrt_output &output = outputOf(source, entry, kind, name);
     momrt_tensor &target = checked(tensor, "a tensor");
     checkElements(source, output, name, target);
-    if (target.device == MOMRT_HOST)
+    if (readsAsFloats(output, target))
+      source.readOutputFloats(output, static_cast<float *>(target.data));
+    else if (target.device == MOMRT_HOST)
       source.readOutput(output, target.data);
     else
       source.device().copyWithin(target.data, source.addressOf(output),

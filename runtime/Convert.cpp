@@ -65,6 +65,8 @@ bool isFloatType(uint32_t type) {
   return type == MOMRT_F32 || type == MOMRT_BF16 || type == MOMRT_F16 || type == MOMRT_F64;
 }
 
+bool isNarrow(uint32_t type) { return type == MOMRT_BF16 || type == MOMRT_F16; }
+
 void toFloats(uint32_t type, const void *from, int64_t count, float *to) {
   switch (type) {
   case MOMRT_F32:

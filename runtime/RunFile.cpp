@@ -2,6 +2,7 @@
 #include "runtime/RunFile.h"
 
 #include "runtime/Checkpoint.h"
+#include "runtime/Convert.h"
 #include "runtime/EdgeMemory.h"
 #include "runtime/Error.h"
 #include "runtime/Safetensors.h"
@@ -222,7 +223,9 @@ static void setInputs(Session &session, const momrt_entry &entry, const Request 
       setInput(session, name, MOMRT_I32, rows, channels, values.data(), loans);
     } else {
       std::vector<float> values(found->data.begin(), found->data.end());
-      setInput(session, name, MOMRT_F32, rows, channels, values.data(), loans);
+      std::vector<char> bytes(values.size() * size_t(typeBytes(input.type)));
+      fromFloats(input.type, values.data(), int64_t(values.size()), bytes.data());
+      setInput(session, name, input.type, rows, channels, bytes.data(), loans);
     }
   }
 }
@@ -252,9 +255,11 @@ static void readOutputs(Session &session, const momrt_entry &entry, const Loans 
       std::vector<int32_t> values(size_t(elements), 0);
       readOutput(session, output, loans, values.data());
       tensor.data.assign(values.begin(), values.end());
-    } else if (output.type == MOMRT_F32) {
+    } else if (isFloatType(output.type)) {
+      std::vector<char> bytes(size_t(elements * typeBytes(output.type)));
+      readOutput(session, output, loans, bytes.data());
       std::vector<float> values(size_t(elements), 0);
-      readOutput(session, output, loans, values.data());
+      toFloats(output.type, bytes.data(), elements, values.data());
       tensor.data.assign(values.begin(), values.end());
     } else {
       fail(MOMRT_BAD_ARGUMENT, "output {} has type {}, which files do not hold", tensor.name,

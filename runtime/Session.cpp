@@ -283,8 +283,20 @@ void Session::forInput(const std::string &name, uint32_t type, int64_t rows, int
     fail(MOMRT_BAD_ARGUMENT, "model '{}' has no input '{}'", table().model(), name);
 }
 
+uint32_t Session::storedAs(const std::string &name, uint32_t type) const {
+  for (const momrt_input &input : table().inputs())
+    if (name == table().string(input.name) && type == MOMRT_F32 && isNarrow(input.type))
+      return input.type;
+  return type;
+}
+
 void Session::setInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
                        const void *data) {
+  if (uint32_t stored = storedAs(name, type); stored != type) {
+    std::vector<char> bytes(size_t(rows * channels * typeBytes(stored)));
+    fromFloats(stored, static_cast<const float *>(data), rows * channels, bytes.data());
+    return setInput(name, stored, rows, channels, bytes.data());
+  }
   forInput(name, type, rows, channels, [&](size_t at, int64_t bytes) {
     returnInput(at);
     where->copyIn(addresses.inputs[at], data, bytes);
@@ -417,6 +429,13 @@ const char *Session::addressOf(const momrt_output &output) const {
 
 void Session::readOutput(const momrt_output &output, void *to) {
   where->copyOut(to, addressOf(output), outputElements(output) * typeBytes(output.type));
+}
+
+void Session::readOutputFloats(const momrt_output &output, float *to) {
+  int64_t elements = outputElements(output);
+  std::vector<char> bytes(size_t(elements * typeBytes(output.type)));
+  readOutput(output, bytes.data());
+  toFloats(output.type, bytes.data(), elements, to);
 }
 
 void Session::readRows(const momrt_output &output, int64_t first, int64_t count, float *to) {

@@ -45,7 +45,8 @@ public:
 
   /// Makes this the batch of the entries that follow, its inputs with it.
   void setBatch(const Batch &batch);
-  /// Rows of an input, for all entries that have it.
+  /// Rows of an input, for all entries that have it. Rows of f32 are rounded where the
+  /// input is narrower.
   void setInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
                 const void *data);
   void setHypers(const Hypers &hypers);
@@ -83,6 +84,8 @@ public:
   int64_t outputElements(const momrt_output &output) const;
   /// Copies an output; `to` holds its elements in its own type.
   void readOutput(const momrt_output &output, void *to);
+  /// The same of floats of any type, as f32.
+  void readOutputFloats(const momrt_output &output, float *to);
   /// The f32 elements of an output that may be absent, and then none.
   std::vector<float> readFloats(const std::string &entry, momrt_output_kind kind,
                                 const std::string &name);
@@ -121,6 +124,7 @@ private:
   void placeSlots(char *base);
   void forgetLoans();
   void copyBoundOutputs(const momrt_entry &entry);
+  uint32_t storedAs(const std::string &name, uint32_t type) const;
   void forInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
                 const std::function<void(size_t, int64_t)> &place);
   void returnInput(size_t at);

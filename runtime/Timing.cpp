@@ -124,9 +124,10 @@ BatchInput Timer::makeInput(const momrt_input &input, const Counts &counts, Norm
     auto *values = reinterpret_cast<float *>(result.bytes.data());
     for (int64_t at = 0; at < elements; ++at)
       values[at] = float((double(random() >> 11) + 1) * 0x1p-54);
-  } else if (input.type == MOMRT_F32) {
-    normals.fill(reinterpret_cast<float *>(result.bytes.data()), elements,
-                 input.count == MOMRT_COUNT_ONE ? kWeights : 1);
+  } else if (input.type == MOMRT_F32 || isNarrow(input.type)) {
+    std::vector<float> values(size_t(elements), 0);
+    normals.fill(values.data(), elements, input.count == MOMRT_COUNT_ONE ? kWeights : 1);
+    fromFloats(input.type, values.data(), elements, result.bytes.data());
   } else {
     fail(MOMRT_BAD_ARGUMENT, "no random values for input '{}' of type {}", result.name,
          typeName(input.type));

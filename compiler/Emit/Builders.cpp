@@ -290,3 +290,20 @@ void KernelBuilder::ifThen(Value condition, function_ref<void()> body) {
   b.setInsertionPointToStart(branch.thenBlock());
   body();
 }
+
+int64_t KernelBuilder::dealBlocks(ArrayRef<int64_t> blocks,
+                                  function_ref<void(size_t, Value)> body) {
+  int64_t total = 0;
+  for (auto [job, count] : llvm::enumerate(blocks)) {
+    Value mine = sub(block(), index(total));
+    if (blocks.size() == 1) {
+      body(job, mine);
+    } else {
+      Value inside =
+          arith::AndIOp::create(b, loc, less(index(-1), mine), less(mine, index(count)));
+      ifThen(inside, [&, job = job] { body(job, mine); });
+    }
+    total += count;
+  }
+  return total;
+}

@@ -87,6 +87,10 @@ public:
   /// The same over rows of any space: at least so many blocks.
   GridAttr rowGrid(RowsAttr rows, int64_t tile, int64_t extra, int64_t factor);
   GridAttr fixedGrid(int64_t blocks);
+  /// Deals the blocks of a fixed grid out to jobs: `body` gets the number of a job and
+  /// of the block among its `blocks`. Returns all blocks.
+  int64_t dealBlocks(llvm::ArrayRef<int64_t> blocks,
+                     llvm::function_ref<void(size_t, mlir::Value)> body);
 
   /// The schedule; a missing knob is refused before an emitter runs.
   int64_t knob(llvm::StringRef name);

@@ -125,6 +125,10 @@ void Gpu::copyAsync(Value shared, Value global, Value present) {
   intrinsic("llvm.nvvm.cp.async.cg.shared.global.16.s", {}, {shared, from, bytes});
 }
 
+void Gpu::prefetch(Value global) {
+  assembly("prefetch", {}, global, "prefetch.global.L2 [$0];", "l");
+}
+
 void Gpu::commitCopies() { intrinsic("llvm.nvvm.cp.async.commit.group", {}, {}); }
 void Gpu::waitCopies(int64_t pending) {
   intrinsic("llvm.nvvm.cp.async.wait.group", {}, {i32(pending)});
@@ -183,6 +187,14 @@ Value KernelBuilder::shared(int64_t bytes, int64_t alignment) {
                                  ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(scratchBytes)});
   scratchBytes += bytes;
   return at;
+}
+
+void mom::fitBlocks(KernelBuilder &k, int64_t blocks) {
+  SmallVector<Attribute> attributes;
+  if (ArrayAttr given = k.function.getPassthroughAttr())
+    attributes.assign(given.begin(), given.end());
+  attributes.push_back(k.b.getStrArrayAttr({"nvvm.minctasm", std::to_string(blocks)}));
+  k.function.setPassthroughAttr(k.b.getArrayAttr(attributes));
 }
 
 LogicalResult mom::checkShared(KernelBuilder &k, StringRef knobs) {

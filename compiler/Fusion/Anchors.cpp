@@ -45,20 +45,36 @@ struct Members {
 };
 } // namespace
 
+/// Sums over rows join the kernel that makes them. Vectors of one channel are summed by
+/// kernels of their own, in f64 lanes along the rows, and so are sums by group.
+static bool joinsMap(ReduceRowsOp op, const Members &members) {
+  return !op.getRoute() && channelsOf(op.getX()) > 1 && members.makes(op.getX()) &&
+         llvm::none_of(op->getUsers(), [&](Operation *user) { return members.contains(user); });
+}
+
 static bool isMapOfRows(const Members &members) {
   RowsAttr rows;
+  bool sums = false, rowsLeave = false;
   for (Operation *op : members.ops) {
+    if (auto sum = dyn_cast<ReduceRowsOp>(op)) {
+      if (!joinsMap(sum, members))
+        return false;
+      sums = true;
+      continue;
+    }
     for (Value result : op->getResults()) {
       RowsAttr got = rowsOf(result);
       if (!got || (rows && got != rows))
         return false;
       rows = got;
+      rowsLeave |= llvm::any_of(result.getUsers(),
+                                [&](Operation *user) { return !members.contains(user); });
     }
     if (readsOtherRows(op) &&
         llvm::any_of(op->getOperands(), [&](Value v) { return members.makes(v); }))
       return false;
   }
-  return true;
+  return rowsLeave || !sums;
 }
 
 /// Static ops are flattened into one loop, so all have one shape; a reduction
@@ -138,11 +154,13 @@ std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
   if (anchors.empty())
     return when(isMapOfStatic(members) || isMapOfRows(members), Anchor::map);
   Operation *op = anchors.front();
-  if (anchorOf(op) == Anchor::reduce_rows)
-    return when(
-        llvm::all_of(anchors, [](Operation *a) { return anchorOf(a) == Anchor::reduce_rows; }) &&
-            isReduceRows(members),
-        Anchor::reduce_rows);
+  if (anchorOf(op) == Anchor::reduce_rows) {
+    if (!llvm::all_of(anchors, [](Operation *a) { return anchorOf(a) == Anchor::reduce_rows; }))
+      return std::nullopt;
+    if (isReduceRows(members))
+      return Anchor::reduce_rows;
+    return when(isMapOfRows(members), Anchor::map);
+  }
   if (anchors.size() > 1)
     return std::nullopt;
   auto nothingFeeds = [&](ValueRange values) {

@@ -21,9 +21,10 @@ namespace {
 /// Types of a program's memory, from the precision line of a train block: "bf16
 /// (weights f32 + bf16 copy, moments f32)". Null copies: products read the weights.
 /// `gradients` are those of weights and those that a layer hands to the one before;
-/// `residual` is what layers hand on.
+/// `residual` is what layers hand on, `interface` what callers of an exported layer hand in
+/// and get.
 struct Precision {
-  Type rows, weights, copies, moments, gradients, residual;
+  Type rows, weights, copies, moments, gradients, residual, interface;
 };
 
 class AssignStoragePass : public mom::impl::AssignStoragePassBase<AssignStoragePass> {
@@ -35,6 +36,8 @@ public:
       return signalPassFailure();
     if (!precision.rows.isF32())
       narrowRows();
+    if (!precision.interface.isF32())
+      narrowInterfaces();
     narrowTraining();
     if (precision.copies)
       copyWeights();
@@ -48,6 +51,7 @@ public:
 private:
   LogicalResult readPrecision();
   void narrowRows();
+  void narrowInterfaces();
   void narrowTraining();
   void narrowState(StringRef space, Type element);
   void copyWeights();
@@ -91,7 +95,7 @@ LogicalResult AssignStoragePass::readPrecision() {
   }
   auto [rows, items] = text.split(" (");
   Type f32 = Float32Type::get(&getContext());
-  precision = {typeNamed(rows, &getContext()), f32, Type(), f32, f32, f32};
+  precision = {typeNamed(rows, &getContext()), f32, Type(), f32, f32, f32, f32};
   if (!precision.rows)
     return getOperation().emitError() << "expected storage f32, bf16 or f16, but got " << rows;
   bool copiesNamed = false;
@@ -108,8 +112,13 @@ LogicalResult AssignStoragePass::readPrecision() {
       precision.gradients = typeNamed(value, &getContext());
     } else if (what == "residual") {
       precision.residual = typeNamed(value, &getContext());
+    } else if (what == "interface") {
+      precision.interface = typeNamed(value, &getContext());
     }
   }
+  if (precision.interface != precision.rows && !precision.interface.isF32())
+    return getOperation().emitError() << "expected an interface of f32 or, as rows are, of "
+                                      << rows << ", but got " << precision.interface;
   if (!copiesNamed && !precision.rows.isF32())
     precision.copies = precision.rows;
   if (precision.copies == precision.weights)
@@ -150,6 +159,57 @@ void AssignStoragePass::narrowRows() {
         shared.narrow(element[shared.carriedBy()]);
     }
   });
+}
+
+/// Whether the entry is an exported layer, whose tensors are all the caller's.
+static bool isLayer(func::FuncOp entry) { return entry.getSymName().ends_with(".entry"); }
+
+/// Whether a kernel multiplies by the argument or gathers its rows, and nothing else.
+static bool isWeight(BlockArgument argument) {
+  SmallVector<Value> values = {argument};
+  for (Operation *user : argument.getUsers())
+    if (auto extend = dyn_cast<arith::ExtFOp>(user))
+      values.push_back(extend);
+  for (Value value : values)
+    for (OpOperand &use : value.getUses()) {
+      auto linear = dyn_cast<LinearOp>(use.getOwner());
+      auto embedding = dyn_cast<EmbeddingOp>(use.getOwner());
+      if (!isa<arith::ExtFOp>(use.getOwner()) && !(linear && linear.getWeights() == use.get()) &&
+          !(embedding && embedding.getTable() == use.get()))
+        return false;
+    }
+  return true;
+}
+
+static bool isWeightGradient(Value value) {
+  auto kernel = value.getDefiningOp<KernelOp>();
+  return kernel && llvm::any_of(kernel.getBody().front(), [](Operation &op) {
+           return isa<LinearWgradOp>(op);
+         });
+}
+
+/// Rows of tokens, and the weights of products with their gradients. States that are
+/// carried and small parameters, a scan's decays among them, keep their digits.
+void AssignStoragePass::narrowInterfaces() {
+  for (auto func : getOperation().getOps<func::FuncOp>()) {
+    if (!func->hasAttr(attr::kEntry) || !isLayer(func))
+      continue;
+    auto ours = [&](func::FuncOp at, unsigned, bool) { return at == func; };
+    SmallVector<Value> values(func.getArguments());
+    llvm::append_range(values, func.getBody().front().getTerminator()->getOperands());
+    for (Value value : values) {
+      auto type = dyn_cast<RankedTensorType>(value.getType());
+      if (!type || !type.getElementType().isF32())
+        continue;
+      SharedValue shared(value);
+      RowsAttr rows = rowsOf(value);
+      bool narrow = rows ? rows.getSpace() == RowSpace::token
+                         : isWeightGradient(value) ||
+                               (isa<BlockArgument>(value) && llvm::all_of(shared.readers(), isWeight));
+      if (narrow && shared.isOurs(ours))
+        shared.narrow(precision.interface);
+    }
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -205,23 +265,6 @@ void AssignStoragePass::narrowTraining() {
                                 {"moment2", precision.moments}})
     if (!element.isF32())
       narrowState(space, element);
-}
-
-/// Whether a kernel multiplies by the argument or gathers its rows, and nothing else.
-static bool isWeight(BlockArgument argument) {
-  SmallVector<Value> values = {argument};
-  for (Operation *user : argument.getUsers())
-    if (auto extend = dyn_cast<arith::ExtFOp>(user))
-      values.push_back(extend);
-  for (Value value : values)
-    for (OpOperand &use : value.getUses()) {
-      auto linear = dyn_cast<LinearOp>(use.getOwner());
-      auto embedding = dyn_cast<EmbeddingOp>(use.getOwner());
-      if (!isa<arith::ExtFOp>(use.getOwner()) && !(linear && linear.getWeights() == use.get()) &&
-          !(embedding && embedding.getTable() == use.get()))
-        return false;
-    }
-  return true;
 }
 
 /// What only products and gathers read is read from the copies.

@@ -54,7 +54,11 @@ int64_t mom::widestRow(KernelOp kernel) {
   return widest;
 }
 
-static bool isOverRows(KernelOp kernel) { return isRows(kernel.getResult(0).getType()); }
+static bool isOverRows(KernelOp kernel) { return llvm::any_of(kernel.getResultTypes(), isRows); }
+
+bool mom::sumsRows(KernelOp kernel) {
+  return kernel.getAnchor() == Anchor::map && !kernel.getBody().getOps<ReduceRowsOp>().empty();
+}
 
 static bool reduces(KernelOp kernel) { return !kernel.getBody().getOps<ReduceOp>().empty(); }
 
@@ -74,7 +78,7 @@ int64_t mom::defaultMapThreads(KernelOp kernel) {
   int64_t row = threadsOfRow(kernel);
   // A thread's share of a row takes many registers: small blocks fill them better.
   if (row <= 32)
-    return row < 32 ? 256 : 128;
+    return row < 32 || sumsRows(kernel) ? 256 : 128;
   // Longer rows are walked in loops: several blocks a multiprocessor, each with a row,
   // beat one with more threads that waits for its memory and then computes.
   return std::clamp<int64_t>(row, 64, 256);
@@ -90,6 +94,8 @@ int64_t mom::defaultTileRows(KernelOp kernel) {
   return given(kernel, "threads", defaultMapThreads(kernel)) /
          given(kernel, "team", defaultTeam(kernel));
 }
+
+int64_t mom::defaultMapParts(KernelOp kernel) { return sumsRows(kernel) ? 132 : 1; }
 
 int64_t mom::defaultMapVectors(KernelOp kernel) {
   int64_t tensors = 0;

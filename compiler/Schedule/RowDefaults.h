@@ -28,6 +28,10 @@ int64_t defaultMapVectors(KernelOp kernel);
 /// Elements of a block where all elements are alike, or of a partial sum of them.
 int64_t defaultMapChunk(KernelOp kernel);
 
+/// Whether a map kernel sums over rows; the parts it sums them in.
+bool sumsRows(KernelOp kernel);
+int64_t defaultMapParts(KernelOp kernel);
+
 /// Parts of a group's rows that kernels sum one by one.
 int64_t defaultSplits(KernelOp kernel);
 

@@ -55,20 +55,28 @@ def documents(random, tokens, lengths):
 
 
 def inputs_of(arguments, rest):
-    """What the model reads: (name, channels, type, rows, attributes)."""
+    """What the model, or the exported layer that is the entry, reads: (name, sizes but the
+    rows, type, rows, attributes)."""
     settings = [word for at, word in enumerate(rest) if word == "--set" or (at and rest[at - 1] == "--set")]
-    text = subprocess.run(["momc", "emit", arguments.model, "--stage", "mom"] + settings, check=True,
+    text = subprocess.run(["momc", "emit", arguments.model, "--stage", "grad"] + settings, check=True,
                           stdout=subprocess.PIPE, text=True).stdout
-    found = re.findall(r'tensor<\?x(\d+)x(\w+), #mom\.rows<(\w+)>> \{([^}]*mom\.input = "(\w+)"[^}]*)\}', text)
-    return [(name, int(channels), kind, rows, attributes) for channels, kind, rows, attributes, name in found]
+    entries = [line for line in re.findall(r"func\.func @.*", text) if "mom.input" in line]
+    layer = [line for line in entries if line.startswith(f"func.func @{arguments.entry}.entry(")]
+    model = [line for line in entries if ".entry(" not in line]
+    found = re.findall(r'tensor<([\dx?]+)x(\w+)(?:, #mom\.rows<(\w+)>)?> \{([^}]*mom\.input = "([\w.]+)"[^}]*)\}',
+                       (layer or model)[0])
+    return [(name, tuple(int(size) for size in sizes.split("x") if size not in "?"), kind, rows, attributes)
+            for sizes, kind, rows, attributes, name in found]
 
 
-def values(random, rows, channels, kind, attributes):
+def values(random, shape, kind, attributes):
     if kind == "i32":
         limit = int(re.search(r"mom\.limit = (\d+)", attributes).group(1))
-        return random.integers(0, limit, size=rows, dtype=np.int32)
+        return random.integers(0, limit, size=shape[0], dtype=np.int32)
+    if init := re.search(r"#mom\.init<uniform\((\S+) : f64, (\S+) : f64\)>", attributes):
+        return random.uniform(float(init[1]), float(init[2]), size=shape).astype(np.float32)
     draw = random.uniform if '"uniform"' in attributes else random.standard_normal
-    return draw(size=(rows, channels)).astype(np.float32)
+    return draw(size=shape).astype(np.float32)
 
 
 def batch(arguments, random, inputs):
@@ -87,9 +95,9 @@ def batch(arguments, random, inputs):
         tensors["initial"] = np.where(states % 2 == 0, states // 2, -1).astype(np.int32)
         tensors["final"] = np.where(states % 3 == 0, states // 2, -1).astype(np.int32)
     counts = {"token": tokens, "document": pieces, "stream": max(1, (pieces + 1) // 2)}
-    for name, channels, kind, rows, attributes in inputs:
+    for name, sizes, kind, rows, attributes in inputs:
         if name not in tensors:
-            tensors[name] = values(random, counts[rows], channels, kind, attributes)
+            tensors[name] = values(random, (counts[rows],) + sizes if rows else sizes, kind, attributes)
     return tensors
 
 

@@ -33,7 +33,6 @@ public:
 private:
   using Values = SmallVector<Value>;
   void walk();
-  void wantTwoBlocks();
   void walkRun(const ConvTile &tile, ArrayRef<Value> tensors, Value lo, Value hi);
   Values stepBack(const ConvTile &tile, ConvRun &run, const ConvRun::Token &token,
                   ValueRange carried);
@@ -97,15 +96,6 @@ void ConvGrad::emit() {
 // Tokens
 //===----------------------------------------------------------------------===//
 
-/// Tells ptxas that two blocks shall fit on a multiprocessor. Left alone it takes so many
-/// registers that too few warps are there to hide loads, or so few that loads wait for
-/// each other.
-void ConvGrad::wantTwoBlocks() {
-  SmallVector<Attribute> attributes(k.function.getPassthroughAttr().getValue());
-  attributes.push_back(k.b.getStrArrayAttr({"nvvm.minctasm", "2"}));
-  k.function.setPassthroughAttr(k.b.getArrayAttr(attributes));
-}
-
 void ConvGrad::walk() {
   k.begin(pointwise, pointwise.empty() ? "parts" : "");
   Values tensors = tensorsOfRun(k, {op.getDy(), op.getX()}, pointwise);
@@ -115,7 +105,7 @@ void ConvGrad::walk() {
   for (const View &view : viewsOf(k, tensors))
     registers += 2 * k.knob("ahead") * tile.lanes * view.element.getIntOrFloatBitWidth() / 32;
   if (k.threads() <= 256 && registers <= 84) // 40 more are for the rest
-    wantTwoBlocks();
+    fitBlocks(k, 2);
   int64_t count = k.knob("parts"), ahead = k.knob("ahead");
   if (sumCount()) {
     parts = k.workspace(RankedTensorType::get({count, sumCount() * channels}, k.b.getF32Type()));
@@ -376,7 +366,7 @@ void ConvGrad::sum() {
   llvm::append_range(outputs, dbias);
   k.begin(outputs, "sum");
   if (k.threads() <= 256)
-    wantTwoBlocks();
+    fitBlocks(k, 2);
   int64_t elements = sumCount() * channels, lanes = channels % 4 ? 1 : 4;
   int64_t warps = k.threads() / Gpu::kWarp, across = Gpu::kWarp * lanes;
   Gpu gpu(k);

@@ -7,6 +7,14 @@
 using namespace mlir;
 using namespace mom;
 
+SmallVector<unsigned> mom::rowResults(KernelOp kernel) {
+  SmallVector<unsigned> results;
+  for (auto [i, type] : llvm::enumerate(kernel.getResultTypes()))
+    if (isRows(type))
+      results.push_back(i);
+  return results;
+}
+
 static bool isElementwise(Value v, int64_t channels, DenseSet<Value> &seen) {
   if (!seen.insert(v).second)
     return true;

@@ -30,24 +30,19 @@ static void emitElementwiseRows(KernelOp kernel, KernelBuilder &k, int64_t chann
 }
 
 static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
-  RowsAttr rows = rowsOf(kernel.getResult(0));
-  for (Value result : kernel.getOutputs())
-    if (!rowsOf(result) || rowsOf(result).getSpace() != rows.getSpace() ||
-        rowsOf(result).getChunk() != rows.getChunk())
-      return k.error() << "expected results of one row space, but got "
-                       << kernel.getResult(0).getType() << " and " << result.getType();
-  if (rows.getSpace() == RowSpace::chunk)
-    return k.error() << "a map kernel has no grid over " << stringifyRowSpace(rows.getSpace())
-                     << " rows";
-
+  FailureOr<RowsAttr> rows = rowsOfMap(kernel, k);
+  if (failed(rows))
+    return failure();
   SmallVector<LabelCheck> checks = decomposeRowOps(kernel);
-  k.begin();
-  int64_t tile = k.knob("tile_rows"), channels = channelsOf(kernel.getResult(0));
-  Value lo = k.mul(k.block(), tile);
-  Value hi = k.min(k.add(lo, tile), k.count(kernel.getResult(0).getType()));
-  GridAttr grid = k.rowGrid(rows, tile, 0, 1);
+  SmallVector<unsigned> results = rowResults(kernel);
+  bool sums = results.size() < kernel.getNumResults();
+  k.begin(results);
+  int64_t tile = k.knob("tile_rows"), channels = channelsOf(kernel.getResult(results.front()));
+  Value count = k.count(kernel.getResult(results.front()).getType());
+  Value lo = k.mul(k.block(), tile), hi = k.min(k.add(lo, tile), count);
+  GridAttr grid = k.rowGrid(*rows, tile, 0, 1);
 
-  if (checks.empty() && isElementwise(kernel, channels)) {
+  if (checks.empty() && !sums && isElementwise(kernel, channels)) {
     for (unsigned i = 0; i < kernel.getNumResults(); ++i)
       if (failed(checkPointwise(k, k.yielded(i))))
         return failure();
@@ -63,7 +58,14 @@ static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
   plan.addChecks(checks);
   plan.finalize();
   plan.emitInvariants();
-  k.loop(lo, hi, 1, [&](Value row) { plan.emitRow(row); });
+  auto emitAll = [&](Value lo, Value hi) {
+    k.loop(lo, hi, 1, [&](Value row) { plan.emitRow(row); });
+  };
+  if (sums) {
+    emitPartsOfRows(k, plan, count, emitAll);
+    return success();
+  }
+  emitAll(lo, hi);
   k.finish(grid);
   return success();
 }
@@ -162,7 +164,7 @@ static LogicalResult emitStatic(KernelOp kernel, KernelBuilder &k) {
 }
 
 LogicalResult mom::emitMapCpu(KernelOp kernel, KernelBuilder &k) {
-  if (llvm::all_of(kernel.getResultTypes(), isStatic))
+  if (rowResults(kernel).empty())
     return emitStatic(kernel, k);
   return emitRows(kernel, k);
 }

@@ -2,7 +2,8 @@
 //
 // Over rows: a block is `tile_rows` rows, dealt out to its teams, each computed by
 // the levels of a TeamRows; a body that treats all elements alike runs over the
-// block's rows as one run of elements.
+// block's rows as one run of elements. With sums over rows there are `parts` blocks,
+// and a second phase that adds up what they have.
 #include "compiler/Emit/map/MapGpu.h"
 
 #include "compiler/Emit/Gpu.h"
@@ -39,10 +40,10 @@ static LogicalResult emitElementwise(KernelOp kernel, KernelBuilder &k) {
   return success();
 }
 
-/// The rows [lo, hi) of the block, a team at a time. `count` rows exist.
-static void emitTeams(KernelBuilder &k, TeamRows &plan, Value lo, int64_t tile, Value count) {
-  int64_t rounds = llvm::divideCeil(tile, k.teams());
-  Value hi = k.min(k.add(lo, tile), count);
+/// The rows [lo, hi) of the block, a team at a time; `most` of them at most, or 0: any
+/// number.
+static void emitTeams(KernelBuilder &k, TeamRows &plan, Value lo, Value hi, int64_t most) {
+  bool once = most && most <= k.teams();
   auto round = [&](Value i) {
     Value row = k.add(k.add(lo, k.mul(i, k.teams())), k.teamNumber());
     Value exists = k.less(row, hi);
@@ -54,35 +55,36 @@ static void emitTeams(KernelBuilder &k, TeamRows &plan, Value lo, int64_t tile, 
       return;
     }
     k.ifThen(exists, [&] {
+      if (!most) // few warps are there to hide each other's waits
+        plan.prefetchRow(k.min(k.add(row, k.teams()), k.sub(hi, k.index(1))));
       plan.emitRow(row, Value());
-      if (rounds > 1)
+      if (!once)
         plan.emitRowEnd();
     });
   };
-  k.ifThen(k.less(lo, count), [&] {
+  k.ifThen(k.less(lo, hi), [&] {
     plan.emitInvariants();
-    if (rounds == 1)
+    if (once)
       return round(k.index(0));
-    k.loop(k.index(0), k.index(rounds), 1, round);
+    Value rounds = most ? k.index(llvm::divideCeil(most, k.teams()))
+                        : k.ceilDiv(k.sub(hi, lo), k.teams());
+    k.loop(k.index(0), rounds, 1, round);
   });
 }
 
 static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
-  RowsAttr rows = rowsOf(kernel.getResult(0));
-  for (Value result : kernel.getOutputs())
-    if (!rowsOf(result) || rowsOf(result).getSpace() != rows.getSpace() ||
-        rowsOf(result).getChunk() != rows.getChunk())
-      return k.error() << "expected results of one row space, but got "
-                       << kernel.getResult(0).getType() << " and " << result.getType();
-  if (rows.getSpace() == RowSpace::chunk)
-    return k.error() << "a map kernel has no grid over " << stringifyRowSpace(rows.getSpace())
-                     << " rows";
+  FailureOr<RowsAttr> rows = rowsOfMap(kernel, k);
+  if (failed(rows))
+    return failure();
   SmallVector<LabelCheck> checks = decomposeRowOps(kernel);
-  if (checks.empty() && isElementwise(kernel, channelsOf(kernel.getResult(0))))
+  SmallVector<unsigned> results = rowResults(kernel);
+  bool sums = results.size() < kernel.getNumResults();
+  if (checks.empty() && !sums && isElementwise(kernel, channelsOf(kernel.getResult(0))))
     return emitElementwise(kernel, k);
 
-  int64_t tile = k.knob("tile_rows");
-  k.begin();
+  k.begin(results);
+  if (int64_t blocks = k.knob("resident"))
+    fitBlocks(k, blocks);
   k.formTeams(k.knob("team"));
   TeamRows plan(k, /*flat=*/false, widestRow(kernel));
   for (unsigned i = 0; i < kernel.getNumResults(); ++i)
@@ -92,8 +94,15 @@ static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
   plan.finalize();
   if (failed(plan.checkScratch()))
     return failure();
-  emitTeams(k, plan, k.mul(k.block(), tile), tile, k.count(kernel.getResult(0).getType()));
-  k.finish(k.rowGrid(rows, tile, 0, 1));
+  Value count = k.count(kernel.getResult(results.front()).getType());
+  if (!sums) {
+    int64_t tile = k.knob("tile_rows");
+    Value lo = k.mul(k.block(), tile);
+    emitTeams(k, plan, lo, k.min(k.add(lo, tile), count), tile);
+    k.finish(k.rowGrid(*rows, tile, 0, 1));
+    return success();
+  }
+  emitPartsOfRows(k, plan, count, [&](Value lo, Value hi) { emitTeams(k, plan, lo, hi, 0); });
   return success();
 }
 
@@ -111,7 +120,7 @@ static LogicalResult checkKnobs(KernelBuilder &k) {
 LogicalResult mom::emitMapGpu(KernelOp kernel, KernelBuilder &k) {
   if (failed(checkKnobs(k)))
     return failure();
-  if (llvm::all_of(kernel.getResultTypes(), isStatic))
+  if (rowResults(kernel).empty())
     return emitStaticGpu(kernel, k);
   return emitRows(kernel, k);
 }

@@ -1,6 +1,8 @@
 // The loops that compute one row.
 #include "compiler/Emit/map/RowPlan.h"
 
+#include "compiler/Emit/Gpu.h"
+#include "compiler/Emit/Sequence.h"
 #include "compiler/Emit/map/MapBody.h"
 #include "momrt/table.h"
 
@@ -106,8 +108,28 @@ LogicalResult RowPlan::visit(Value v) {
   return success();
 }
 
+LogicalResult RowPlan::addRowSum(unsigned index, ReduceRowsOp op) {
+  int64_t channels = channelsOf(op.getX());
+  if (op.getRoute() || channels == 1)
+    return k.error() << "a map kernel sums rows of several channels, whatever their group";
+  RowSum sum{op.getX(), index, 0, {}, {}};
+  sum.parts =
+      k.workspace(RankedTensorType::get({k.knob("parts"), channels}, k.b.getF32Type()));
+  sum.teams = k.onGpu() ? k.sharedView(k.teams(), channels, k.b.getF32Type())
+                        : k.scratchView(1, channels);
+  scratchLeft -= channels * 4;
+  sum.mine = sum.teams;
+  if (k.onGpu())
+    sum.mine.base = k.address(sum.teams, At{k.teamNumber(), Value(), 1, Value()});
+  sum.mine.stride = 0;
+  rowSums.push_back(sum);
+  return visit(op.getX());
+}
+
 LogicalResult RowPlan::addOutput(unsigned index) {
   Value v = k.yielded(index);
+  if (auto sum = withoutStorage(v).getDefiningOp<ReduceRowsOp>(); sum && !flat)
+    return addRowSum(index, sum);
   View to = k.output(index);
   if (auto truncate = v.getDefiningOp<arith::TruncFOp>())
     if (truncate.getIn().getDefiningOp<ConcatOp>())
@@ -149,19 +171,28 @@ void RowPlan::markEvaluated(Value v, int64_t atLevel) {
     markEvaluated(input, atLevel);
 }
 
-void RowPlan::finalize() {
-  SmallVector<std::pair<int64_t, Value>> roots;
+SmallVector<Value> RowPlan::roots() const {
+  SmallVector<Value> result;
   for (const Store &store : stores)
-    roots.push_back({level(store.value), store.value});
+    result.push_back(store.value);
   for (ReduceOp reduce : reductions)
-    roots.push_back({level(reduce.getX()), reduce.getX()});
+    result.push_back(reduce.getX());
+  for (const RowSum &sum : rowSums)
+    result.push_back(sum.x);
+  return result;
+}
+
+void RowPlan::finalize() {
+  SmallVector<std::pair<int64_t, Value>> byLevel;
+  for (Value root : roots())
+    byLevel.push_back({level(root), root});
   for (auto &[value, view] : kept)
-    roots.push_back({level(value), value});
+    byLevel.push_back({level(value), value});
   int64_t last = 0;
-  for (auto [atLevel, value] : roots)
+  for (auto [atLevel, value] : byLevel)
     last = std::max(last, atLevel);
   for (int64_t next = 0; next <= last && !inRegisters; ++next)
-    for (auto [atLevel, value] : roots)
+    for (auto [atLevel, value] : byLevel)
       if (atLevel == next)
         markEvaluated(value, atLevel);
   // A kept value is stored by the first loop that computes it.
@@ -207,6 +238,9 @@ RowPlan::Work RowPlan::workOf(int64_t atLevel, int64_t size) {
   for (ReduceOp reduce : reductions)
     if (here(reduce.getX()))
       work.summed.push_back(reduce);
+  for (const RowSum &sum : rowSums)
+    if (here(sum.x))
+      work.added.push_back({sum.x, sum.mine});
   return work;
 }
 
@@ -215,13 +249,15 @@ void RowPlan::needScalars(const Work &work, PointwiseEmitter &row) {
     needScalars(store.value, row);
   for (ReduceOp reduce : work.summed)
     needScalars(reduce.getX(), row);
+  for (const Store &add : work.added)
+    needScalars(add.value, row);
 }
 
 void RowPlan::emitLoop(int64_t atLevel, int64_t size, Value rowIndex, PointwiseEmitter &row) {
   Work work = workOf(atLevel, size);
-  auto &[written, summed] = work;
-  if (written.empty() && summed.empty())
+  if (work.empty())
     return;
+  auto &[written, summed, added] = work;
   needScalars(work, row);
   if (size == 1) {
     for (const Store &store : written)
@@ -247,6 +283,8 @@ void RowPlan::emitLoop(int64_t atLevel, int64_t size, Value rowIndex, PointwiseE
     }
     for (const Store &store : written)
       k.store(e.value(store.value), store.to, at);
+    for (const Store &add : added)
+      k.store(combine(k, Reduction::sum, k.load(add.to, at), e.value(add.value)), add.to, at);
     return next;
   };
   SmallVector<Value> empty;
@@ -282,10 +320,7 @@ void RowPlan::emitLoop(int64_t atLevel, int64_t size, Value rowIndex, PointwiseE
 
 void RowPlan::emitInvariants() {
   PointwiseEmitter e(k, At{Value(), Value(), 1, Value()});
-  SmallVector<Value> roots;
-  for (const Store &store : stores)
-    roots.push_back(store.value);
-  for (Value v : invariantsOf(roots))
+  for (Value v : invariantsOf(roots()))
     e.scalar(v);
   shared = std::make_unique<PointwiseEmitter>(std::move(e));
 }
@@ -317,10 +352,8 @@ SmallVector<int64_t> RowPlan::widths() {
     if (!llvm::is_contained(result, width(v)))
       result.push_back(width(v));
   };
-  for (const Store &store : stores)
-    note(store.value);
-  for (ReduceOp reduce : reductions)
-    note(reduce.getX());
+  for (Value root : roots())
+    note(root);
   for (auto &[value, view] : kept)
     note(value);
   return result;
@@ -328,10 +361,8 @@ SmallVector<int64_t> RowPlan::widths() {
 
 int64_t RowPlan::lastLevel() {
   int64_t last = 0;
-  for (const Store &store : stores)
-    last = std::max(last, level(store.value));
-  for (ReduceOp reduce : reductions)
-    last = std::max(last, level(reduce.getX()));
+  for (Value root : roots())
+    last = std::max(last, level(root));
   return last;
 }
 
@@ -349,6 +380,37 @@ bool RowPlan::bindScratch(int64_t atLevel) {
   return any;
 }
 
+SmallVector<SumParts> RowPlan::sumParts(int64_t parts) const {
+  SmallVector<SumParts> result;
+  for (const RowSum &sum : rowSums)
+    result.push_back({{sum.output}, {sum.parts}, 1, parts, sum.mine.channels});
+  return result;
+}
+
+void RowPlan::clearRowSums() {
+  for (const RowSum &sum : rowSums)
+    k.columns(sum.mine.channels, k.knob("lanes"), {}, [&](At at, ValueRange) {
+      k.store(k.zeros(at.lanes), sum.mine, at);
+      return SmallVector<Value>();
+    });
+  k.teamBarrier();
+}
+
+void RowPlan::storeRowSums(Value part) {
+  if (k.onGpu())
+    Gpu(k).barrier();
+  for (const RowSum &sum : rowSums)
+    k.loop(k.onGpu() ? k.thread() : k.index(0), k.index(sum.mine.channels),
+           k.onGpu() ? k.threads() : 1, [&](Value column) {
+             Value total;
+             for (int64_t team = 0; team < k.teams(); ++team) {
+               Value term = k.load(sum.teams, At{k.index(team), column, 1, Value()});
+               total = total ? combine(k, Reduction::sum, total, term) : term;
+             }
+             k.store(total, k.workspaceView(sum.parts), At{part, column, 1, Value()});
+           });
+}
+
 void RowPlan::emitRow(Value rowIndex) {
   PointwiseEmitter row = scalarsOf(rowIndex);
   emitChecks(rowIndex, row);
@@ -358,4 +420,31 @@ void RowPlan::emitRow(Value rowIndex) {
       emitLoop(atLevel, size, rowIndex, row);
     bindScratch(atLevel);
   }
+}
+
+FailureOr<RowsAttr> mom::rowsOfMap(KernelOp kernel, KernelBuilder &k) {
+  RowsAttr rows;
+  for (unsigned i : rowResults(kernel)) {
+    RowsAttr mine = rowsOf(kernel.getResult(i));
+    if (rows && (mine.getSpace() != rows.getSpace() || mine.getChunk() != rows.getChunk()))
+      return k.error() << "expected results of one row space, but got "
+                       << stringifyRowSpace(rows.getSpace()) << " and "
+                       << stringifyRowSpace(mine.getSpace()) << " rows";
+    rows = mine;
+  }
+  if (rows.getSpace() == RowSpace::chunk)
+    return k.error() << "a map kernel has no grid over " << stringifyRowSpace(rows.getSpace())
+                     << " rows";
+  return rows;
+}
+
+void mom::emitPartsOfRows(KernelBuilder &k, RowPlan &plan, Value count,
+                          function_ref<void(Value, Value)> emitRows) {
+  int64_t parts = k.knob("parts");
+  Value each = k.ceilDiv(count, parts), lo = k.mul(k.block(), each);
+  plan.clearRowSums();
+  emitRows(lo, k.min(k.add(lo, each), count));
+  plan.storeRowSums(k.block());
+  k.finish(k.fixedGrid(parts));
+  emitSumTotals(k, plan.sumParts(parts));
 }

@@ -7,11 +7,13 @@
 // later one needs again lies in a scratch row; so do the operands of mom.concat
 // and mom.split that are computed.
 //
-// The same plan serves static tensors: their one "row" is the whole tensor.
+// The same plan serves static tensors: their one "row" is the whole tensor. Sums over
+// rows (mom.reduce_rows) are added to, row by row, in scratch rows of their own.
 #pragma once
 
 #include "compiler/Emit/Pointwise.h"
 #include "compiler/Emit/map/DecomposeRowOps.h"
+#include "compiler/Emit/reduce/SumParts.h"
 
 #include "llvm/ADT/MapVector.h"
 
@@ -24,6 +26,9 @@ namespace mom {
 double neutralOf(Reduction kind);
 mlir::Value combine(KernelBuilder &k, Reduction kind, mlir::Value x, mlir::Value y);
 
+/// The rows of a map kernel's results, or an error where it has no grid over them.
+mlir::FailureOr<RowsAttr> rowsOfMap(KernelOp kernel, KernelBuilder &k);
+
 class RowPlan {
 public:
   /// `flat`: the values are static tensors seen as one row.
@@ -34,6 +39,13 @@ public:
   void addChecks(llvm::ArrayRef<LabelCheck> labels) { checks.append(labels.begin(), labels.end()); }
   /// After the last output: decides what lies in scratch rows.
   void finalize();
+
+  /// Sums over the rows of a block: before its first row, and after its last one, when
+  /// they become row `part` of their workspaces.
+  void clearRowSums();
+  void storeRowSums(mlir::Value part);
+  /// What they add up to, of that many parts.
+  llvm::SmallVector<SumParts> sumParts(int64_t parts) const;
 
   /// Before the loop over rows: scalars that are the same for all rows.
   void emitInvariants();
@@ -46,12 +58,24 @@ protected:
     mlir::Value value;
     View to;
   };
+  /// A sum over rows, of which each team of a block has a part.
+  struct RowSum {
+    mlir::Value x;
+    unsigned output;
+    unsigned parts; ///< workspace [parts, channels]
+    View teams;     ///< [teams, channels]
+    View mine;      ///< the team's row of it
+  };
   /// What the loop of one level and width does.
   struct Work {
     llvm::SmallVector<Store> written;
     llvm::SmallVector<ReduceOp> summed;
+    llvm::SmallVector<Store> added; ///< to what lies there
+    bool empty() const { return written.empty() && summed.empty() && added.empty(); }
   };
 
+  /// Values that the loops compute, each in that of its level.
+  llvm::SmallVector<mlir::Value> roots() const;
   int64_t width(mlir::Value v);
   int64_t level(mlir::Value v);
   bool isScalar(mlir::Value v);
@@ -75,9 +99,11 @@ protected:
   int64_t scratchLeft = std::numeric_limits<int64_t>::max(); ///< bytes
   llvm::SmallVector<Store> stores;
   llvm::SmallVector<ReduceOp> reductions;
+  llvm::SmallVector<RowSum> rowSums;
 
 private:
   mlir::LogicalResult visit(mlir::Value v);
+  mlir::LogicalResult addRowSum(unsigned index, ReduceRowsOp op);
   View scratchRow(int64_t channels);
   void keepRow(mlir::Value v);
   void markEvaluated(mlir::Value v, int64_t atLevel);
@@ -91,5 +117,10 @@ private:
   llvm::DenseSet<mlir::Value> visited;
   std::unique_ptr<PointwiseEmitter> shared; ///< holds the invariants
 };
+
+/// The phases of a kernel with sums over its `count` rows: its blocks take knob `parts`
+/// parts of them, which `emitRows` emits (rows [lo, hi) of this block).
+void emitPartsOfRows(KernelBuilder &k, RowPlan &plan, mlir::Value count,
+                     llvm::function_ref<void(mlir::Value, mlir::Value)> emitRows);
 
 } // namespace mom

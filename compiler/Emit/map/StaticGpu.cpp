@@ -61,23 +61,11 @@ static void bindFlat(KernelOp kernel, KernelBuilder &k, ArrayRef<Group> groups) 
       k.bind(argument, flatView(k.view(argument), elementsOf(argument)));
 }
 
-/// Deals the blocks of the grid out to the groups; `body` gets the number of a
-/// group's block. Returns all blocks.
+/// Deals the blocks of the grid out to the groups. Returns all blocks.
 static int64_t forEachGroup(KernelBuilder &k, ArrayRef<Group> groups,
                             function_ref<void(const Group &, Value)> body) {
-  int64_t total = 0;
-  for (const Group &group : groups) {
-    Value block = k.sub(k.block(), k.index(total));
-    if (groups.size() == 1) {
-      body(group, block);
-    } else {
-      Value inside = arith::AndIOp::create(k.b, k.loc, k.less(k.index(-1), block),
-                                           k.less(block, k.index(group.blocks)));
-      k.ifThen(inside, [&] { body(group, block); });
-    }
-    total += group.blocks;
-  }
-  return total;
+  return k.dealBlocks(llvm::map_to_vector(groups, [](const Group &g) { return g.blocks; }),
+                      [&](size_t i, Value block) { body(groups[i], block); });
 }
 
 static Run runOf(KernelBuilder &k, const Group &group, const PointwiseEmitter &shared) {

@@ -55,16 +55,13 @@ TeamRows::Place TeamRows::placeAt(Value base, int64_t step, int64_t size, Value 
 /// Starts the loads of all inputs of this width, whatever their level, if registers
 /// hold them.
 bool TeamRows::readInputs(int64_t size, MutableArrayRef<PointwiseEmitter> emitters) {
-  SmallVector<Value> roots, inputs;
-  for (const Store &store : stores)
-    roots.push_back(store.value);
-  for (ReduceOp reduce : reductions)
-    roots.push_back(reduce.getX());
-  for (Value input : inputsBehind(roots))
+  SmallVector<Value> inputs;
+  for (Value input : inputsBehind(roots()))
     if (width(input) == size)
       inputs.push_back(input);
-  int64_t elements = inputs.size() * emitters.size() * lanesFor(k, size);
-  if (elements > kElementsAhead)
+  // What all rows share waits in caches.
+  int64_t rows = llvm::count_if(inputs, [](Value v) { return isRows(v.getType()); });
+  if (rows * int64_t(emitters.size()) * lanesFor(k, size) > kElementsAhead)
     return false;
   for (PointwiseEmitter &e : emitters)
     for (Value input : inputs)
@@ -98,11 +95,15 @@ struct Tree {
 } // namespace
 
 void TeamRows::storeVector(const Work &work, const Place &place, ArrayRef<Value> values) {
-  if (work.written.empty())
+  if (work.written.empty() && work.added.empty())
     return;
   guarded(both(place.inside, alive), [&] {
-    for (auto [store, value] : llvm::zip_equal(work.written, values))
+    auto [written, added] =
+        std::pair(values.take_front(work.written.size()), values.drop_front(work.written.size()));
+    for (auto [store, value] : llvm::zip_equal(work.written, written))
       k.store(value, store.to, place.at);
+    for (auto [add, value] : llvm::zip_equal(work.added, added))
+      k.store(combine(k, Reduction::sum, k.load(add.to, place.at), value), add.to, place.at);
   });
 }
 
@@ -121,7 +122,7 @@ SmallVector<Value> TeamRows::emitVectors(const Work &work, ArrayRef<Place> place
         x = k.select(place.inside, x, k.splat(k.f32(neutralOf(op.getKind())), place.at.lanes));
       tree.push(k, op.getKind(), x);
     }
-    for (const Store &store : work.written)
+    for (const Store &store : llvm::concat<const Store>(work.written, work.added))
       stored.push_back(e.value(store.value));
     if (areRead)
       storeVector(work, place, stored);
@@ -151,7 +152,7 @@ void TeamRows::emitOneChannel(const Work &work, PointwiseEmitter &row) {
 }
 
 void TeamRows::emitWork(int64_t size, const Work &work, PointwiseEmitter &row) {
-  if (work.written.empty() && work.summed.empty())
+  if (work.empty())
     return;
   needScalars(work, row);
   if (size == 1)
@@ -260,4 +261,18 @@ void TeamRows::emitRowEnd() {
   // The next row writes what the slower threads may be reading yet.
   if (usesScratch() || (k.teamSize() > Gpu::kWarp && !reductions.empty()))
     k.teamBarrier();
+}
+
+void TeamRows::prefetchRow(Value row) {
+  for (Value input : inputsBehind(roots())) {
+    int64_t size = width(input);
+    if (!isRows(input.getType()) || size == 1)
+      continue;
+    int64_t lanes = lanesFor(k, size);
+    for (int64_t from = 0; from < size; from += k.teamSize() * lanes) {
+      Place place = placeAt(k.index(from), 0, size, row);
+      place.at.column = k.min(place.at.column, k.index(size - lanes));
+      Gpu(k).prefetch(k.address(k.view(input), place.at));
+    }
+  }
 }

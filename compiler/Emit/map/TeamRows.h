@@ -21,6 +21,8 @@ public:
   /// One row, by all threads of the team. `alive` (i1; null: yes) says whether the row
   /// exists: nothing is stored for one that does not.
   void emitRow(mlir::Value row, mlir::Value alive);
+  /// Brings the inputs of a row nearer that the team computes later.
+  void prefetchRow(mlir::Value row);
   /// Before the team's next row.
   void emitRowEnd();
 

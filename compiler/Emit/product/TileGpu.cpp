@@ -110,11 +110,7 @@ void mom::keepBlocks(KernelBuilder &k) {
   int64_t blocks = k.knob("blocks");
   if (blocks == 1 && static_cast<ProductUnit>(k.knob("unit")) != ProductUnit::Tma)
     return; // setmaxnreg wants it said
-  SmallVector<Attribute> attributes;
-  if (ArrayAttr given = k.function.getPassthroughAttr())
-    attributes.assign(given.begin(), given.end());
-  attributes.push_back(k.b.getStrArrayAttr({"nvvm.minctasm", std::to_string(blocks)}));
-  k.function.setPassthroughAttr(k.b.getArrayAttr(attributes));
+  fitBlocks(k, blocks);
 }
 
 //===----------------------------------------------------------------------===//

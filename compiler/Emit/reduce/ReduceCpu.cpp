@@ -131,7 +131,7 @@ static void emitSum(KernelBuilder &k, Sum sum, Value block) {
 static LogicalResult emitReduceRows(KernelOp kernel, KernelBuilder &k) {
   k.begin();
   SmallVector<Sum> sums;
-  int64_t total = 0, lanes = k.knob("lanes");
+  int64_t lanes = k.knob("lanes");
   int64_t tile = llvm::alignTo(k.knob("tile_columns"), lanes);
   for (unsigned i = 0; i < kernel.getNumResults(); ++i) {
     auto op = withoutStorage(k.yielded(i)).getDefiningOp<ReduceRowsOp>();
@@ -145,20 +145,10 @@ static LogicalResult emitReduceRows(KernelOp kernel, KernelBuilder &k) {
     sum.blocks = sum.groups * llvm::divideCeil(sum.channels, tile);
     sum.flat = sum.channels == 1 && isFlat(op.getX());
     sums.push_back(sum);
-    total += sum.blocks;
   }
-  int64_t begin = 0;
-  for (const Sum &sum : sums) {
-    if (sums.size() == 1) {
-      emitSum(k, sum, k.block());
-      break;
-    }
-    Value block = k.sub(k.block(), k.index(begin));
-    Value inside = arith::AndIOp::create(k.b, k.loc, k.less(k.index(-1), block),
-                                         k.less(block, k.index(sum.blocks)));
-    k.ifThen(inside, [&] { emitSum(k, sum, block); });
-    begin += sum.blocks;
-  }
+  int64_t total =
+      k.dealBlocks(llvm::map_to_vector(sums, [](const Sum &sum) { return sum.blocks; }),
+                   [&](size_t i, Value block) { emitSum(k, sums[i], block); });
   k.finish(k.fixedGrid(total));
   return success();
 }

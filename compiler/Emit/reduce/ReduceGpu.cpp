@@ -3,13 +3,14 @@
 // The rows of a group fall into `splits` parts, a number that does not depend on the
 // batch. In the first phase a block sums one part of one tile of channels: a warp's
 // lanes lie along the channels, its warps (and the lanes that are left, where
-// channels are few) take rows in turn. The second phase adds up the parts in f64.
+// channels are few) take rows in turn. The second phase adds up the parts.
 #include "compiler/Emit/reduce/ReduceGpu.h"
 
 #include "compiler/Emit/Gpu.h"
 #include "compiler/Emit/Pointwise.h"
 #include "compiler/Emit/Sequence.h"
 #include "compiler/Emit/reduce/EmbeddingGradGpu.h"
+#include "compiler/Emit/reduce/SumParts.h"
 #include "compiler/Schedule/RowDefaults.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -171,88 +172,28 @@ static void emitPart(KernelBuilder &k, const Sums &sums, Value block) {
   storePart(k, sums, totals, tile, part);
 }
 
-/// One block of the second phase: a warp's width of the channels of a group. Each warp
-/// adds up every so many parts.
-static void emitTotal(KernelBuilder &k, const Sums &sums, Value block) {
-  Gpu gpu(k);
-  OpBuilder &b = k.b;
-  int64_t splits = k.knob("splits"), warps = k.threads() / Gpu::kWarp;
-  int64_t tiles = llvm::divideCeil(sums.channels, Gpu::kWarp);
-  Value group = k.div(block, tiles);
-  Value channel = k.add(k.mul(k.rem(block, tiles), Gpu::kWarp), gpu.lane());
-  Value exists = k.less(channel, k.index(sums.channels));
-  channel = k.min(channel, k.index(sums.channels - 1));
-  Type f64 = b.getF64Type();
-  Value zero = arith::ConstantOp::create(b, k.loc, b.getF64FloatAttr(0));
-  SmallVector<Value> init(sums.ops.size(), zero);
-  SmallVector<Value> totals =
-      k.loop(gpu.warp(), k.index(splits), warps, init, [&](Value split, ValueRange carried) {
-        SmallVector<Value> next;
-        for (auto [id, sum] : llvm::zip_equal(sums.parts, carried)) {
-          At at{k.add(k.mul(group, splits), split), channel, 1, Value()};
-          Value wide =
-              arith::ExtFOp::create(b, k.loc, f64, k.load(k.workspaceView(id), at));
-          next.push_back(addf(k, sum, wide));
-        }
-        return next;
-      });
-  View slots = k.sharedView(totals.size() * warps, Gpu::kWarp, f64);
-  for (auto [i, total] : llvm::enumerate(totals))
-    k.store(total, slots, At{k.add(gpu.warp(), i * warps), gpu.lane(), 1, Value()});
-  gpu.barrier();
-  Value first = k.less(k.thread(), k.index(Gpu::kWarp));
-  k.ifThen(arith::AndIOp::create(b, k.loc, first, exists), [&] {
-    for (auto [i, op] : llvm::enumerate(sums.ops)) {
-      Value sum = zero;
-      for (int64_t w = 0; w < warps; ++w)
-        sum = addf(k, sum, k.load(slots, At{k.index(i * warps + w), gpu.lane(), 1, Value()}));
-      Value result = arith::TruncFOp::create(b, k.loc, b.getF32Type(), sum);
-      k.store(result, k.output(op.first), At{group, channel, 1, Value()});
-    }
-  });
-}
-
-/// Deals the blocks of the grid out to the sums. Returns all blocks.
-static int64_t forEachSums(KernelBuilder &k, ArrayRef<Sums> all,
-                           function_ref<int64_t(const Sums &)> blocksOf,
-                           function_ref<void(const Sums &, Value)> body) {
-  int64_t total = 0;
-  for (const Sums &sums : all) {
-    Value block = k.sub(k.block(), k.index(total));
-    int64_t blocks = blocksOf(sums);
-    if (all.size() == 1) {
-      body(sums, block);
-    } else {
-      Value inside = arith::AndIOp::create(k.b, k.loc, k.less(k.index(-1), block),
-                                           k.less(block, k.index(blocks)));
-      k.ifThen(inside, [&] { body(sums, block); });
-    }
-    total += blocks;
-  }
-  return total;
-}
-
 static LogicalResult emitReduceRows(KernelOp kernel, KernelBuilder &k) {
   k.begin({}, "");
   FailureOr<SmallVector<Sums>> all = collectSums(kernel, k);
   if (failed(all))
     return failure();
-  for (Sums &sums : *all)
-    for (size_t i = 0; i < sums.ops.size(); ++i)
-      sums.parts.push_back(k.workspace(RankedTensorType::get(
-          {sums.groups * k.knob("splits"), sums.channels}, k.b.getF32Type())));
-  auto parts = [&](const Sums &sums) { return sums.groups * k.knob("splits") * sums.tiles; };
-  k.finish(k.fixedGrid(forEachSums(k, *all, parts, [&](const Sums &sums, Value block) {
-    emitPart(k, sums, block);
-  })));
-
-  k.begin(llvm::to_vector(llvm::seq<unsigned>(0, kernel.getNumResults())), "total");
-  auto tiles = [](const Sums &sums) {
-    return sums.groups * llvm::divideCeil(sums.channels, Gpu::kWarp);
-  };
-  k.finish(k.fixedGrid(forEachSums(k, *all, tiles, [&](const Sums &sums, Value block) {
-    emitTotal(k, sums, block);
-  })));
+  int64_t splits = k.knob("splits");
+  SmallVector<SumParts> parts;
+  for (Sums &sums : *all) {
+    SumParts mine{{}, {}, sums.groups, splits, sums.channels};
+    for (auto [output, op] : sums.ops) {
+      mine.outputs.push_back(output);
+      mine.workspaces.push_back(k.workspace(
+          RankedTensorType::get({sums.groups * splits, sums.channels}, k.b.getF32Type())));
+    }
+    sums.parts = mine.workspaces;
+    parts.push_back(std::move(mine));
+  }
+  SmallVector<int64_t> blocks = llvm::map_to_vector(
+      *all, [&](const Sums &sums) { return sums.groups * splits * sums.tiles; });
+  k.finish(k.fixedGrid(
+      k.dealBlocks(blocks, [&](size_t i, Value block) { emitPart(k, (*all)[i], block); })));
+  emitSumTotals(k, parts);
   return success();
 }
 

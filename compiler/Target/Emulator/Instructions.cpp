@@ -463,6 +463,7 @@ llvm::ArrayRef<mom::EmulatorSymbol> mom::emulatorSymbols() {
       MOM_SYMBOL("wgmma_fence_sync_aligned", nothing),
       MOM_SYMBOL("wgmma_commit_group_sync_aligned", nothing),
       MOM_SYMBOL("wgmma_wait_group_sync_aligned", meetWarpgroup),
+      MOM_SYMBOL("asm_prefetch", nothing),
       MOM_SYMBOL("asm_setmaxnreg", nothing),
       MOM_SYMBOL("asm_mbarrier_init", initialisePhases),
       MOM_SYMBOL("asm_mbarrier_publish", nothing),

@@ -199,7 +199,8 @@ MOMRT_API momrt_result momrt_batch_set(momrt_session *session, const momrt_batch
 MOMRT_API momrt_result momrt_modality_set(momrt_session *session, const momrt_tensor *tensor);
 
 /* Copies an input, after momrt_batch_set: [rows, ...] with the input's channels in all
- * axes but the first, or a layer's weights in whatever shape of as many elements. */
+ * axes but the first, or a layer's weights in whatever shape of as many elements. From the
+ * host f32 is rounded where the input is bf16 or f16. */
 MOMRT_API momrt_result momrt_input_set(momrt_session *session, const char *name,
                                        const momrt_tensor *tensor);
 /* Lends an input: kernels read it where it lies, on the session's device (on a GPU at a
@@ -236,7 +237,8 @@ MOMRT_API momrt_result momrt_enqueue(momrt_session *session, const char *entry);
 MOMRT_API momrt_result momrt_status_check(momrt_session *session);
 
 /* Copies an output of the entry that ran last: [channels] or [rows, channels], in any
- * shape of as many elements. To the host it waits for the work, to the GPU it does not. */
+ * shape of as many elements. To the host it waits for the work, to the GPU it does not;
+ * bf16 and f16 may be had as f32 there. */
 MOMRT_API momrt_result momrt_output_get(momrt_session *session, const char *entry, uint32_t kind,
                                         const char *name, momrt_tensor *tensor);
 

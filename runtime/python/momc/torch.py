@@ -5,8 +5,8 @@ official block, and `selective_scan_fn` the signature of mamba_ssm's. Both are o
 torch.compile does not look inside, and on a GPU they launch kernels on the current stream
 and wait for nothing, so that a CUDA graph may capture them once they have run.
 
-Rows and weights cross into a program as f32; with storage bf16 or f16 its kernels keep what
-they pass on in that type.
+On a GPU rows and weights of products cross into a program in the type of `hidden_states` (of
+`u`): f32, bf16 or f16. Small parameters are f32 throughout.
 """
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ from ._tensor import View
 
 CACHE: Optional[str] = "~/.cache/momc"
 """Folder of compiled programs, or None."""
+
+
+_TYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+
+
+def _storage(dtype: torch.dtype) -> str:
+    name = {torch.bfloat16: "bf16", torch.float16: "f16"}.get(dtype)
+    return f"{name} (interface {name})" if name else "f32"
 
 
 class _Runner:
@@ -43,8 +51,9 @@ class _Runner:
             stream=torch.cuda.current_stream(device).cuda_stream if cuda else None)
         self.lock = threading.Lock()
         self.shape: Any = None
-        self.outputs = {entry: list(self.program.entries[entry].outputs.values())
-                        for entry in (layer.name, layer.name + ".vjp")}
+        self.inputs, self.outputs = ({entry: list(getattr(self.program.entries[entry], kind).values())
+                                      for entry in (layer.name, layer.name + ".vjp")}
+                                     for kind in ("inputs", "outputs"))
 
     def run(self, entry: str, inputs: dict[str, Tensor], lengths: Sequence[int],
             modality: Tensor) -> dict[str, Tensor]:
@@ -56,7 +65,8 @@ class _Runner:
             memory = self._place(lengths)
             if self.layer.routed:
                 session.set_modality(modality)
-            held = {name: self._aligned(tensor.detach()) for name, tensor in inputs.items()}
+            held = {value.name: self._aligned(inputs[value.name].detach(), _TYPES[value.type])
+                    for value in self.inputs[entry]}
             for name, tensor in held.items():
                 session.bind(name, tensor)
             results = {}
@@ -64,7 +74,8 @@ class _Runner:
                 if value.name == "y" and entry != self.layer.name:
                     continue  # the forward pass has returned it
                 rows = (sum(lengths),) if value.kind == "rows" else ()
-                results[value.name] = torch.empty(rows + (value.channels,), device=self.device)
+                results[value.name] = torch.empty(rows + (value.channels,), device=self.device,
+                                                  dtype=_TYPES[value.type])
                 session.bind_output(entry, value.kind, value.name, results[value.name])
             session.enqueue(entry)
             del memory
@@ -73,8 +84,11 @@ class _Runner:
             session._lent.clear()
             return results
 
-    def _aligned(self, tensor: Tensor) -> Tensor:
-        tensor = tensor.float().contiguous()
+    def result_type(self, entry: str, name: str) -> torch.dtype:
+        return next(_TYPES[value.type] for value in self.outputs[entry] if value.name == name)
+
+    def _aligned(self, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+        tensor = tensor.to(dtype).contiguous()
         return tensor.clone() if self.cuda and tensor.data_ptr() % 16 else tensor
 
     def _place(self, lengths: Sequence[int]) -> Tensor:
@@ -146,8 +160,9 @@ def _layer(number: int, tensors: list[Tensor], modality: Tensor, lengths: list[i
 @_layer.register_fake
 def _(number: int, tensors: list[Tensor], modality: Tensor, lengths: list[int]) -> Tensor:
     layer = _layers[number]
-    return tensors[0].new_empty((modality.shape[0], layer.runner(modality.device)
-                                 .outputs[layer.name][0].channels), dtype=torch.float32)
+    runner = layer.runner(modality.device)
+    return tensors[0].new_empty((modality.shape[0], runner.outputs[layer.name][0].channels),
+                                dtype=runner.result_type(layer.name, "y"))
 
 
 @torch.library.custom_op("momc::layer_vjp", mutates_args=())
@@ -163,8 +178,11 @@ def _layer_vjp(number: int, tensors: list[Tensor], modality: Tensor, lengths: li
 @_layer_vjp.register_fake
 def _(number: int, tensors: list[Tensor], modality: Tensor, lengths: list[int],
       gradient: Tensor) -> list[Tensor]:
-    return [torch.empty_like(tensor, dtype=torch.float32,
-                             memory_format=torch.contiguous_format) for tensor in tensors]
+    layer = _layers[number]
+    runner = layer.runner(modality.device)
+    return [torch.empty_like(tensor, dtype=runner.result_type(layer.name + ".vjp", "d" + name),
+                             memory_format=torch.contiguous_format)
+            for name, tensor in _inputs(layer, tensors).items()]
 
 
 def _setup(ctx: Any, inputs: Any, output: Tensor) -> None:
@@ -176,7 +194,7 @@ def _setup(ctx: Any, inputs: Any, output: Tensor) -> None:
 def _backward(ctx: Any, gradient: Tensor) -> Any:
     modality, *tensors = ctx.saved_tensors
     gradients = torch.ops.momc.layer_vjp(ctx.number, tensors, modality, ctx.lengths,
-                                         gradient.float().contiguous())
+                                         gradient.contiguous())
     return None, [g.to(t.dtype) for g, t in zip(gradients, tensors)], None, None
 
 
@@ -299,7 +317,7 @@ class MixtureOfMamba(nn.Module):
         has_bias = self._linears("in_proj")[0].bias is not None
         conv_bias = self.conv1d.bias is not None
         dt_bias = self._split[2] or not self.reference_dt_bias
-        storage = {torch.bfloat16: "bf16", torch.float16: "f16"}.get(hidden_states.dtype, "f32")
+        storage = _storage(hidden_states.dtype)
         shape = (self.n_modalities, self.d_model, self.d_inner, self.d_state, self.d_conv,
                  self.dt_rank, self._split, conv_bias, has_bias, dt_bias)
         return _block_number(shape, storage, tuple(self._weight_names()))
@@ -403,7 +421,7 @@ def selective_scan_fn(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor,
     B, C = (t.squeeze(1) if t.dim() == 4 else t for t in (B, C))
     shape = (channels, A.shape[1], delta_softplus, delta_bias is not None, D is not None,
              z is not None)
-    storage = {torch.bfloat16: "bf16", torch.float16: "f16"}.get(u.dtype, "f32")
+    storage = _storage(u.dtype)
     rows = [t.transpose(1, 2).reshape(batch * length, -1)
             for t in (u, delta, z, B, C) if t is not None]
     weights = [t for t in (A, D, delta_bias) if t is not None]

@@ -4,6 +4,10 @@
 // RUN: mom-opt %s --mom-assign-storage | FileCheck %s --check-prefix=F32
 // RUN: not mom-opt %s --mom-assign-storage=type=i8 2>&1 | FileCheck %s --check-prefix=BAD
 
+// RUN: mom-opt %s --mom-assign-storage='type="bf16 (interface bf16)"' --mlir-print-local-scope | FileCheck %s --check-prefix=INTERFACE
+// RUN: not mom-opt %s --mom-assign-storage='type="bf16 (interface f16)"' 2>&1 | FileCheck %s --check-prefix=MIXED
+// MIXED: expected an interface of f32 or, as rows are, of bf16, but got 'f16'
+
 // F32-NOT: bf16
 // BAD: expected storage f32, bf16 or f16, but got i8
 #t = #mom.rows<token>
@@ -86,4 +90,26 @@ func.func private @kept.backward(%dy: tensor<?x8xf32, #t>, %p: tensor<?x8xf32, #
     mom.yield %s : tensor<?x8xf32, #t>
   }
   return %d : tensor<?x8xf32, #t>
+}
+
+// What callers of an exported layer hand in and get, but not what other entries have.
+// INTERFACE-LABEL: func.func @layer.entry(
+// INTERFACE-SAME:    %arg0: tensor<?x8xbf16, {{.*}} %arg1: tensor<8x8xbf16> {{.*}} -> tensor<?x8xbf16,
+// INTERFACE-LABEL: func.func @other(
+// INTERFACE-SAME:    %arg0: tensor<?x8xf32,
+func.func @layer.entry(%x: tensor<?x8xf32, #t> {mom.input = "x"}, %w: tensor<8x8xf32> {mom.input = "w"}) -> tensor<?x8xf32, #t> attributes {mom.entry = "layer"} {
+  %y = mom.kernel product "y"(%x, %w) : (tensor<?x8xf32, #t>, tensor<8x8xf32>) -> tensor<?x8xf32, #t> {
+  ^bb0(%a: tensor<?x8xf32, #t>, %b: tensor<8x8xf32>):
+    %0 = mom.linear %a by %b : tensor<?x8xf32, #t>, tensor<8x8xf32> -> tensor<?x8xf32, #t>
+    mom.yield %0 : tensor<?x8xf32, #t>
+  }
+  return %y : tensor<?x8xf32, #t>
+}
+func.func @other(%x: tensor<?x8xf32, #t> {mom.input = "x"}) -> tensor<?x8xf32, #t> attributes {mom.entry = "other"} {
+  %y = mom.kernel map "y"(%x) : (tensor<?x8xf32, #t>) -> tensor<?x8xf32, #t> {
+  ^bb0(%a: tensor<?x8xf32, #t>):
+    %0 = mom.silu %a : tensor<?x8xf32, #t>
+    mom.yield %0 : tensor<?x8xf32, #t>
+  }
+  return %y : tensor<?x8xf32, #t>
 }

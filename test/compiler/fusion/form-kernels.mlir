@@ -43,6 +43,24 @@ func.func @no_prologue(%x: tensor<?x8xf32, #t>, %w: tensor<16x8xf32>) -> tensor<
 
 #t = #mom.rows<token>
 
+// Rows that are stored and summed: one kernel does both. By group they are summed apart.
+// CHECK-LABEL: func.func @rows_and_sum(
+// CHECK:         mom.kernel map {{.*}} -> (tensor<?x8xf32, #mom.rows<token>>, tensor<8xf32>) {
+// CHECK:           mom.rms_norm
+// CHECK:           mom.reduce_rows
+// CHECK:         mom.kernel reduce_rows {{.*}} -> tensor<2x8xf32> {
+// CHECK-NOT:     mom.kernel
+func.func @rows_and_sum(%x: tensor<?x8xf32, #t>, %r: !mom.route<"M", 2>) -> (tensor<?x8xf32, #t>, tensor<8xf32>, tensor<2x8xf32>) {
+  %n = mom.rms_norm %x {eps = 1.0e-5 : f64} : tensor<?x8xf32, #t>
+  %s = mom.reduce_rows %n : tensor<?x8xf32, #t> -> tensor<8xf32>
+  %g = mom.reduce_rows %n for %r : !mom.route<"M", 2>, tensor<?x8xf32, #t> -> tensor<2x8xf32>
+  return %n, %s, %g : tensor<?x8xf32, #t>, tensor<8xf32>, tensor<2x8xf32>
+}
+
+// -----
+
+#t = #mom.rows<token>
+
 // A sum over rows takes the pointwise work before it, and stores no rows.
 // CHECK-LABEL: func.func @prologue(
 // CHECK:         mom.kernel reduce_rows {{.*}} -> tensor<8xf32> {
