@@ -5,8 +5,8 @@
 // RUN: mom-compare %s --compiled --tokens=1500 --function=plan_32_of_1,plan_5_of_2,experts_8_of_2 --seed=10
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,1,3,129
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --lengths=1,1,2,3,1,60,1 --modalities-empty=1 --fuse=0 --seed=8
-// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,77 --storage=bf16 --order=position --function=experts_8_of_2,by_modality --seed=9
-// RUN: mom-compare %s --compiled --target=sm_80 --emulate --tokens=140 --storage=f16 --function=experts_8_of_2 --seed=10
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,77 --storage=bf16 --order=position --function=experts_8_of_2,experts_16_of_2,by_modality --seed=9
+// RUN: mom-compare %s --compiled --target=sm_80 --emulate --tokens=140 --storage=f16 --function=experts_8_of_2,experts_16_of_2 --seed=10
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=1500 --function=plan_32_of_1,plan_5_of_2 --seed=10
 
 !i = tensor<?x1xi32, #mom.rows<token>>
@@ -17,6 +17,7 @@
 !x4 = tensor<?x4xf32, #mom.rows<token>>
 !x5 = tensor<?x5xf32, #mom.rows<token>>
 !x8 = tensor<?x8xf32, #mom.rows<token>>
+!x16 = tensor<?x16xf32, #mom.rows<token>>
 !x32 = tensor<?x32xf32, #mom.rows<token>>
 
 !x300 = tensor<?x300xf32, #mom.rows<token>>
@@ -95,7 +96,7 @@ func.func @plan_8_of_8(%batch: !mom.batch, %s: !x8, %x: !x4) -> (tensor<?x8xi32,
 
 // Few tokens leave experts without any.
 func.func @experts_3_of_1(%batch: !mom.batch, %given: tensor<?x5xf32, #mom.rows<token>>, %s: !x3, %up: tensor<3x7x5xf32>, %bias: tensor<3x7xf32>, %down: tensor<3x5x7xf32>, %dy: tensor<?x5xf32, #mom.rows<token>>)
-    -> (tensor<?x5xf32, #mom.rows<token>>, tensor<3x7x5xf32>, tensor<3x7xf32>, tensor<3x5x7xf32>, tensor<?x5xf32, #mom.rows<token>>, !x1) {
+    -> (tensor<?x5xf32, #mom.rows<token>>, tensor<3x7x5xf32>, tensor<3x7xf32>, tensor<3x5x7xf32>, tensor<?x5xf32, #mom.rows<token>>, !x1) attributes {mom.tolerance = 5.0} { // few terms of a gate's gradient cancel
   %x = mom.affine %given {scale = 2.0 : f64, offset = 0.0 : f64} : tensor<?x5xf32, #mom.rows<token>>
   %p = mom.softmax %s : !x3
   %offsets, %row, %copy, %c0 = mom.plan %p : !x3 -> tensor<4xi64>, tensor<?x1xi32, #mom.rows<token>>, tensor<?x1xi32, #mom.rows<copy of 1 by "e">>, !i
@@ -128,7 +129,7 @@ func.func @experts_3_of_1(%batch: !mom.batch, %given: tensor<?x5xf32, #mom.rows<
 }
 
 func.func @experts_8_of_2(%batch: !mom.batch, %given: tensor<?x40xf32, #mom.rows<token>>, %s: !x8, %up: tensor<8x64x40xf32>, %bias: tensor<8x64xf32>, %down: tensor<8x40x64xf32>, %dy: tensor<?x40xf32, #mom.rows<token>>)
-    -> (tensor<?x40xf32, #mom.rows<token>>, tensor<8x64x40xf32>, tensor<8x64xf32>, tensor<8x40x64xf32>, tensor<?x40xf32, #mom.rows<token>>, !x1) {
+    -> (tensor<?x40xf32, #mom.rows<token>>, tensor<8x64x40xf32>, tensor<8x64xf32>, tensor<8x40x64xf32>, tensor<?x40xf32, #mom.rows<token>>, !x1) attributes {mom.tolerance = 5.0} { // few terms of a gate's gradient cancel
   %x = mom.affine %given {scale = 2.0 : f64, offset = 0.0 : f64} : tensor<?x40xf32, #mom.rows<token>>
   %p = mom.softmax %s : !x8
   %offsets, %row, %copy, %c0, %c1 = mom.plan %p : !x8 -> tensor<9xi64>, tensor<?x2xi32, #mom.rows<token>>, tensor<?x1xi32, #mom.rows<copy of 2 by "e">>, !i, !i
@@ -165,9 +166,48 @@ func.func @experts_8_of_2(%batch: !mom.batch, %given: tensor<?x40xf32, #mom.rows
   return %out, %dup, %dbias, %ddown, %dsum1, %dg_1 : tensor<?x40xf32, #mom.rows<token>>, tensor<8x64x40xf32>, tensor<8x64xf32>, tensor<8x40x64xf32>, tensor<?x40xf32, #mom.rows<token>>, !x1
 }
 
+// Products of the widths that TMA copies.
+func.func @experts_16_of_2(%batch: !mom.batch, %given: tensor<?x128xf32, #mom.rows<token>>, %s: !x16, %up: tensor<16x256x128xf32>, %bias: tensor<16x256xf32>, %down: tensor<16x128x256xf32>, %dy: tensor<?x128xf32, #mom.rows<token>>)
+    -> (tensor<?x128xf32, #mom.rows<token>>, tensor<16x256x128xf32>, tensor<16x256xf32>, tensor<16x128x256xf32>, tensor<?x128xf32, #mom.rows<token>>, !x1) attributes {mom.tolerance = 5.0} { // few terms of a gate's gradient cancel
+  %x = mom.affine %given {scale = 2.0 : f64, offset = 0.0 : f64} : tensor<?x128xf32, #mom.rows<token>>
+  %p = mom.softmax %s : !x16
+  %offsets, %row, %copy, %c0, %c1 = mom.plan %p : !x16 -> tensor<17xi64>, tensor<?x2xi32, #mom.rows<token>>, tensor<?x1xi32, #mom.rows<copy of 2 by "e">>, !i, !i
+  %r = mom.computed_route %offsets, %row, %copy : tensor<17xi64>, tensor<?x2xi32, #mom.rows<token>>, tensor<?x1xi32, #mom.rows<copy of 2 by "e">> -> !mom.route<"e", 16 of 2>
+  %hot0 = mom.one_hot %c0 : !i -> !x16
+  %hp0 = arith.mulf %hot0, %p : !x16
+  %g0 = mom.reduce sum %hp0 : !x16 -> !x1
+  %hot1 = mom.one_hot %c1 : !i -> !x16
+  %hp1 = arith.mulf %hot1, %p : !x16
+  %g1 = mom.reduce sum %hp1 : !x16 -> !x1
+  %g = mom.dispatch %g0, %g1 for %r : !mom.route<"e", 16 of 2>, !x1, !x1 -> tensor<?x1xf32, #mom.rows<copy of 2 by "e">>
+  %sent = mom.dispatch %x, %x for %r : !mom.route<"e", 16 of 2>, tensor<?x128xf32, #mom.rows<token>>, tensor<?x128xf32, #mom.rows<token>> -> tensor<?x128xf32, #mom.rows<copy of 2 by "e">>
+  %u0 = mom.linear %sent by %up for %r : !mom.route<"e", 16 of 2>, tensor<?x128xf32, #mom.rows<copy of 2 by "e">>, tensor<16x256x128xf32> -> tensor<?x256xf32, #mom.rows<copy of 2 by "e">>
+  %b = mom.broadcast %bias like %u0 for %r : !mom.route<"e", 16 of 2>, tensor<16x256xf32>, tensor<?x256xf32, #mom.rows<copy of 2 by "e">> -> tensor<?x256xf32, #mom.rows<copy of 2 by "e">>
+  %u = arith.addf %u0, %b : tensor<?x256xf32, #mom.rows<copy of 2 by "e">>
+  %h = mom.silu %u : tensor<?x256xf32, #mom.rows<copy of 2 by "e">>
+  %y0 = mom.linear %h by %down for %r : !mom.route<"e", 16 of 2>, tensor<?x256xf32, #mom.rows<copy of 2 by "e">>, tensor<16x128x256xf32> -> tensor<?x128xf32, #mom.rows<copy of 2 by "e">>
+  %gs = mom.broadcast %g like %y0 : tensor<?x1xf32, #mom.rows<copy of 2 by "e">>, tensor<?x128xf32, #mom.rows<copy of 2 by "e">> -> tensor<?x128xf32, #mom.rows<copy of 2 by "e">>
+  %y = arith.mulf %y0, %gs : tensor<?x128xf32, #mom.rows<copy of 2 by "e">>
+  %y_0, %y_1 = mom.retrieve %y for %r : !mom.route<"e", 16 of 2>, tensor<?x128xf32, #mom.rows<copy of 2 by "e">> -> tensor<?x128xf32, #mom.rows<token>>, tensor<?x128xf32, #mom.rows<token>>
+  %sum1 = arith.addf %y_0, %y_1 : tensor<?x128xf32, #mom.rows<token>>
+  %out = arith.addf %sum1, %x : tensor<?x128xf32, #mom.rows<token>>
+  %d = mom.dispatch %dy, %dy for %r : !mom.route<"e", 16 of 2>, tensor<?x128xf32, #mom.rows<token>>, tensor<?x128xf32, #mom.rows<token>> -> tensor<?x128xf32, #mom.rows<copy of 2 by "e">>
+  %dh = mom.linear transposed %d by %down for %r : !mom.route<"e", 16 of 2>, tensor<?x128xf32, #mom.rows<copy of 2 by "e">>, tensor<16x128x256xf32> -> tensor<?x256xf32, #mom.rows<copy of 2 by "e">>
+  %ddown = mom.linear_wgrad %h, %d for %r : !mom.route<"e", 16 of 2>, tensor<?x256xf32, #mom.rows<copy of 2 by "e">>, tensor<?x128xf32, #mom.rows<copy of 2 by "e">> -> tensor<16x128x256xf32>
+  %dup = mom.linear_wgrad %sent, %dh for %r : !mom.route<"e", 16 of 2>, tensor<?x128xf32, #mom.rows<copy of 2 by "e">>, tensor<?x256xf32, #mom.rows<copy of 2 by "e">> -> tensor<16x256x128xf32>
+  %dbias = mom.reduce_rows %dh for %r : !mom.route<"e", 16 of 2>, tensor<?x256xf32, #mom.rows<copy of 2 by "e">> -> tensor<16x256xf32>
+  %dx = mom.linear transposed %dh by %up for %r : !mom.route<"e", 16 of 2>, tensor<?x256xf32, #mom.rows<copy of 2 by "e">>, tensor<16x256x128xf32> -> tensor<?x128xf32, #mom.rows<copy of 2 by "e">>
+  %dx_0, %dx_1 = mom.retrieve %dx for %r : !mom.route<"e", 16 of 2>, tensor<?x128xf32, #mom.rows<copy of 2 by "e">> -> tensor<?x128xf32, #mom.rows<token>>, tensor<?x128xf32, #mom.rows<token>>
+  %dsum1 = arith.addf %dx_0, %dx_1 : tensor<?x128xf32, #mom.rows<token>>
+  %dg = arith.mulf %d, %y0 : tensor<?x128xf32, #mom.rows<copy of 2 by "e">>
+  %dgs = mom.reduce sum %dg : tensor<?x128xf32, #mom.rows<copy of 2 by "e">> -> tensor<?x1xf32, #mom.rows<copy of 2 by "e">>
+  %dg_0, %dg_1 = mom.retrieve %dgs for %r : !mom.route<"e", 16 of 2>, tensor<?x1xf32, #mom.rows<copy of 2 by "e">> -> !x1, !x1
+  return %out, %dup, %dbias, %ddown, %dsum1, %dg_1 : tensor<?x128xf32, #mom.rows<token>>, tensor<16x256x128xf32>, tensor<16x256xf32>, tensor<16x128x256xf32>, tensor<?x128xf32, #mom.rows<token>>, !x1
+}
+
 // Sorted by modality outside, by expert inside.
 func.func @by_modality(%batch: !mom.batch, %given: tensor<?x32xf32, #mom.rows<token>>, %s: !x5, %up: tensor<5x40x32xf32>, %bias: tensor<5x40xf32>, %down: tensor<5x32x40xf32>, %dy: tensor<?x32xf32, #mom.rows<token>>, %m: tensor<3x32x32xf32>)
-    -> (tensor<?x32xf32, #mom.rows<token>>, tensor<5x40x32xf32>, tensor<5x40xf32>, tensor<5x32x40xf32>, tensor<?x32xf32, #mom.rows<token>>, !x1) {
+    -> (tensor<?x32xf32, #mom.rows<token>>, tensor<5x40x32xf32>, tensor<5x40xf32>, tensor<5x32x40xf32>, tensor<?x32xf32, #mom.rows<token>>, !x1) attributes {mom.tolerance = 5.0} { // few terms of a gate's gradient cancel
   %M = mom.modality_route %batch : !mom.route<"M", 3>
   %x = mom.linear %given by %m for %M : !mom.route<"M", 3>, tensor<?x32xf32, #mom.rows<token>>, tensor<3x32x32xf32> -> tensor<?x32xf32, #mom.rows<token>>
   %p = mom.softmax %s : !x5
