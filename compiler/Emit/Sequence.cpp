@@ -209,3 +209,11 @@ SmallVector<unsigned> mom::outputsOf(KernelBuilder &k, Value bodyValue) {
       outputs.push_back(i);
   return outputs;
 }
+
+SmallVector<RowSum> mom::rowSumsOf(KernelBuilder &k) {
+  SmallVector<RowSum> sums;
+  for (unsigned i = 0; i < k.kernel.getNumResults(); ++i)
+    if (auto op = withoutStorage(k.yielded(i)).getDefiningOp<ReduceRowsOp>())
+      sums.push_back({op.getX(), i});
+  return sums;
+}

@@ -77,4 +77,12 @@ mlir::Value withoutStorage(mlir::Value yielded);
 /// Indices of the outputs that yield `bodyValue` itself.
 llvm::SmallVector<unsigned> outputsOf(KernelBuilder &k, mlir::Value bodyValue);
 
+/// A sum over rows (without a route) that a kernel makes beside its anchor's work.
+struct RowSum {
+  mlir::Value x;   ///< of which rows it is
+  unsigned output;
+  View tile = {};  ///< where a block adds it up
+};
+llvm::SmallVector<RowSum> rowSumsOf(KernelBuilder &k);
+
 } // namespace mom

@@ -47,7 +47,7 @@ struct Members {
 
 /// Sums over rows join the kernel that makes them. Vectors of one channel are summed by
 /// kernels of their own, in f64 lanes along the rows, and so are sums by group.
-static bool joinsMap(ReduceRowsOp op, const Members &members) {
+static bool joinsRows(ReduceRowsOp op, const Members &members) {
   return !op.getRoute() && channelsOf(op.getX()) > 1 && members.makes(op.getX()) &&
          llvm::none_of(op->getUsers(), [&](Operation *user) { return members.contains(user); });
 }
@@ -57,7 +57,7 @@ static bool isMapOfRows(const Members &members) {
   bool sums = false, rowsLeave = false;
   for (Operation *op : members.ops) {
     if (auto sum = dyn_cast<ReduceRowsOp>(op)) {
-      if (!joinsMap(sum, members))
+      if (!joinsRows(sum, members))
         return false;
       sums = true;
       continue;
@@ -153,16 +153,16 @@ std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
   };
   if (anchors.empty())
     return when(isMapOfStatic(members) || isMapOfRows(members), Anchor::map);
-  Operation *op = anchors.front();
-  if (anchorOf(op) == Anchor::reduce_rows) {
-    if (!llvm::all_of(anchors, [](Operation *a) { return anchorOf(a) == Anchor::reduce_rows; }))
-      return std::nullopt;
+  auto isSum = [](Operation *op) { return anchorOf(op) == Anchor::reduce_rows; };
+  if (llvm::all_of(anchors, isSum)) {
     if (isReduceRows(members))
       return Anchor::reduce_rows;
     return when(isMapOfRows(members), Anchor::map);
   }
-  if (anchors.size() > 1)
-    return std::nullopt;
+  Operation *op = *llvm::find_if_not(anchors, isSum);
+  for (Operation *other : anchors)
+    if (other != op && !(isa<ScanGradOp>(op) && isSum(other)))
+      return std::nullopt;
   auto nothingFeeds = [&](ValueRange values) {
     return llvm::none_of(values, [&](Value v) { return members.makes(v); });
   };
@@ -187,7 +187,12 @@ std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
   auto isRead = [&](Value v) {
     return llvm::any_of(v.getUsers(), [&](Operation *user) { return members.contains(user); });
   };
-  return when(othersArePointwiseLike(members, op, grad.getDu()) && !isRead(grad.getDB()) &&
+  auto isLegal = [&](Operation *other) {
+    if (auto sum = dyn_cast<ReduceRowsOp>(other))
+      return joinsRows(sum, members);
+    return other == op || isPointwiseLike(other, grad.getDu());
+  };
+  return when(llvm::all_of(ops, isLegal) && !isRead(grad.getDB()) &&
                   !isRead(grad.getDC()) && nothingFeeds({grad.getA(), grad.getB(), grad.getC()}),
               Anchor::scan);
 }

@@ -71,7 +71,7 @@ LogicalResult mom::emitScanForwardCpu(ScanOp op, KernelBuilder &k) {
                         });
         run.store(h, run.state, n);
       });
-      run.finish(walk, i, count, pointwise, [&](Value t) {
+      run.finish(walk, i, count, pointwise, {}, [&](Value t) {
         return SmallVector<ScanRun::Bound>{{op.getY(), block.load(sums, t)}};
       });
     });

@@ -80,7 +80,8 @@ void ScanForwardGpu::segment(Value s) {
     Values late = tile.fetchLate(rows);
     Values next = run(tile, walk, s, i, count, sums, values.take_front(states));
     tile.gpu.barrier();
-    tile.finish(walk, i, count, rows, data, late, pointwise, [&](At at, Value, Value) {
+    tile.finish(walk, i, count, rows, data, late, pointwise, {},
+                [&](At at, Value, Value) {
       return SmallVector<ScanTile::Bound>{{y, tile.loadSum(sums, at)}};
     });
     llvm::append_range(next, nextData);

@@ -65,6 +65,7 @@ private:
   KernelBuilder &k;
   int64_t states, blocks;
   SmallVector<unsigned> pointwise, dA, dinit;
+  SmallVector<RowSum> rowSums;
   ChannelSum dB, dC;
 };
 } // namespace
@@ -87,8 +88,14 @@ LogicalResult ScanGrad::check() {
   dinit = outputsOf(k, op.getDinit());
   dB.outputs = outputsOf(k, op.getDB());
   dC.outputs = outputsOf(k, op.getDC());
+  rowSums = rowSumsOf(k);
+  for (const RowSum &sum : rowSums)
+    if (failed(checkPointwise(k, sum.x, {op.getDu(), op.getDdelta(), op.getY()})))
+      return failure();
   for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
     Value yielded = withoutStorage(k.yielded(i));
+    if (yielded.getDefiningOp<ReduceRowsOp>())
+      continue;
     if (yielded.getDefiningOp() == op && yielded != op.getDu() && yielded != op.getDdelta() &&
         yielded != op.getY())
       continue;
@@ -103,6 +110,8 @@ void ScanGrad::walkBack() {
   SmallVector<unsigned> outputs(pointwise);
   llvm::append_range(outputs, dA);
   llvm::append_range(outputs, dinit);
+  for (const RowSum &sum : rowSums)
+    outputs.push_back(sum.output);
   k.begin(outputs);
   for (ChannelSum *sum : {&dB, &dC})
     if (*sum)
@@ -117,6 +126,10 @@ void ScanGrad::walkBack() {
               block.tile(tokens * size),  block.tile(tokens * size), block.tile(states),
               block.tileOfDoubles(states)};
   block.fill(tiles.dA, states);
+  for (RowSum &sum : rowSums) {
+    sum.tile = block.tileOfDoubles(1);
+    block.fill(sum.tile, 1);
+  }
   for (unsigned output : dinit)
     k.loop(k.index(0), k.count(RowSpace::stream), 1,
            [&](Value row) { block.clear(k.output(output), row, states); });
@@ -127,6 +140,11 @@ void ScanGrad::walkBack() {
       block.store(arith::TruncFOp::create(k.b, k.loc, type, block.load(tiles.dA, n)), run.state, n);
     });
     block.turnOut(run.state, states, k.output(output), Value());
+  }
+  for (const RowSum &sum : rowSums) {
+    Type type = k.lanesOf(k.b.getF32Type(), block.lanes);
+    Value total = arith::TruncFOp::create(k.b, k.loc, type, block.load(sum.tile, k.index(0)));
+    k.store(total, k.output(sum.output), block.at(Value()));
   }
   k.finish(k.fixedGrid(blocks));
 }
@@ -161,7 +179,7 @@ void ScanGrad::backThroughRun(const ScanRun &run, const Tiles &tiles, const Segm
     sums.push_back(tiles.y);
   run.stage(walk, i, count, {{op.getDy(), tiles.dy}}, sums, /*backward=*/true);
   run.overGroups([&](Value n, int64_t size) { group(run, tiles, walk, i, count, n, size); });
-  run.finish(walk, i, count, pointwise, [&](Value t) {
+  run.finish(walk, i, count, pointwise, rowSums, [&](Value t) {
     Value u = block.load(run.stagedU, t), delta = block.load(run.stagedDelta, t);
     Value sumB = block.load(tiles.sumB, t), sumA = block.load(tiles.sumA, t);
     SmallVector<ScanRun::Bound> values = {{op.getDy(), block.load(tiles.dy, t)},

@@ -52,8 +52,14 @@ LogicalResult ScanGradGpu::check() {
   for (auto [result, isC] : {std::pair(op.getDB(), false), {op.getDC(), true}})
     if (SmallVector<unsigned> outputs = outputsOf(k, result); !outputs.empty())
       kinds.push_back({outputs, isC});
+  rowSums = rowSumsOf(k);
+  for (const RowSum &sum : rowSums)
+    if (failed(checkPointwise(k, sum.x, {op.getDu(), op.getDdelta(), op.getY()})))
+      return failure();
   for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
     Value yielded = withoutStorage(k.yielded(i));
+    if (yielded.getDefiningOp<ReduceRowsOp>())
+      continue;
     if (yielded.getDefiningOp() == op && yielded != op.getDu() && yielded != op.getDdelta() &&
         yielded != op.getY())
       continue;
@@ -96,6 +102,8 @@ void ScanGradGpu::walkBack() {
     partsOfA = k.workspace(rowsType(k, width, segments));
   if (!dinit.empty())
     partsOfInit = k.workspace(rowsType(k, width, segments));
+  for (size_t i = 0; i < rowSums.size(); ++i)
+    partsOfRows.push_back(k.workspace(rowsType(k, shape.channels, segments)));
   Value s = k.div(k.block(), shape.blocks());
   k.ifThen(k.less(s, k.segmentCount()),
            [&] { segment(k.longestSegment(operands.batch, s)); });
@@ -189,6 +197,8 @@ void ScanGradGpu::segment(Value s) {
   SmallVector<Value> after;
   for (unsigned output : pointwise)
     after.push_back(k.yielded(output));
+  for (const RowSum &sum : rowSums)
+    after.push_back(sum.x);
   SmallVector<Value> results = {op.getDu(), op.getDdelta()};
   if (op.getY())
     results.push_back(op.getY());
@@ -207,6 +217,8 @@ void ScanGradGpu::segment(Value s) {
     tiles.parts = k.sharedView(shape.channelWarps() * shape.rounded(),
                                kinds.size() * shape.slots(), k.b.getF32Type(),
                                shape.strideOf(kinds.size() * shape.slots()));
+  for (RowSum &sum : rowSums)
+    sum.tile = tile.rowSumTile();
   SegmentWalk walk = tile.walk(s);
   Value runs = k.ceilDiv(walk.segment.length, tokens), last = k.sub(runs, k.index(1));
   auto runAt = [&](Value back) { // its first token; the first run's once there are no more
@@ -255,7 +267,7 @@ void ScanGradGpu::segment(Value s) {
     Values late = tile.fetchLate(rows);
     tile.gpu.barrier();
     finishParts(tile, tiles, walk, i, count);
-    tile.finish(walk, i, count, rows, data, late, pointwise, [&](At at, Value u, Value delta) {
+    tile.finish(walk, i, count, rows, data, late, pointwise, rowSums, [&](At at, Value u, Value delta) {
       Value sumA = tile.loadSum(tiles.sumA, at), sumB = tile.loadSum(tiles.sumB, at);
       if (!shape.exact) // A was A log2(e)
         sumA = tile.mul(sumA, k.splat(k.f32(0.693147180559945309), at.lanes));
@@ -276,6 +288,8 @@ void ScanGradGpu::segment(Value s) {
     tile.storeStates(sums, k.workspaceView(partsOfA), s);
   if (!dinit.empty())
     tile.storeStates(G, k.workspaceView(partsOfInit), s);
+  for (auto [sum, parts] : llvm::zip_equal(rowSums, partsOfRows))
+    tile.storeRowSum(sum.tile, k.workspaceView(parts), s);
 }
 
 /// Walks the staged run forward and back; what is carried to the run before.

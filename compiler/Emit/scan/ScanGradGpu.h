@@ -68,7 +68,8 @@ private:
                         const ScatteredSums &sums) const;
   void finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk, mlir::Value i,
                    mlir::Value count) const;
-  void sumSegments(int64_t elements);
+  void sumSegments(const View &parts, mlir::Value block, int64_t elements,
+                   llvm::ArrayRef<unsigned> outputs);
   void sumBlocks(mlir::Value first, int64_t tile);
 
   ScanGradOp op;
@@ -80,6 +81,8 @@ private:
   int64_t tokens;       ///< of a run
   ScanShape shape;
   llvm::SmallVector<unsigned> pointwise, dA, dinit;
+  llvm::SmallVector<RowSum> rowSums;
+  llvm::SmallVector<unsigned> partsOfRows; ///< their workspaces [segments, channels]
   struct Kind { ///< dB or dC
     llvm::SmallVector<unsigned> outputs;
     bool isC;

@@ -7,18 +7,29 @@
 using namespace mlir;
 using namespace mom;
 
-/// The second phase: blocks' sums to dB and dC, segments' sums to dA.
+/// The second phase: blocks' sums to dB and dC, segments' sums to dA and to sums over rows.
 void ScanGradGpu::sumParts() {
-  if (kinds.empty() && dA.empty())
-    return;
   SmallVector<unsigned> outputs(dA);
   for (const Kind &kind : kinds)
     llvm::append_range(outputs, kind.outputs);
+  for (const RowSum &sum : rowSums)
+    outputs.push_back(sum.output);
+  if (outputs.empty())
+    return;
   k.begin(outputs, "sum");
-  int64_t elements = shape.channels * shape.states,
-          before = dA.empty() ? 0 : llvm::divideCeil(elements, shape.threads);
+  int64_t before = 0; // blocks
+  auto overSegments = [&](unsigned parts, int64_t elements, ArrayRef<unsigned> of) {
+    int64_t blocks = llvm::divideCeil(elements, shape.threads);
+    Value block = k.sub(k.block(), k.index(before));
+    Value inside = arith::AndIOp::create(k.b, k.loc, k.less(k.index(-1), block),
+                                         k.less(block, k.index(blocks)));
+    k.ifThen(inside, [&] { sumSegments(k.workspaceView(parts), block, elements, of); });
+    before += blocks;
+  };
   if (!dA.empty())
-    k.ifThen(k.less(k.block(), k.index(before)), [&] { sumSegments(elements); });
+    overSegments(partsOfA, shape.channels * shape.states, dA);
+  for (auto [sum, parts] : llvm::zip_equal(rowSums, partsOfRows))
+    overSegments(parts, shape.channels, sum.output);
   int64_t tile = k.knob("sum_rows");
   if (!kinds.empty())
     k.ifThen(k.less(k.index(before - 1), k.block()),
@@ -26,10 +37,10 @@ void ScanGradGpu::sumParts() {
   k.finish(kinds.empty() ? k.fixedGrid(before) : k.rowGrid(RowSpace::token, tile, before, 1));
 }
 
-/// This thread's element of dA.
-void ScanGradGpu::sumSegments(int64_t elements) {
-  Value element = k.add(k.mul(k.block(), shape.threads), k.thread());
-  View parts = k.workspaceView(partsOfA);
+/// This thread's element of parts [segments, elements].
+void ScanGradGpu::sumSegments(const View &parts, Value block, int64_t elements,
+                              ArrayRef<unsigned> outputs) {
+  Value element = k.add(k.mul(block, shape.threads), k.thread());
   k.ifThen(k.less(element, k.index(elements)), [&] {
     Type f64 = k.b.getF64Type();
     Value zero = arith::ConstantOp::create(k.b, k.loc, k.b.getF64FloatAttr(0));
@@ -39,7 +50,7 @@ void ScanGradGpu::sumSegments(int64_t elements) {
       return Values{arith::AddFOp::create(k.b, k.loc, so[0], part)};
     });
     Value total = arith::TruncFOp::create(k.b, k.loc, k.b.getF32Type(), sum[0]);
-    for (unsigned output : dA)
+    for (unsigned output : outputs)
       k.store(total, k.output(output), At{Value(), element, 1, Value()});
   });
 }

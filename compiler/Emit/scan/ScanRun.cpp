@@ -73,8 +73,9 @@ void ScanRun::overGroups(function_ref<void(Value, int64_t)> body) const {
 }
 
 void ScanRun::finish(const SegmentWalk &walk, Value i, Value count, ArrayRef<unsigned> outputs,
+                     ArrayRef<RowSum> sums,
                      function_ref<SmallVector<Bound>(Value)> bind) const {
-  if (outputs.empty())
+  if (outputs.empty() && sums.empty())
     return;
   k.loop(k.index(0), count, 1, [&](Value t) {
     At at = block.at(walk.row(k.add(i, t), rows));
@@ -85,6 +86,11 @@ void ScanRun::finish(const SegmentWalk &walk, Value i, Value count, ArrayRef<uns
       pointwise.bind(value, emitted);
     for (unsigned output : outputs)
       k.store(pointwise.value(k.yielded(output)), k.output(output), at);
+    for (const RowSum &sum : sums) {
+      Value total = block.load(sum.tile, k.index(0));
+      Value more = arith::ExtFOp::create(k.b, k.loc, total.getType(), pointwise.value(sum.x));
+      block.store(add(total, more), sum.tile, k.index(0));
+    }
   });
 }
 

@@ -61,10 +61,11 @@ public:
   /// Calls `body` for each group: its first state and its size.
   void overGroups(llvm::function_ref<void(mlir::Value, int64_t)> body) const;
   /// Pointwise work after the anchor at each token of the run: `bind` gives the
-  /// anchor's results as body values at token t of the run.
+  /// anchor's results as body values at token t of the run. Sums over rows are added to
+  /// their tiles, [1, lanes] of f64.
   using Bound = std::pair<mlir::Value, mlir::Value>;
   void finish(const SegmentWalk &walk, mlir::Value i, mlir::Value count,
-              llvm::ArrayRef<unsigned> outputs,
+              llvm::ArrayRef<unsigned> outputs, llvm::ArrayRef<RowSum> sums,
               llvm::function_ref<llvm::SmallVector<Bound>(mlir::Value)> bind) const;
 
   /// `size` vectors of a tile from `n` on.

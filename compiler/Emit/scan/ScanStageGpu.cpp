@@ -361,10 +361,17 @@ void ScanTile::stageStates(const SegmentWalk &walk, Value i, Value count) const 
 // Finishing
 //===----------------------------------------------------------------------===//
 
+/// Threads that work at the same channels have a slot each, where there are several. A
+/// thread's channels are the same in each round, as all sizes are powers of two times
+/// each other.
+static int64_t slotsOf(const Deal &deal) {
+  return std::max<int64_t>(deal.threads / deal.perRow(), 1);
+}
+
 void ScanTile::finish(const SegmentWalk &walk, Value i, Value count, ValueRange rows,
                       ValueRange fetched, ValueRange fetchedLate, ArrayRef<unsigned> outputs,
-                      Bind bind) const {
-  if (outputs.empty())
+                      ArrayRef<RowSum> sums, Bind bind) const {
+  if (outputs.empty() && sums.empty())
     return;
   int64_t width = channelDeal.width;
   overRounds(channelDeal, [&](Value round, int64_t number) {
@@ -384,6 +391,33 @@ void ScanTile::finish(const SegmentWalk &walk, Value i, Value count, ValueRange 
         pointwise.bind(value, emitted);
       for (unsigned output : outputs)
         k.store(pointwise.value(k.yielded(output)), k.output(output), at);
+      for (const RowSum &sum : sums) {
+        At own{k.rem(place.token, slotsOf(channelDeal)), place.column, width,
+               Value()};
+        k.store(add(k.load(sum.tile, own), pointwise.value(sum.x)), sum.tile, own);
+      }
     });
+  });
+}
+
+View ScanTile::rowSumTile() const {
+  int64_t slots = slotsOf(channelDeal), columns = channelDeal.columns;
+  View tile = k.sharedView(slots, columns, k.b.getF32Type());
+  k.loop(k.thread(), k.index(slots * columns), shape.threads, [&](Value place) {
+    k.store(k.f32(0), tile, At{k.div(place, columns), k.rem(place, columns), 1, Value()});
+  });
+  return tile;
+}
+
+void ScanTile::storeRowSum(const View &tile, const View &parts, Value part) const {
+  gpu.barrier();
+  Value end = k.min(k.index(channelDeal.columns), k.sub(k.index(shape.channels), first));
+  k.loop(k.thread(), end, shape.threads, [&](Value column) {
+    Value total;
+    for (int64_t slot = 0; slot < slotsOf(channelDeal); ++slot) {
+      Value term = k.load(tile, At{k.index(slot), column, 1, Value()});
+      total = total ? add(total, term) : term;
+    }
+    k.store(total, parts, At{part, k.add(first, column), 1, Value()});
   });
 }

@@ -145,7 +145,12 @@ public:
   using Bind = llvm::function_ref<llvm::SmallVector<Bound>(At, mlir::Value, mlir::Value)>;
   void finish(const SegmentWalk &walk, mlir::Value i, mlir::Value count, mlir::ValueRange rows,
               mlir::ValueRange fetched, mlir::ValueRange fetchedLate,
-              llvm::ArrayRef<unsigned> outputs, Bind bind) const;
+              llvm::ArrayRef<unsigned> outputs, llvm::ArrayRef<RowSum> sums, Bind bind) const;
+  /// A tile [slots, channels of the block], cleared, that `finish` adds sums over rows to:
+  /// each thread has places of its own. And the sums over its slots: row `part` of a
+  /// workspace [parts, channels].
+  View rowSumTile() const;
+  void storeRowSum(const View &tile, const View &parts, mlir::Value part) const;
   /// Row of a token of the walk that may lie past its end.
   mlir::Value rowOf(const SegmentWalk &walk, mlir::Value i) const;
 
