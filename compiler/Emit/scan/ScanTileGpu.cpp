@@ -2,7 +2,6 @@
 #include "compiler/Emit/scan/ScanTileGpu.h"
 
 #include "compiler/Emit/Approximations.h"
-#include "compiler/Emit/scan/ScanTensorGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -302,8 +301,6 @@ Value ScanTile::next(Value h, Value decay, Value input, Value B) const {
 }
 
 Values ScanTile::advance(ValueRange states, Value start) const {
-  if (shape.tensor)
-    return walkOnTensorCores(*this, states, start, View());
   Values h(states);
   for (int64_t t = 0; t < shape.group; ++t) {
     Token token = this->token(start, t, /*withC=*/false);
