@@ -424,19 +424,32 @@ void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const Se
   int64_t all = kinds.size() * shape.states, width = shape.vectorOfStates();
   Deal deal{shape.threads, tokens, all, width};
   View to = k.workspaceView(partsOfKinds);
-  k.loop(k.index(0), k.index(deal.rounds()), 1, [&](Value round) {
-    Deal::Place place = deal.at(k, round);
-    k.ifThen(k.less(place.token, count), [&] {
-      Value position = walk.position(k.add(i, place.token));
-      Value kind = k.div(place.column, shape.states);
-      Value column = k.add(k.mul(kind, shape.slots()), k.rem(place.column, shape.states)), sum;
-      for (int64_t w = 0; w < shape.channelWarps(); ++w) {
-        Value part = k.load(tiles.parts,
-                            At{k.add(place.token, w * shape.rounded()), column, width, Value()});
-        sum = sum ? tile.add(sum, part) : part;
-      }
-      k.store(sum, to, At{position, k.add(k.mul(tile.number, all), place.column), width, Value()});
-    });
+  auto load = [&](const Deal::Place &place) {
+    Value kind = k.div(place.column, shape.states), sum;
+    Value column = k.add(k.mul(kind, shape.slots()), k.rem(place.column, shape.states));
+    for (int64_t w = 0; w < shape.channelWarps(); ++w) {
+      Value part = k.load(tiles.parts,
+                          At{k.add(place.token, w * shape.rounded()), column, width, Value()});
+      sum = sum ? tile.add(sum, part) : part;
+    }
+    return sum;
+  };
+  auto store = [&](const Deal::Place &place, Value sum) {
+    Value position = walk.position(k.add(i, place.token));
+    k.store(sum, to, At{position, k.add(k.mul(tile.number, all), place.column), width, Value()});
+  };
+  static constexpr int64_t kRounds = 8; // that are under way together
+  tile.overWholeOrPart(deal, count, deal.rounds() <= kRounds, [&](bool isWhole) {
+    if (!isWhole)
+      return k.loop(k.index(0), k.index(deal.rounds()), 1, [&](Value round) {
+        Deal::Place place = deal.at(k, round);
+        k.ifThen(k.less(place.token, count), [&] { store(place, load(place)); });
+      });
+    Values sums;
+    for (int64_t round = 0; round < deal.rounds(); ++round)
+      sums.push_back(load(deal.at(k, k.index(round))));
+    for (int64_t round = 0; round < deal.rounds(); ++round)
+      store(deal.at(k, k.index(round)), sums[round]);
   });
 }
 

@@ -168,8 +168,8 @@ Value ScanTile::unpacked(Value raw, Type element, int64_t lanes) const {
 //===----------------------------------------------------------------------===//
 
 Value ScanTile::rowOf(const SegmentWalk &walk, Value i) const {
-  Value last = k.sub(walk.segment.length, k.index(1));
-  return walk.row(k.max(k.min(i, last), k.index(0)), rowsOf(op.u));
+  Value last = k.max(k.sub(walk.segment.length, k.index(1)), k.index(0));
+  return walk.row(k.min(i, last), rowsOf(op.u));
 }
 
 /// Rounds of a deal: one after the other where the values of each are in registers.
@@ -367,23 +367,40 @@ void ScanTile::finish(const SegmentWalk &walk, Value i, Value count, ValueRange 
   if (outputs.empty())
     return;
   int64_t width = channelDeal.width;
-  overRounds(channelDeal, [&](Value round, int64_t number) {
-    Deal::Place place = channelDeal.at(k, round);
-    k.ifThen(isThere(place, count), [&] {
-      Value row = ahead ? gpu.toI64(rows[number]) : rowOf(walk, k.add(i, place.token));
-      At at = placeOf(place, row), here{place.token, place.column, width, Value()};
-      PointwiseEmitter pointwise(k, at);
-      bindLeaves(pointwise, leaves, &Leaf::after, fetched, number);
-      bindLeaves(pointwise, lateLeaves, &Leaf::after, fetchedLate, number);
-      auto [oldDelta, oldU] = loadInputs(here);
-      bindAs(pointwise, op.delta, oldDelta);
-      bindAs(pointwise, op.u, oldU);
-      for (auto [value, tile] : llvm::zip_equal(staged, more))
-        bindAs(pointwise, value, k.load(tile, here));
-      for (auto [value, emitted] : bind(here, oldU, oldDelta))
-        pointwise.bind(value, emitted);
-      for (unsigned output : outputs)
-        k.store(pointwise.value(k.yielded(output)), k.output(output), at);
-    });
-  });
+  auto finishVector = [&](const Deal::Place &place, int64_t number) {
+    Value row = ahead ? gpu.toI64(rows[number]) : rowOf(walk, k.add(i, place.token));
+    At at = placeOf(place, row), here{place.token, place.column, width, Value()};
+    PointwiseEmitter pointwise(k, at);
+    bindLeaves(pointwise, leaves, &Leaf::after, fetched, number);
+    bindLeaves(pointwise, lateLeaves, &Leaf::after, fetchedLate, number);
+    auto [oldDelta, oldU] = loadInputs(here);
+    bindAs(pointwise, op.delta, oldDelta);
+    bindAs(pointwise, op.u, oldU);
+    for (auto [value, tile] : llvm::zip_equal(staged, more))
+      bindAs(pointwise, value, k.load(tile, here));
+    for (auto [value, emitted] : bind(here, oldU, oldDelta))
+      pointwise.bind(value, emitted);
+    for (unsigned output : outputs)
+      k.store(pointwise.value(k.yielded(output)), k.output(output), at);
+  };
+  overWholeOrPart(
+      channelDeal, count, shape.channels % shape.blockChannels() == 0,
+      [&](bool isWhole) {
+        overRounds(channelDeal, [&](Value round, int64_t number) {
+          Deal::Place place = channelDeal.at(k, round);
+          if (isWhole)
+            finishVector(place, number);
+          else
+            k.ifThen(isThere(place, count), [&] { finishVector(place, number); });
+        });
+      });
+}
+
+void ScanTile::overWholeOrPart(const Deal &deal, Value count, bool mayBeWhole,
+                               function_ref<void(bool)> body) const {
+  if (!mayBeWhole || !deal.even())
+    return body(false);
+  Value isWhole = k.equal(count, k.index(deal.tokens));
+  k.ifThen(isWhole, [&] { body(true); });
+  k.ifThen(k.less(count, k.index(deal.tokens)), [&] { body(false); });
 }

@@ -146,6 +146,11 @@ public:
   void finish(const SegmentWalk &walk, mlir::Value i, mlir::Value count, mlir::ValueRange rows,
               mlir::ValueRange fetched, mlir::ValueRange fetchedLate,
               llvm::ArrayRef<unsigned> outputs, Bind bind) const;
+  /// Emits `body` twice, for runs of all tokens that a deal has and for others, of which
+  /// `body` must ask whether a place exists; or only the latter. Without conditions all
+  /// rounds' waits are one.
+  void overWholeOrPart(const Deal &deal, mlir::Value count, bool mayBeWhole,
+                       llvm::function_ref<void(bool)> body) const;
   /// Row of a token of the walk that may lie past its end.
   mlir::Value rowOf(const SegmentWalk &walk, mlir::Value i) const;
 
