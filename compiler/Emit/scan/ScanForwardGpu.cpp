@@ -69,20 +69,27 @@ void ScanForwardGpu::segment(Value s) {
   size_t states = carried.size(), fetched = data.size(), looked = rows.size();
   for (const Values &more : {data, rows, ahead})
     llvm::append_range(carried, more);
+  auto countAt = [&](Value i) {
+    return k.max(k.min(k.index(shape.tokens), k.sub(walk.segment.length, i)), k.index(0));
+  };
+  tile.stage(walk, {k.index(0), countAt(k.index(0)), rows, data});
   carried = k.loop(k.index(0), walk.segment.length, shape.tokens, carried,
                    [&](Value i, ValueRange values) {
     ValueRange data = values.slice(states, fetched), rows = values.slice(states + fetched, looked),
                ahead = values.slice(states + fetched + looked, looked);
-    Value count = k.min(k.index(shape.tokens), k.sub(walk.segment.length, i));
-    tile.stage(walk, i, count, rows, data);
+    Value count = countAt(i), after = k.add(i, shape.tokens);
     tile.gpu.barrier();
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, k.add(i, 2 * shape.tokens));
     Values late = tile.fetchLate(rows);
     Values next = run(tile, walk, s, i, count, sums, values.take_front(states));
     tile.gpu.barrier();
-    tile.finish(walk, i, count, rows, data, late, pointwise, [&](At at, Value, Value) {
-      return SmallVector<ScanTile::Bound>{{y, tile.loadSum(sums, at)}};
-    });
+    ScanTile::Run nextRun{after, countAt(after), ahead, nextData};
+    tile.finish(
+        walk, {i, count, rows, data}, late, pointwise,
+        [&](At at, Value, Value) {
+          return SmallVector<ScanTile::Bound>{{y, tile.loadSum(sums, at)}};
+        },
+        /*also=*/{}, &nextRun);
     llvm::append_range(next, nextData);
     llvm::append_range(next, ahead);
     llvm::append_range(next, nextRows);
