@@ -2,7 +2,6 @@
 #include "compiler/Emit/scan/ScanGradGpu.h"
 
 #include "compiler/Emit/scan/ScanForwardGpu.h"
-#include "compiler/Emit/scan/ScanTensorGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -144,41 +143,23 @@ Values ScanGradGpu::kept(const ScanTile &tile, const View &tileOfStates, Value i
 /// Walks the staged run's groups 0 .. groups - 1 and replaces the states.
 void ScanGradGpu::advanceGroups(const ScanTile &tile, const Tiles &tiles, Value groups,
                                 Values &states, bool keepThem) const {
-  WalkAlong along(tile, View());
-  size_t count = states.size();
-  // With what is ahead of them, on tensor cores.
-  Values carried(states);
-  if (shape.tensor)
-    llvm::append_range(carried, along.begin(k.index(0)));
-  Value last = k.max(k.sub(groups, k.index(1)), k.index(0));
   auto walk = [&](Value first, Value end, int64_t together) {
-    carried = k.loop(first, end, together, carried, [&](Value g, ValueRange values) {
-      SmallVector<Values> before{Values(values.take_front(count))};
-      Values ahead(values.drop_front(count));
-      for (int64_t i = 0; i < together; ++i) {
-        Value start = k.mul(k.add(g, i), shape.group);
-        Value next = k.mul(k.min(k.add(g, i + 1), last), shape.group);
-        before.push_back(shape.tensor
-                             ? along.walk(before[i], ahead, start, next, shape.group)
-                             : tile.advance(before[i], start));
-      }
+    states = k.loop(first, end, together, states, [&](Value g, ValueRange carried) {
+      SmallVector<Values> before{Values(carried)};
+      for (int64_t i = 0; i < together; ++i)
+        before.push_back(tile.advance(before[i], k.mul(k.add(g, i), shape.group)));
       for (int64_t i = 0; keepThem && i < together; ++i)
         keep(tile, tiles.groups, k.add(g, i), before[i]);
-      Values result = before.back();
-      llvm::append_range(result, ahead);
-      return result;
+      return before.back();
     });
   };
-  if (shape.tensor) {
-    // There is no store between two groups.
-    Value paired = k.mul(k.div(groups, 2), 2);
-    walk(k.index(0), paired, 2);
-    walk(paired, groups, 1);
-  } else {
-    walk(k.index(0), groups, 1);
-  }
-  carried.truncate(count);
-  states = carried;
+  if (!shape.tensor)
+    return walk(k.index(0), groups, 1);
+  // What the second group waits for is under way while the first one is walked: there
+  // is no store between them.
+  Value paired = k.mul(k.div(groups, 2), 2);
+  walk(k.index(0), paired, 2);
+  walk(paired, groups, 1);
 }
 
 /// Walks from the last checkpoint before token i to it, leaving the states before each
@@ -279,8 +260,9 @@ void ScanGradGpu::segment(Value s) {
       tile.stage(walk, {i, count, rows, data});
     tile.gpu.barrier();
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, runAt(k.add(back, 2))),
-           nextStates = firstStates(before), late = tile.fetchLate(rows);
+           nextStates = firstStates(before);
     Values next = run(tile, tiles, count, states, gradients);
+    Values late = tile.fetchLate(rows); // on its way while the next run's values are made
     tile.gpu.barrier();
     ScanTile::Run nextRun{before, countAt(before), ahead, nextData};
     tile.finish(
@@ -313,15 +295,10 @@ void ScanGradGpu::segment(Value s) {
 /// Walks the staged run forward and back; what is carried to the run before.
 Values ScanGradGpu::run(const ScanTile &tile, const Tiles &tiles, Value count, Values states,
                         ValueRange gradients) const {
-  Value groups = k.ceilDiv(count, shape.group), last = k.sub(groups, k.index(1));
-  if (shape.rounded() == shape.group)
-    last = k.index(0);
-  else
-    advanceGroups(tile, tiles, last, states, /*keepThem=*/true);
-  if (shape.tensor)
-    return groupsOnTensorCores(tile, tiles, last, states, gradients);
   if (shape.rounded() == shape.group)
     return group(tile, tiles, k.index(0), states, gradients);
+  Value groups = k.ceilDiv(count, shape.group), last = k.sub(groups, k.index(1));
+  advanceGroups(tile, tiles, last, states, /*keepThem=*/true);
   keep(tile, tiles.groups, last, states);
   return k.loop(k.index(0), groups, 1, gradients, [&](Value back, ValueRange carried) {
     Value g = k.sub(last, back);
@@ -332,6 +309,8 @@ Values ScanGradGpu::run(const ScanTile &tile, const Tiles &tiles, Value count, V
 /// Goes through a group from the states before it, and back.
 Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
                           const Values &states, ValueRange carried) const {
+  if (shape.tensor)
+    return groupOnTensorCores(tile, tiles, start, states, carried);
   int64_t values = shape.values(), held = shape.held;
   SmallVector<Values> h{states}, decays; // before each token and after the last; of each
   for (int64_t t = 0; t < shape.group; ++t) {

@@ -58,13 +58,8 @@ private:
                      bool keepThem) const;
   Values run(const ScanTile &tile, const Tiles &tiles, mlir::Value count, Values states,
              mlir::ValueRange gradients) const;
-  /// `ahead` is what aheadOfGroup gives and becomes that of the group at `next`.
   Values groupOnTensorCores(const ScanTile &tile, const Tiles &tiles, mlir::Value start,
-                            const Values &states, mlir::ValueRange carried, Values &ahead,
-                            mlir::Value next) const;
-  Values aheadOfGroup(const ScanTile &tile, mlir::Value start) const;
-  Values groupsOnTensorCores(const ScanTile &tile, const Tiles &tiles, mlir::Value last,
-                             const Values &states, mlir::ValueRange gradients) const;
+                            const Values &states, mlir::ValueRange carried) const;
   Values group(const ScanTile &tile, const Tiles &tiles, mlir::Value start, const Values &states,
                mlir::ValueRange carried) const;
   /// Of what is carried from run to run: G, dA and, where exact, dA's error.

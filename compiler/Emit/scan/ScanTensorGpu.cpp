@@ -299,6 +299,20 @@ Values mom::statesAfter(const ScanTensor &tensor, ValueRange states, ValueRange 
   return next;
 }
 
+Values mom::advanceOnTensorCores(const ScanTile &tile, ValueRange states, Value start) {
+  Values h(states);
+  for (int64_t first = 0; first < tile.shape.group; first += kTensorTokens) {
+    ScanTensor tensor(tile, tile.k.add(start, first));
+    ScanTensor::Outer outer = tensor.outerOfInputs();
+    for (int64_t step = 0; step < tensor.steps; ++step) {
+      Values next = statesAfter(tensor, h, decaysOfStep(tensor, step, tile.shape.polynomials),
+                                inputsOfStep(tensor, outer, step));
+      h.assign(next.end() - h.size(), next.end());
+    }
+  }
+  return h;
+}
+
 /// Eight tokens of a walk, and what does not need their states.
 struct WalkAlong::Eight {
   Eight(const ScanTile &tile, Value start) : tensor(tile, start) {}

@@ -163,6 +163,9 @@ Values inputsOfStep(const ScanTensor &tensor, const ScanTensor::Outer &outer, in
 Values statesAfter(const ScanTensor &tensor, mlir::ValueRange states, mlir::ValueRange decays,
                    mlir::ValueRange inputs);
 
+/// States after a group of the tile's shape.
+Values advanceOnTensorCores(const ScanTile &tile, mlir::ValueRange states, mlir::Value start);
+
 /// The walk along. A state waits for one multiplication a token, all else for loads, the
 /// special function unit and tensor cores. So what does not need the states is made
 /// *ahead*, some steps before its turn, beyond the end of a loop's body too: the assembler

@@ -2,6 +2,7 @@
 #include "compiler/Emit/scan/ScanTileGpu.h"
 
 #include "compiler/Emit/Approximations.h"
+#include "compiler/Emit/scan/ScanTensorGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -301,6 +302,8 @@ Value ScanTile::next(Value h, Value decay, Value input, Value B) const {
 }
 
 Values ScanTile::advance(ValueRange states, Value start) const {
+  if (shape.tensor)
+    return advanceOnTensorCores(*this, states, start);
   Values h(states);
   for (int64_t t = 0; t < shape.group; ++t) {
     Token token = this->token(start, t, /*withC=*/false);
