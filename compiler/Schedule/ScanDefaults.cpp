@@ -120,6 +120,11 @@ int64_t mom::scanGroup(KernelOp kernel) {
   return held <= kHeldStates ? 8 : 4;
 }
 
+int64_t mom::scanResident(KernelOp kernel) {
+  // Left to itself the assembler saves registers for more blocks, and makes a walk wait.
+  return scanUnit(kernel) ? std::max<int64_t>(256 / scanThreads(kernel), 1) : 0;
+}
+
 int64_t mom::scanPolynomials(KernelOp kernel) {
   // The gradient's first walk does little else.
   return !scanUnit(kernel) ? 0 : isGradient(kernel) ? 4 : 2;

@@ -17,6 +17,7 @@ int64_t scanTokens(KernelOp kernel, int64_t architecture);
 /// Tokens that are walked without a branch: for a gradient, their states are in registers.
 int64_t scanGroup(KernelOp kernel);
 /// Of 16 exponentials of a walk forward on tensor cores, those on the FMA pipe.
+int64_t scanResident(KernelOp kernel);
 int64_t scanPolynomials(KernelOp kernel);
 /// 1 where u or delta come from f32 rows.
 int64_t scanExact(KernelOp kernel);

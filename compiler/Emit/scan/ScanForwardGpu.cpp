@@ -69,21 +69,27 @@ void ScanForwardGpu::segment(Value s) {
   size_t states = carried.size(), fetched = data.size(), looked = rows.size();
   for (const Values &more : {data, rows, ahead})
     llvm::append_range(carried, more);
+  auto countAt = [&](Value i) {
+    return k.max(k.min(k.index(shape.tokens), k.sub(walk.segment.length, i)), k.index(0));
+  };
+  tile.stage(walk, {k.index(0), countAt(k.index(0)), rows, data});
   carried = k.loop(k.index(0), walk.segment.length, shape.tokens, carried,
                    [&](Value i, ValueRange values) {
     ValueRange data = values.slice(states, fetched), rows = values.slice(states + fetched, looked),
                ahead = values.slice(states + fetched + looked, looked);
-    Value count = k.min(k.index(shape.tokens), k.sub(walk.segment.length, i));
-    tile.stage(walk, i, count, rows, data);
+    Value count = countAt(i), after = k.add(i, shape.tokens);
     tile.gpu.barrier();
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, k.add(i, 2 * shape.tokens));
     Values late = tile.fetchLate(rows);
     Values next = run(tile, walk, s, i, count, sums, values.take_front(states));
     tile.gpu.barrier();
-    tile.finish(walk, i, count, rows, data, late, pointwise, {},
-                [&](At at, Value, Value) {
-      return SmallVector<ScanTile::Bound>{{y, tile.loadSum(sums, at)}};
-    });
+    ScanTile::Run nextRun{after, countAt(after), ahead, nextData};
+    tile.finish(
+        walk, {i, count, rows, data}, late, pointwise, /*sums=*/{},
+        [&](At at, Value, Value) {
+          return SmallVector<ScanTile::Bound>{{y, tile.loadSum(sums, at)}};
+        },
+        /*also=*/{}, &nextRun);
     llvm::append_range(next, nextData);
     llvm::append_range(next, ahead);
     llvm::append_range(next, nextRows);
@@ -98,9 +104,14 @@ void ScanForwardGpu::segment(Value s) {
 /// Walks the run that is staged; its states after.
 Values ScanForwardGpu::run(const ScanTile &tile, const SegmentWalk &walk, Value s, Value i,
                            Value count, const View &sums, ValueRange states) {
-  return k.loop(k.index(0), k.ceilDiv(count, shape.group), 1, states,
-                [&](Value g, ValueRange carried) {
-    Values h(carried), parts; // parts: [tokens * own] of y
+  WalkAlong along(tile, sums);
+  Value groups = k.ceilDiv(count, shape.group);
+  Values init(states);
+  if (shape.tensor)
+    llvm::append_range(init, along.begin(k.index(0)));
+  Values result = k.loop(k.index(0), groups, 1, init, [&](Value g, ValueRange carried) {
+    Values h(carried.take_front(states.size())), parts; // parts: [tokens * own] of y
+    Values ahead(carried.drop_front(states.size()));
     Value start = k.mul(g, shape.group);
     if (!checkpoints.empty()) {
       Value token = k.add(i, start);
@@ -114,10 +125,14 @@ Values ScanForwardGpu::run(const ScanTile &tile, const SegmentWalk &walk, Value 
       else
         k.ifThen(k.equal(k.rem(token, chunk), k.index(0)), write);
     }
+    if (shape.tensor) {
+      Value next = k.min(k.add(g, 1), k.sub(groups, k.index(1)));
+      h = along.walk(h, ahead, start, k.mul(next, shape.group), shape.group);
+      llvm::append_range(h, ahead);
+      return h;
+    }
     if (!sums)
       return tile.advance(h, start);
-    if (shape.tensor)
-      return walkOnTensorCores(tile, h, start, sums);
     // Stored together: nothing in a group is loaded after a store that it might depend on.
     SmallVector<ScatteredSums> summed;
     for (int64_t t = 0; t < shape.group; ++t) {
@@ -140,6 +155,8 @@ Values ScanForwardGpu::run(const ScanTile &tile, const SegmentWalk &walk, Value 
       tile.storeLaneSums(sum, sums, k.add(start, i * shape.sumGroup()));
     return h;
   });
+  result.truncate(states.size());
+  return result;
 }
 
 LogicalResult mom::emitScanForwardGpu(ScanOp op, KernelBuilder &k) {

@@ -67,7 +67,7 @@ private:
   void storeChannelSums(const ScanTile &tile, const Tiles &tiles, mlir::Value token,
                         const ScatteredSums &sums) const;
   void finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk, mlir::Value i,
-                   mlir::Value count) const;
+                   mlir::Value count, bool isWhole) const;
   void sumSegments(const View &parts, mlir::Value block, int64_t elements,
                    llvm::ArrayRef<unsigned> outputs);
   void sumBlocks(mlir::Value first, int64_t tile);

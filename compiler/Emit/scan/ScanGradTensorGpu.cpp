@@ -24,15 +24,17 @@ Values ScanGradGpu::groupOnTensorCores(const ScanTile &tile, const Tiles &tiles,
     for (; !ofStep.empty(); ofStep = ofStep.drop_front(values))
       list.push_back(Values(ofStep.take_front(values)));
   };
+  Later later;
   for (int64_t step = 0; step < tensor.steps; ++step) {
-    Values decay,
-        next = nextOnTensorCores(tensor, along, h.back(), step, decay, /*polynomials=*/0);
+    Values decay = decaysOfStep(tensor, step, /*polynomials=*/0);
+    Values next = statesAfter(tensor, h.back(), decay, inputsOfStep(tensor, along, step));
     byToken(h, next);
     byToken(decays, decay);
     if (ofC)
-      ofC->add(next, step);
+      ofC->add(next, step, later);
     if (y)
-      y->add(next, step);
+      y->add(next, step, later);
+    later.turn();
   }
 
   ScanTensor::Outer back;
@@ -65,11 +67,13 @@ Values ScanGradGpu::groupOnTensorCores(const ScanTile &tile, const Tiles &tiles,
         ofA[row] = ofA[row] ? k.fma(tile.A[n], gp, ofA[row]) : tile.mul(tile.A[n], gp);
       }
     }
-    sumB.add(g, step);
+    sumB.add(g, step, later);
     if (ofB)
-      ofB->add(g, step);
+      ofB->add(g, step, later);
     sumA.add(ofA, step);
+    later.turn();
   }
+  later.finish();
   // Stored together: nothing in a group is loaded after a store that it might depend on.
   tensor.storeOwnTokens(sumA.sums(), tiles.sumA);
   tensor.storeOwnTokens(sumB.sums, tiles.sumB);

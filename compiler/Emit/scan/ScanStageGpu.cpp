@@ -168,8 +168,8 @@ Value ScanTile::unpacked(Value raw, Type element, int64_t lanes) const {
 //===----------------------------------------------------------------------===//
 
 Value ScanTile::rowOf(const SegmentWalk &walk, Value i) const {
-  Value last = k.sub(walk.segment.length, k.index(1));
-  return walk.row(k.max(k.min(i, last), k.index(0)), rowsOf(op.u));
+  Value last = k.max(k.sub(walk.segment.length, k.index(1)), k.index(0));
+  return walk.row(k.min(i, last), rowsOf(op.u));
 }
 
 /// Rounds of a deal: one after the other where the values of each are in registers.
@@ -289,8 +289,16 @@ std::pair<Value, Value> ScanTile::loadInputs(At at) const {
   return {part(0), part(1)};
 }
 
+/// Stores now, or with what else waits.
+static void storeOr(std::vector<std::function<void()>> *waiting, std::function<void()> store) {
+  if (waiting)
+    waiting->push_back(std::move(store));
+  else
+    store();
+}
+
 void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, ValueRange rows,
-                             ValueRange fetched, bool all) const {
+                             ValueRange fetched, bool all, Stores *waiting) const {
   int64_t width = channelDeal.width;
   bool isFetched = !fetched.empty();
   overRounds(channelDeal, [&](Value round, int64_t number) {
@@ -304,11 +312,11 @@ void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, Valu
         return k.select(there, pointwise.value(value), k.zeros(width));
       };
       At here{place.token, place.column, width, Value()};
-      Value newU = pointwise.value(op.u);
-      storeInputs(valueOf(op.delta), newU, here);
+      Value newU = pointwise.value(op.u), newDelta = valueOf(op.delta);
+      storeOr(waiting, [=] { storeInputs(newDelta, newU, here); });
       if (all)
         for (auto [value, tile] : llvm::zip_equal(staged, more))
-          k.store(valueOf(value), tile, here);
+          storeOr(waiting, [=, tile = tile, value = valueOf(value)] { k.store(value, tile, here); });
     };
     if (channelDeal.even())
       stageVector();
@@ -318,7 +326,7 @@ void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, Valu
 }
 
 void ScanTile::stageMatrices(const SegmentWalk &walk, Value i, ValueRange rows,
-                             ValueRange fetched, bool all) const {
+                             ValueRange fetched, bool all, Stores *waiting) const {
   int64_t width = matrixDeal.width;
   SmallVector<std::pair<View, View>> matrices{{k.view(op.B), B}};
   if (needsC && all)
@@ -333,7 +341,8 @@ void ScanTile::stageMatrices(const SegmentWalk &walk, Value i, ValueRange rows,
         Value value = isFetched
                           ? unpacked(fetched[number * matrices.size() + m], from.element, width)
                           : k.load(from, At{row, place.column, width, Value()});
-        k.store(value, to, At{place.token, place.column, width, Value()});
+        At here{place.token, place.column, width, Value()};
+        storeOr(waiting, [=, to = to] { k.store(value, to, here); });
       }
     };
     if (matrixDeal.even())
@@ -343,18 +352,17 @@ void ScanTile::stageMatrices(const SegmentWalk &walk, Value i, ValueRange rows,
   });
 }
 
-void ScanTile::stage(const SegmentWalk &walk, Value i, Value count, ValueRange rows,
-                     ValueRange fetched) const {
-  int64_t channelRounds = ahead ? channelDeal.rounds() : 0;
-  stageChannels(walk, i, count, rows.take_front(channelRounds),
-                fetched.take_front(channelRounds * leaves.size()), /*all=*/true);
-  stageMatrices(walk, i, rows.drop_front(channelRounds),
-                fetched.drop_front(channelRounds * leaves.size()), /*all=*/true);
+void ScanTile::stage(const SegmentWalk &walk, const Run &run, Stores *waiting) const {
+  int64_t rounds = ahead ? channelDeal.rounds() : 0, fetched = rounds * leaves.size();
+  stageChannels(walk, run.i, run.count, run.rows.take_front(rounds),
+                run.fetched.take_front(fetched), /*all=*/true, waiting);
+  stageMatrices(walk, run.i, run.rows.drop_front(rounds), run.fetched.drop_front(fetched),
+                /*all=*/true, waiting);
 }
 
 void ScanTile::stageStates(const SegmentWalk &walk, Value i, Value count) const {
-  stageChannels(walk, i, count, {}, {}, /*all=*/false);
-  stageMatrices(walk, i, {}, {}, /*all=*/false);
+  stageChannels(walk, i, count, {}, {}, /*all=*/false, nullptr);
+  stageMatrices(walk, i, {}, {}, /*all=*/false, nullptr);
 }
 
 //===----------------------------------------------------------------------===//
@@ -368,36 +376,62 @@ static int64_t slotsOf(const Deal &deal) {
   return std::max<int64_t>(deal.threads / deal.perRow(), 1);
 }
 
-void ScanTile::finish(const SegmentWalk &walk, Value i, Value count, ValueRange rows,
-                      ValueRange fetched, ValueRange fetchedLate, ArrayRef<unsigned> outputs,
-                      ArrayRef<RowSum> sums, Bind bind) const {
-  if (outputs.empty() && sums.empty())
-    return;
+void ScanTile::finish(const SegmentWalk &walk, const Run &run, ValueRange fetchedLate,
+                      ArrayRef<unsigned> outputs, ArrayRef<RowSum> sums, Bind bind,
+                      function_ref<void(bool)> also, const Run *next) const {
   int64_t width = channelDeal.width;
-  overRounds(channelDeal, [&](Value round, int64_t number) {
-    Deal::Place place = channelDeal.at(k, round);
-    k.ifThen(isThere(place, count), [&] {
-      Value row = ahead ? gpu.toI64(rows[number]) : rowOf(walk, k.add(i, place.token));
-      At at = placeOf(place, row), here{place.token, place.column, width, Value()};
-      PointwiseEmitter pointwise(k, at);
-      bindLeaves(pointwise, leaves, &Leaf::after, fetched, number);
-      bindLeaves(pointwise, lateLeaves, &Leaf::after, fetchedLate, number);
-      auto [oldDelta, oldU] = loadInputs(here);
-      bindAs(pointwise, op.delta, oldDelta);
-      bindAs(pointwise, op.u, oldU);
-      for (auto [value, tile] : llvm::zip_equal(staged, more))
-        bindAs(pointwise, value, k.load(tile, here));
-      for (auto [value, emitted] : bind(here, oldU, oldDelta))
-        pointwise.bind(value, emitted);
-      for (unsigned output : outputs)
-        k.store(pointwise.value(k.yielded(output)), k.output(output), at);
-      for (const RowSum &sum : sums) {
-        At own{k.rem(place.token, slotsOf(channelDeal)), place.column, width,
-               Value()};
-        k.store(add(k.load(sum.tile, own), pointwise.value(sum.x)), sum.tile, own);
-      }
-    });
-  });
+  auto finishVector = [&](const Deal::Place &place, int64_t number) {
+    Value row = ahead ? gpu.toI64(run.rows[number]) : rowOf(walk, k.add(run.i, place.token));
+    At at = placeOf(place, row), here{place.token, place.column, width, Value()};
+    PointwiseEmitter pointwise(k, at);
+    bindLeaves(pointwise, leaves, &Leaf::after, run.fetched, number);
+    bindLeaves(pointwise, lateLeaves, &Leaf::after, fetchedLate, number);
+    auto [oldDelta, oldU] = loadInputs(here);
+    bindAs(pointwise, op.delta, oldDelta);
+    bindAs(pointwise, op.u, oldU);
+    for (auto [value, tile] : llvm::zip_equal(staged, more))
+      bindAs(pointwise, value, k.load(tile, here));
+    for (auto [value, emitted] : bind(here, oldU, oldDelta))
+      pointwise.bind(value, emitted);
+    for (unsigned output : outputs)
+      k.store(pointwise.value(k.yielded(output)), k.output(output), at);
+    for (const RowSum &sum : sums) {
+      At own{k.rem(place.token, slotsOf(channelDeal)), place.column, width, Value()};
+      k.store(add(k.load(sum.tile, own), pointwise.value(sum.x)), sum.tile, own);
+    }
+  };
+  // A thread stages where it finishes, so the tiles of one run do for both: it makes the
+  // next run's values among the finished ones', and stores them after.
+  bool isTogether = next && ahead && channelDeal.even() && matrixDeal.even();
+  overWholeOrPart(
+      channelDeal, run.count, shape.channels % shape.blockChannels() == 0, [&](bool isWhole) {
+        Stores stores;
+        if (isTogether)
+          stage(walk, *next, &stores);
+        if (also)
+          also(isWhole);
+        if (!outputs.empty() || !sums.empty())
+          overRounds(channelDeal, [&](Value round, int64_t number) {
+            Deal::Place place = channelDeal.at(k, round);
+            if (isWhole)
+              finishVector(place, number);
+            else
+              k.ifThen(isThere(place, run.count), [&] { finishVector(place, number); });
+          });
+        for (const std::function<void()> &store : stores)
+          store();
+        if (next && !isTogether)
+          stage(walk, *next);
+      });
+}
+
+void ScanTile::overWholeOrPart(const Deal &deal, Value count, bool mayBeWhole,
+                               function_ref<void(bool)> body) const {
+  if (!mayBeWhole || !deal.even())
+    return body(false);
+  Value isWhole = k.equal(count, k.index(deal.tokens));
+  k.ifThen(isWhole, [&] { body(true); });
+  k.ifThen(k.less(count, k.index(deal.tokens)), [&] { body(false); });
 }
 
 View ScanTile::rowSumTile() const {

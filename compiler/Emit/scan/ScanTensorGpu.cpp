@@ -135,15 +135,35 @@ Values ScanTensor::channelOperandOfInputs() const {
 // Sums
 //===----------------------------------------------------------------------===//
 
-StateSums::StateSums(const ScanTensor &tensor, const View &matrix, bool rounded)
-    : sums(2 * tensor.own), tensor(tensor), rounded(rounded),
-      operand(tensor.stateOperand(matrix)) {
-  if (rounded)
-    operand = tensor.rounded(operand);
+void Later::turn() {
+  ++now;
+  for (size_t i = 0; i < queue.size();) {
+    if (queue[i].turn > now) {
+      ++i;
+      continue;
+    }
+    std::function<void()> work = std::move(queue[i].work);
+    queue.erase(queue.begin() + i);
+    work();
+  }
 }
 
-void StateSums::add(ValueRange states, int64_t step) {
-  int64_t own = tensor.own, parts = tensor.parts, held = tensor.held;
+void Later::finish() {
+  while (!queue.empty())
+    turn();
+}
+
+/// M[t = g, n] as it is multiplied.
+static Values operandOf(const ScanTensor &tensor, const View &matrix, bool rounded) {
+  Values operand = tensor.stateOperand(matrix);
+  return rounded ? tensor.rounded(operand) : operand;
+}
+
+StateSums::StateSums(const ScanTensor &tensor, const View &matrix, bool rounded)
+    : StateSums(tensor, operandOf(tensor, matrix, rounded), rounded) {}
+
+void StateSums::add(ValueRange states, int64_t step, Later &later) {
+  int64_t parts = tensor.parts, held = tensor.held;
   Values product(4, tensor.k.f32(0)), pairs = rounded ? tensor.rounded(states) : Values();
   for (int64_t j = 0; j < parts; ++j)
     if (rounded)
@@ -152,14 +172,20 @@ void StateSums::add(ValueRange states, int64_t step) {
       tensor.core.multiplyTf32(
           product, {states[j], states[held + j], states[parts + j], states[held + parts + j]},
           {operand[j], operand[parts + j]});
-  // Of row r, the column of its token.
+  later.put(Later::kProduct, [=] { take(product, step); });
+}
+
+/// Of row r, the column of its token.
+void StateSums::take(ValueRange product, int64_t step) {
+  int64_t own = tensor.own;
   for (int64_t r = 0; r < 2; ++r) {
     int64_t m = own == 2 ? step % 2 : r, p = own == 2 ? r : 0;
     tensor.take(sums[m * own + p], product[2 * r + m], step);
   }
 }
 
-void ChannelSums::add(ValueRange states, int64_t step) {
+void ChannelSums::add(ValueRange states, int64_t step, Later &later) {
+  static constexpr int64_t kTurned = 2; // turns that it takes to turn a matrix
   int64_t own = tensor.own, parts = tensor.parts;
   Values pairs = tensor.rounded(states);
   sums.resize(2 * parts);
@@ -168,11 +194,11 @@ void ChannelSums::add(ValueRange states, int64_t step) {
       Half half{{}, step * tensor.stepTokens + token, j};
       for (int64_t p = 0; p < own; ++p)
         half.turned.push_back(tensor.core.transpose(pairs[(token + p) * parts + j]));
-      add(half);
+      later.put(kTurned, [=, &later] { add(half, later); });
     }
 }
 
-void ChannelSums::add(Half half) {
+void ChannelSums::add(Half half, Later &later) {
   if (!waiting) {
     waiting = half;
     return;
@@ -181,8 +207,10 @@ void ChannelSums::add(Half half) {
   for (auto [first, second] : llvm::zip_equal(waiting->turned, half.turned))
     llvm::append_values(rows, first, second);
   tensor.core.multiply(product, rows, operand);
-  take(*waiting, ValueRange(product).take_front(2));
-  take(half, ValueRange(product).drop_front(2));
+  later.put(Later::kProduct, [=, first = *waiting] {
+    take(first, ValueRange(product).take_front(2));
+    take(half, ValueRange(product).drop_front(2));
+  });
   waiting.reset();
 }
 
@@ -234,53 +262,143 @@ Values QuadSums::sums() const {
 // The walk along
 //===----------------------------------------------------------------------===//
 
-Values mom::nextOnTensorCores(const ScanTensor &tensor, const ScanTensor::Outer &outer,
-                              ValueRange states, int64_t step, Values &decays,
-                              int64_t polynomials) {
+Values mom::decaysOfStep(const ScanTensor &tensor, int64_t step, int64_t polynomials) {
   const ScanTile &tile = tensor.tile;
   int64_t own = tensor.own, held = tensor.held;
-  Values delta, next; // of the rows; inputs, then states
-  if (own == 2) {
-    delta = tile.ownChannels(tile.delta, tensor.start, step);
-    next = tensor.outerProduct(outer, step);
-  }
-  for (int64_t t = 2 * step; own == 1 && t < 2 * (step + 1); ++t) {
-    ScanTile::Token token = tile.token(tensor.start, t, /*withC=*/false);
-    delta.push_back(token.delta[0]);
-    for (Value b : token.B)
-      next.push_back(tile.mul(token.input[0], b));
-  }
+  Values delta, decays; // delta of the rows
+  for (int64_t t = tensor.stepTokens * step; t < tensor.stepTokens * (step + 1); ++t)
+    llvm::append_range(delta, own == 2
+                                  ? tile.ownChannels(tile.delta, tensor.start, t)
+                                  : tile.token(tensor.start, t, /*withC=*/false).delta);
   for (int64_t n = 0; n < 2 * held; ++n) {
     bool isPolynomial = (step * 2 * held + n) * polynomials % 16 < polynomials;
     decays.push_back(tile.decay(delta[n / held], tile.A[n % (own * held)], isPolynomial));
-    Value before = n < own * held ? states[n] : next[n - held];
-    next[n] = tile.k.fma(before, decays.back(), next[n]);
   }
+  return decays;
+}
+
+Values mom::inputsOfStep(const ScanTensor &tensor, const ScanTensor::Outer &outer, int64_t step) {
+  if (tensor.own == 2)
+    return tensor.outerProduct(outer, step);
+  Values inputs;
+  for (int64_t t = 2 * step; t < 2 * (step + 1); ++t) {
+    ScanTile::Token token = tensor.tile.token(tensor.start, t, /*withC=*/false);
+    for (Value b : token.B)
+      inputs.push_back(tensor.tile.mul(token.input[0], b));
+  }
+  return inputs;
+}
+
+Values mom::statesAfter(const ScanTensor &tensor, ValueRange states, ValueRange decays,
+                        ValueRange inputs) {
+  int64_t values = tensor.own * tensor.held;
+  Values next;
+  for (int64_t n = 0; n < 2 * tensor.held; ++n)
+    next.push_back(
+        tensor.k.fma(n < values ? states[n] : next[n - values], decays[n], inputs[n]));
   return next;
 }
 
-Values mom::walkOnTensorCores(const ScanTile &tile, ValueRange states, Value start,
-                              const View &sums) {
+Values mom::advanceOnTensorCores(const ScanTile &tile, ValueRange states, Value start) {
   Values h(states);
-  SmallVector<std::pair<ScanTensor, Values>> summed;
   for (int64_t first = 0; first < tile.shape.group; first += kTensorTokens) {
     ScanTensor tensor(tile, tile.k.add(start, first));
     ScanTensor::Outer outer = tensor.outerOfInputs();
-    std::optional<StateSums> ofStates;
-    if (sums)
-      ofStates.emplace(tensor, tile.C, /*rounded=*/false);
     for (int64_t step = 0; step < tensor.steps; ++step) {
-      Values decays,
-          next = nextOnTensorCores(tensor, outer, h, step, decays, tile.shape.polynomials);
-      if (sums)
-        ofStates->add(next, step);
+      Values next = statesAfter(tensor, h, decaysOfStep(tensor, step, tile.shape.polynomials),
+                                inputsOfStep(tensor, outer, step));
       h.assign(next.end() - h.size(), next.end());
     }
-    if (sums)
-      summed.push_back({tensor, ofStates->sums});
   }
+  return h;
+}
+
+/// Eight tokens of a walk, and what does not need their states.
+struct WalkAlong::Eight {
+  Eight(const ScanTile &tile, Value start) : tensor(tile, start) {}
+  Eight(const ScanTile &tile, Value start, const View &sums) : tensor(tile, start) {
+    outer = tensor.outerOfInputs();
+    if (sums)
+      ofStates.emplace(tensor, tile.C, /*rounded=*/false);
+  }
+  ScanTensor tensor;
+  ScanTensor::Outer outer;
+  std::optional<StateSums> ofStates;
+};
+
+/// Ahead are the decays of some steps, the inputs of one, and operands of eight tokens.
+Values WalkAlong::begin(Value start) const {
+  Eight eight(tile, start, sums);
+  Values ahead;
+  for (int64_t step = 0; step < stepsAhead(); ++step)
+    llvm::append_range(ahead, decaysOfStep(eight.tensor, step, tile.shape.polynomials));
+  llvm::append_range(ahead, inputsOfStep(eight.tensor, eight.outer, 0));
+  llvm::append_range(ahead, eight.outer.x);
+  llvm::append_range(ahead, eight.outer.rows);
+  if (sums)
+    llvm::append_range(ahead, eight.ofStates->operand);
+  return ahead;
+}
+
+Values WalkAlong::walk(ValueRange states, Values &ahead, Value start, Value next,
+                       int64_t tokens) const {
+  KernelBuilder &k = tile.k;
+  int64_t own = tile.shape.own, held = tile.shape.held;
+  SmallVector<std::unique_ptr<Eight>> eights;
+  SmallVector<Values> decays, inputs; // of each step
+  Later later;
+  eights.push_back(std::make_unique<Eight>(tile, start));
+  Eight &first = *eights.front();
+  ValueRange rest(ahead);
+  auto takeFront = [&](int64_t count) {
+    Values some(rest.take_front(count));
+    rest = rest.drop_front(count);
+    return some;
+  };
+  for (int64_t step = 0; step < stepsAhead(); ++step)
+    decays.push_back(takeFront(2 * held));
+  inputs.push_back(takeFront(2 * held));
+  if (own == 2) {
+    first.outer.x = takeFront(2 * own);
+    first.outer.rows = takeFront(2 * first.tensor.parts);
+  }
+  if (sums)
+    first.ofStates.emplace(first.tensor, takeFront(held), /*rounded=*/false);
+
+  Values h(states), last; // last: states of a step
+  int64_t perEight = first.tensor.steps, steps = tokens / kTensorTokens * perEight;
+  auto eightOf = [&](int64_t step) -> Eight & { return *eights[step / perEight]; };
+  for (int64_t step = 0; step < steps; ++step) {
+    if (step % perEight == std::min(perEight / 2 - 1, perEight - stepsAhead())) {
+      int64_t token = int64_t(eights.size()) * kTensorTokens;
+      eights.push_back(
+          std::make_unique<Eight>(tile, token < tokens ? k.add(start, token) : next, sums));
+    }
+    int64_t beyond = step + stepsAhead();
+    decays.push_back(
+        decaysOfStep(eightOf(beyond).tensor, beyond % perEight, tile.shape.polynomials));
+    Eight &ofInputs = eightOf(step + 1);
+    inputs.push_back(inputsOfStep(ofInputs.tensor, ofInputs.outer, (step + 1) % perEight));
+    Values after = statesAfter(eightOf(step).tensor, h, decays[step], inputs[step]);
+    if (sums)
+      eightOf(step).ofStates->add(after, step % perEight, later);
+    later.turn();
+    h.assign(after.end() - h.size(), after.end());
+  }
+  later.finish();
+
+  ahead.clear();
+  for (const Values &ofStep : ArrayRef(decays).drop_front(steps))
+    llvm::append_range(ahead, ofStep);
+  llvm::append_range(ahead, inputs.back());
+  Eight &beyond = *eights.back();
+  llvm::append_range(ahead, beyond.outer.x);
+  llvm::append_range(ahead, beyond.outer.rows);
+  if (sums)
+    llvm::append_range(ahead, beyond.ofStates->operand);
   // Stored together: what the next eight tokens wait for is loaded before.
-  for (auto &[tensor, values] : summed)
-    tensor.storeOwnTokens(values, sums);
+  for (const std::unique_ptr<Eight> &eight : ArrayRef(eights).drop_back())
+    if (sums)
+      eight->tensor.storeOwnTokens(eight->ofStates->sums, sums);
   return h;
 }

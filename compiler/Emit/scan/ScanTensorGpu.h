@@ -30,6 +30,8 @@
 #include "compiler/Emit/TensorCore.h"
 #include "compiler/Emit/scan/ScanTileGpu.h"
 
+#include <functional>
+
 namespace mom {
 
 class ScanTensor {
@@ -80,24 +82,49 @@ private:
   Values operandChannels(const View &x, int64_t perChannel = 1) const;
 };
 
+/// Work that is put off by some turns of a loop that is being emitted, so that what it
+/// waits for is ready by then.
+class Later {
+public:
+  void put(int64_t turns, std::function<void()> work) {
+    queue.push_back({now + turns, std::move(work)});
+  }
+  /// Emits what is due.
+  void turn();
+  void finish(); ///< emits the rest
+  static constexpr int64_t kProduct = 2; ///< turns that a product takes
+
+private:
+  struct Item {
+    int64_t turn;
+    std::function<void()> work;
+  };
+  llvm::SmallVector<Item> queue;
+  int64_t now = 0;
+};
+
 /// Sums over a warp's states times M, of eight tokens' steps in any order.
 class StateSums {
 public:
   StateSums(const ScanTensor &tensor, const View &matrix, bool rounded);
-  void add(mlir::ValueRange states, int64_t step); ///< [2 * held]
-  Values sums; ///< [2, own] of this lane's tokens and channels
+  /// With the operand of such sums, made before.
+  StateSums(const ScanTensor &tensor, Values operand, bool rounded)
+      : sums(2 * tensor.own), operand(std::move(operand)), tensor(tensor), rounded(rounded) {}
+  void add(mlir::ValueRange states, int64_t step, Later &later); ///< [2 * held]
+  Values sums;          ///< [2, own] of this lane's tokens and channels
+  const Values operand; ///< [held], or [parts] of pairs
 
 private:
+  void take(mlir::ValueRange product, int64_t step);
   const ScanTensor &tensor;
   const bool rounded;
-  Values operand; ///< [held], or [parts] of pairs
 };
 
 /// Sums over a warp's channels times x, of eight tokens' steps in any order.
 class ChannelSums {
 public:
   ChannelSums(const ScanTensor &tensor, Values operand) : tensor(tensor), operand(operand) {}
-  void add(mlir::ValueRange states, int64_t step); ///< [2 * held]
+  void add(mlir::ValueRange states, int64_t step, Later &later); ///< [2 * held]
   /// Writes them to [tokens, slots] at column `first`; `row` is of the run's first token.
   void store(const View &to, mlir::Value row, int64_t first) const;
 
@@ -107,7 +134,7 @@ private:
     Values turned; ///< [own]
     int64_t t, j;
   };
-  void add(Half half);
+  void add(Half half, Later &later);
   void take(const Half &half, mlir::ValueRange pair);
   const ScanTensor &tensor;
   Values operand, sums; ///< sums: [2, parts] of this lane's tokens, state g of each tile
@@ -127,14 +154,43 @@ private:
   int64_t waitingToken = 0;
 };
 
-/// States after the tokens of a step [2 * held] from those before it [own * held], and how
-/// they decayed; of 16 exponentials, `polynomials` are not the special function unit's.
-Values nextOnTensorCores(const ScanTensor &tensor, const ScanTensor::Outer &inputs,
-                         mlir::ValueRange states, int64_t step, Values &decays,
-                         int64_t polynomials);
-/// States after a group of the tile's shape; leaves the sums of states times C in
-/// `sums`, if given.
-Values walkOnTensorCores(const ScanTile &tile, mlir::ValueRange states, mlir::Value start,
-                         const View &sums);
+/// How states decay in a step: [2 * held]; of 16 exponentials, `polynomials` are not the
+/// special function unit's.
+Values decaysOfStep(const ScanTensor &tensor, int64_t step, int64_t polynomials);
+/// delta u (x) B of a step: [2 * held].
+Values inputsOfStep(const ScanTensor &tensor, const ScanTensor::Outer &outer, int64_t step);
+/// States after the tokens of a step [2 * held] from those before it [own * held].
+Values statesAfter(const ScanTensor &tensor, mlir::ValueRange states, mlir::ValueRange decays,
+                   mlir::ValueRange inputs);
+
+/// States after a group of the tile's shape.
+Values advanceOnTensorCores(const ScanTile &tile, mlir::ValueRange states, mlir::Value start);
+
+/// The walk along. A state waits for one multiplication a token, all else for loads, the
+/// special function unit and tensor cores. So what does not need the states is made
+/// *ahead*, some steps before its turn, beyond the end of a loop's body too: the assembler
+/// moves little over so many instructions, and nothing from one turn of a loop to another.
+class WalkAlong {
+public:
+  /// Leaves the sums of states times C in `sums`, if given.
+  WalkAlong(const ScanTile &tile, const View &sums) : tile(tile), sums(sums) {}
+
+  /// What is ahead of the tokens from `start` on.
+  Values begin(mlir::Value start) const;
+  /// States after `tokens` from `start` on; `ahead` becomes that of the tokens from `next` on.
+  Values walk(mlir::ValueRange states, Values &ahead, mlir::Value start, mlir::Value next,
+              int64_t tokens) const;
+
+private:
+  struct Eight;
+  /// Values of a lane that may be ahead: decays of some steps.
+  static constexpr int64_t kDecaysAhead = 16;
+  int64_t stepsAhead() const { // at most eight tokens, of which 2 / own are a step
+    return std::clamp<int64_t>(kDecaysAhead / (2 * tile.shape.held), 1, 4 * tile.shape.own);
+  }
+
+  const ScanTile &tile;
+  const View sums;
+};
 
 } // namespace mom

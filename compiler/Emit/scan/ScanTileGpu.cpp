@@ -307,7 +307,7 @@ Value ScanTile::next(Value h, Value decay, Value input, Value B) const {
 
 Values ScanTile::advance(ValueRange states, Value start) const {
   if (shape.tensor)
-    return walkOnTensorCores(*this, states, start, View());
+    return advanceOnTensorCores(*this, states, start);
   Values h(states);
   for (int64_t t = 0; t < shape.group; ++t) {
     Token token = this->token(start, t, /*withC=*/false);

@@ -26,6 +26,8 @@
 #include "compiler/Emit/Pointwise.h"
 #include "compiler/Emit/Sequence.h"
 
+#include <functional>
+
 namespace mom {
 
 using Values = llvm::SmallVector<mlir::Value>;
@@ -135,17 +137,30 @@ public:
   Values fetch(mlir::ValueRange rows) const;
   /// What only work after the anchor needs and was not fetched with the rest.
   Values fetchLate(mlir::ValueRange rows) const;
-  void stage(const SegmentWalk &walk, mlir::Value i, mlir::Value count, mlir::ValueRange rows,
-             mlir::ValueRange fetched) const;
+  /// A run as it is staged and finished.
+  struct Run {
+    mlir::Value i, count;
+    mlir::ValueRange rows, fetched;
+  };
+  using Stores = std::vector<std::function<void()>>;
+  /// `waiting`, if given, takes the stores; for runs that are fetched ahead.
+  void stage(const SegmentWalk &walk, const Run &run, Stores *waiting = nullptr) const;
   /// The same without what only later work needs, and without anything fetched.
   void stageStates(const SegmentWalk &walk, mlir::Value i, mlir::Value count) const;
   /// Pointwise work after the anchor: `bind` gives the anchor's results at a place of
   /// the run (token and column of the block) from u and delta there.
   using Bound = std::pair<mlir::Value, mlir::Value>;
   using Bind = llvm::function_ref<llvm::SmallVector<Bound>(At, mlir::Value, mlir::Value)>;
-  void finish(const SegmentWalk &walk, mlir::Value i, mlir::Value count, mlir::ValueRange rows,
-              mlir::ValueRange fetched, mlir::ValueRange fetchedLate,
-              llvm::ArrayRef<unsigned> outputs, llvm::ArrayRef<RowSum> sums, Bind bind) const;
+  /// `also` is emitted beside, with whether the run has all its tokens; `next`, if given, is
+  /// staged.
+  void finish(const SegmentWalk &walk, const Run &run, mlir::ValueRange fetchedLate,
+              llvm::ArrayRef<unsigned> outputs, llvm::ArrayRef<RowSum> sums, Bind bind,
+              llvm::function_ref<void(bool)> also, const Run *next) const;
+  /// Emits `body` twice, for runs of all tokens that a deal has and for others, of which
+  /// `body` must ask whether a place exists; or only the latter. Without conditions all
+  /// rounds' waits are one.
+  void overWholeOrPart(const Deal &deal, mlir::Value count, bool mayBeWhole,
+                       llvm::function_ref<void(bool)> body) const;
   /// A tile [slots, channels of the block], cleared, that `finish` adds sums over rows to:
   /// each thread has places of its own. And the sums over its slots: row `part` of a
   /// workspace [parts, channels].
@@ -215,9 +230,10 @@ private:
   At placeOf(const Deal::Place &place, mlir::Value row) const;
   mlir::Value isThere(const Deal::Place &place, mlir::Value count) const;
   void stageChannels(const SegmentWalk &walk, mlir::Value i, mlir::Value count,
-                     mlir::ValueRange rows, mlir::ValueRange fetched, bool all) const;
+                     mlir::ValueRange rows, mlir::ValueRange fetched, bool all,
+                     Stores *waiting) const;
   void stageMatrices(const SegmentWalk &walk, mlir::Value i, mlir::ValueRange rows,
-                     mlir::ValueRange fetched, bool all) const;
+                     mlir::ValueRange fetched, bool all, Stores *waiting) const;
   void bindAs(PointwiseEmitter &pointwise, mlir::Value value, mlir::Value emitted) const;
   void bindLeaves(PointwiseEmitter &pointwise, llvm::ArrayRef<Leaf> some, bool Leaf::*which,
                   mlir::ValueRange fetched, int64_t round) const;
