@@ -188,3 +188,40 @@ SmallVector<LaunchCosts> mom::launchCosts(ModuleOp emitted) {
       addOps(func, symbols, list);
   return list;
 }
+
+/// Numbers are counts and multiples of them; 17 digits bring each double back.
+std::string mom::printCosts(ArrayRef<LaunchCosts> costs) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (const LaunchCosts &launch : costs) {
+    os << launch.kernel;
+    for (const Amount *amount : {&launch.costs.bytes, &launch.costs.flops, &launch.costs.exps})
+      for (double each : amount->per)
+        os << llvm::format(" %.17g", each);
+    os << " " << launch.costs.name << "\n";
+  }
+  return text;
+}
+
+std::optional<SmallVector<LaunchCosts>> mom::parseCosts(StringRef text) {
+  SmallVector<LaunchCosts> costs;
+  while (!text.empty()) {
+    auto [line, rest] = text.split('\n');
+    text = rest;
+    LaunchCosts launch;
+    auto word = [&] {
+      auto [first, more] = line.split(' ');
+      line = more;
+      return first;
+    };
+    if (word().getAsInteger(10, launch.kernel))
+      return std::nullopt;
+    for (Amount *amount : {&launch.costs.bytes, &launch.costs.flops, &launch.costs.exps})
+      for (double &each : amount->per)
+        if (word().getAsDouble(each))
+          return std::nullopt;
+    launch.costs.name = line.str();
+    costs.push_back(std::move(launch));
+  }
+  return costs;
+}
