@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/Format.h"
 
 using namespace mlir;
 using namespace mom;
@@ -206,12 +207,12 @@ std::string mom::printCosts(ArrayRef<LaunchCosts> costs) {
 std::optional<SmallVector<LaunchCosts>> mom::parseCosts(StringRef text) {
   SmallVector<LaunchCosts> costs;
   while (!text.empty()) {
-    auto [line, rest] = text.split('\n');
-    text = rest;
+    StringRef line;
+    std::tie(line, text) = text.split('\n');
     LaunchCosts launch;
     auto word = [&] {
-      auto [first, more] = line.split(' ');
-      line = more;
+      StringRef first;
+      std::tie(first, line) = line.split(' ');
       return first;
     };
     if (word().getAsInteger(10, launch.kernel))

@@ -282,7 +282,7 @@ static void severalTargets() {
   CHECK_EQ(targetOf(older.program), 80); // the first that runs
   CHECK_EQ(targetOn(older.program, MOMRT_HOST), 0);
   CHECK_EQ(targetOn(gpu.program, MOMRT_GPU(0)), 90);
-  REFUSES("there is no cuda:1", momrt_open_on(&gpu.program, MOMRT_GPU(1), &model));
+  REFUSES("there is no GPU 1: the CUDA driver sees 1", momrt_open_on(&gpu.program, MOMRT_GPU(1), &model));
   state.major = 8;
   CHECK_EQ(targetOf(gpu.program), 80);
   CHECK_EQ(targetOn(gpu.program, MOMRT_GPU(0)), 80);
