@@ -169,6 +169,42 @@ Gradients EmbeddingOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRe
 }
 
 //===----------------------------------------------------------------------===//
+// Computed routes
+//===----------------------------------------------------------------------===//
+
+// y = exp(x) / sum(exp(x))     dx = y * (d - sum(y * d))
+Gradients SoftmaxOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<bool> active) {
+  if (!active[0])
+    return {Value()};
+  Calculus c{b, getLoc()};
+  Value y = getY(), mean = c.sum(c.mul(y, gradients[0]));
+  return {c.mul(y, c.sub(gradients[0], c.broadcast(mean, y)))};
+}
+
+// y[row(i, j)] = xj[i]         dxj[i] = d[row(i, j)]
+Gradients DispatchOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<bool> active) {
+  Gradients result(getNumOperands());
+  auto parts = RetrieveOp::create(b, getLoc(), getParts().getTypes(), gradients[0], getRoute());
+  for (auto [i, part] : llvm::enumerate(parts.getParts()))
+    if (active[i])
+      result[i] = part;
+  return result;
+}
+
+// yj[i] = x[row(i, j)]         dx[row(i, j)] = dj[i], 0 where no gradient arrives
+Gradients RetrieveOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<bool> active) {
+  Gradients result(2);
+  if (!active[0])
+    return result;
+  Calculus c{b, getLoc()};
+  SmallVector<Value> parts;
+  for (auto [part, gradient] : llvm::zip_equal(getParts(), gradients))
+    parts.push_back(gradient ? gradient : c.zero(part));
+  result[0] = DispatchOp::create(b, getLoc(), getX().getType(), parts, getRoute());
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
 // Products
 //===----------------------------------------------------------------------===//
 

@@ -38,8 +38,10 @@ void MomDialect::initialize() {
 
 LogicalResult RowsAttr::verify(function_ref<InFlightDiagnostic()> emitError, RowSpace space,
                                int64_t chunk, StringAttr route) {
-  if ((space == RowSpace::chunk) != (chunk > 0))
-    return emitError() << "expected a run length with, and only with, the space 'chunk'";
+  if ((space == RowSpace::chunk || space == RowSpace::copy) != (chunk > 0))
+    return emitError() << "expected a number with, and only with, the spaces 'chunk' and 'copy'";
+  if (space == RowSpace::copy && !route)
+    return emitError() << "expected the route that copies are sent by";
   if (route && space != RowSpace::token && space != RowSpace::copy)
     return emitError() << "rows of space '" << stringifyRowSpace(space)
                        << "' have no order by a route";

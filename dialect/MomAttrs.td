@@ -20,7 +20,7 @@ def Mom_RowSpace : Mom_I32Enum<"RowSpace", "what a row stands for", [
   I32EnumCase<"token", 0>,     // one token of the batch
   I32EnumCase<"stream", 1>,    // one sequence slot; carried states live here
   I32EnumCase<"document", 2>,  // one document
-  I32EnumCase<"copy", 3>,      // one dispatched copy of a token (learned routes)
+  I32EnumCase<"copy", 3>,      // one copy of a token that a computed route sends
   I32EnumCase<"chunk", 4>      // one run of at most `chunk` tokens of a segment
 ]>;
 
@@ -37,8 +37,11 @@ def Mom_RowsAttr : Mom_Attr<"Rows", "rows"> {
     that begins at position p of segment s has row p / chunk + s, so that no
     two runs share a row and there are at most tokens / chunk + segments.
 
+    `copy` rows are what a computed route sends: `of` says how many copies of each
+    token, `by` which route.
+
     Examples: `#mom.rows<token>`, `#mom.rows<token by "M">`,
-    `#mom.rows<chunk of 16>`.
+    `#mom.rows<chunk of 16>`, `#mom.rows<copy of 2 by "e">`.
   }];
   let parameters = (ins EnumParameter<Mom_RowSpace>:$space,
                         OptionalParameter<"int64_t">:$chunk,
@@ -84,7 +87,8 @@ def Mom_Anchor : Mom_I32Enum<"Anchor", "the operation a kernel is built round", 
   I32EnumCase<"scan", 2>,         // mom.scan, mom.scan_grad
   I32EnumCase<"conv", 3>,         // mom.conv1d, mom.conv1d_grad
   I32EnumCase<"reduce_rows", 4>,  // mom.reduce_rows, mom.embedding_grad
-  I32EnumCase<"draw", 5>          // mom.draw
+  I32EnumCase<"draw", 5>,         // mom.draw
+  I32EnumCase<"plan", 6>          // mom.plan
 ]>;
 def Mom_AnchorAttr : EnumAttr<Mom_Dialect, Mom_Anchor, "anchor"> {
   let assemblyFormat = "$value";

@@ -4,6 +4,7 @@
 
 include "PointwiseOps.td"
 include "RowOps.td"
+include "RouteOps.td"
 include "ProductOps.td"
 include "SequenceOps.td"
 include "LossOps.td"

@@ -24,9 +24,16 @@ def Mom_RouteType : Mom_Type<"Route", "route"> {
     `offsets[groups + 1]` says where each group's rows begin in the order
     `by "name"`; `index` maps rows of that order to positions and back. A
     group may be empty, and nothing is aligned.
+
+    A route that is computed sends `copies` of each token, which are rows of a space
+    of their own: `!mom.route<"e", 8 of 2>`.
   }];
-  let parameters = (ins "::mlir::StringAttr":$name, "int64_t":$groups);
-  let assemblyFormat = "`<` $name `,` $groups `>`";
+  let parameters = (ins "::mlir::StringAttr":$name, "int64_t":$groups,
+                        OptionalParameter<"int64_t">:$copies);
+  let assemblyFormat = "`<` $name `,` $groups (`of` $copies^)? `>`";
+  let builders = [TypeBuilder<(ins "::mlir::StringAttr":$name, "int64_t":$groups), [{
+    return $_get($_ctxt, name, groups, 0);
+  }]>];
 }
 
 def Mom_StackType : Mom_Type<"Stack", "stack"> {

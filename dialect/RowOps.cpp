@@ -53,7 +53,7 @@ OpFoldResult ReorderOp::fold(FoldAdaptor) {
 }
 
 bool mom::readsOtherRows(Operation *op) {
-  return isa<NextOp, ReorderOp, SpreadOp, CollectOp>(op);
+  return isa<NextOp, ReorderOp, SpreadOp, CollectOp, DispatchOp, RetrieveOp>(op);
 }
 
 OrderBehaviour SpreadOp::getOrderBehaviour() { return OrderBehaviour::ByIndex; }

@@ -26,6 +26,8 @@ StringRef mom::frontend::ast::nameOf(Space space) {
     return "stream";
   case Space::Document:
     return "document";
+  case Space::Copy:
+    return "copy";
   }
   llvm_unreachable("rows have one of the spaces above");
 }
@@ -49,6 +51,12 @@ Type Type::rows(Space space, int64_t channels) {
   return type;
 }
 
+Type Type::resized(int64_t channels) const {
+  Type type = rows(space, channels);
+  type.route = route;
+  return type;
+}
+
 Type Type::weights(ArrayRef<int64_t> shape) {
   Type type;
   type.kind = Static;
@@ -58,7 +66,7 @@ Type Type::weights(ArrayRef<int64_t> shape) {
 
 bool Type::matches(const Type &other) const {
   return kind == other.kind && shape == other.shape && limit == other.limit &&
-         ((kind != Rows && kind != Labels) || space == other.space);
+         ((kind != Rows && kind != Labels) || sharesRows(other));
 }
 
 std::string Type::text() const {
@@ -75,6 +83,8 @@ std::string Type::text() const {
     return "modalities";
   case Mask:
     return "a condition";
+  case Route:
+    return "a route";
   case Labels:
     os << "index[" << limit << "]";
     return text;
@@ -88,6 +98,8 @@ std::string Type::text() const {
   os << "[";
   llvm::interleaveComma(shape, os);
   os << "]";
+  if (route)
+    os << " by '" << route->routeName << "'";
   return text;
 }
 

@@ -44,7 +44,8 @@ struct Constant {
 };
 StringRef describe(Constant::Kind kind); ///< "an integer", ...
 
-enum class Space { Token, Stream, Document };
+/// Copies are what a computed route makes of tokens.
+enum class Space { Token, Stream, Document, Copy };
 StringRef nameOf(Space space);
 
 /// The type of an expression, a parameter or a result.
@@ -57,6 +58,7 @@ struct Type {
     Static,   ///< f32[...]: weights
     Record,   ///< all fields of a row space of the batch
     Groups,   ///< the modality of each token that labels belong to
+    Route,    ///< to which experts each token is sent
     Mask      ///< whether a condition holds, for each row of `space`
   };
   Kind kind = Invalid;
@@ -64,10 +66,15 @@ struct Type {
   SmallVector<int64_t, 2> shape; ///< Rows: {C}; Static: all of it
   int64_t limit = 0;             ///< Labels: they are below it
   int64_t ahead = 0;             ///< Labels, Groups: how many tokens ahead, by next(...)
+  const CallExpr *route = nullptr; ///< Route, Rows of copies: the call that computes it
   /// The next(...) calls that decide for which rows the value exists.
   SmallVector<const CallExpr *, 1> targets;
 
   static Type rows(Space space, int64_t channels);
+  /// Rows of `channels` channels in the space of these.
+  Type resized(int64_t channels) const;
+  /// Whether both have the same rows.
+  bool sharesRows(const Type &other) const { return space == other.space && route == other.route; }
   static Type weights(ArrayRef<int64_t> shape);
   int64_t channels() const { return shape.back(); }
   bool isTensor() const { return kind == Rows || kind == Static; }
@@ -209,10 +216,14 @@ public:
     Expr *where = nullptr; ///< of mean(value where condition)
   };
   StringRef callee;
+  StringRef by; ///< `up[e](x)`: the route; empty without a bracket
   SmallVector<Argument, 2> arguments;
 
   // Checked: the part, or else the function.
   PartDecl *part = nullptr;
+  Decl *byDecl = nullptr;      ///< what `by` names
+  StringRef routeName;         ///< of top1(...), top2(...): as it is bound
+  int64_t experts = 0, copies = 0; ///< likewise: to choose from, and chosen for a token
   std::optional<ast::Function> function;
   bool reverse = false;
   bool wantsFinal = false;     ///< two names are bound: the last states are the second value
@@ -320,6 +331,8 @@ public:
   // Checked.
   PartKind partKind = PartKind::Linear;
   ModalityDecl *modality = nullptr; ///< the route, where there is one weight a modality
+  int64_t experts = 0;              ///< weights of a part whose calls name a computed route
+  bool callsName = false;           ///< whether they do: `experts` is 0 where an `if` says so
   int64_t in = 0;                   ///< channels in; rows of an embedding
   SmallVector<int64_t, 2> out;
   int64_t width = 0; ///< of a convolution
@@ -367,9 +380,10 @@ public:
 // Statements
 //===----------------------------------------------------------------------===//
 
-/// `a, z = in_proj(x)`
+/// `a, z = in_proj(x)`, `route e = top1(router(x))`
 class BindStmt : public NodeOf<Node, Node::Bind> {
 public:
+  bool isRoute = false;
   SmallVector<ValueDecl *, 2> names;
   Expr *value = nullptr;
 };

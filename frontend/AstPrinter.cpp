@@ -59,7 +59,10 @@ void Printer::print(const Expr *expr, Strength needed) {
         os << "." << member->member;
       })
       .Case([&](const CallExpr *call) {
-        os << call->callee << "(";
+        os << call->callee;
+        if (!call->by.empty())
+          os << "[" << call->by << "]";
+        os << "(";
         llvm::interleaveComma(call->arguments, os, [&](const CallExpr::Argument &argument) {
           if (!argument.label.empty())
             os << argument.label << ": ";
@@ -149,6 +152,8 @@ void Printer::printStatement(const Node *node) {
         print(weight->value);
       })
       .Case([&](const BindStmt *bind) {
+        if (bind->isRoute)
+          os << "route ";
         llvm::interleaveComma(bind->names, os, [&](const ValueDecl *value) { os << value->name; });
         os << " = ";
         print(bind->value);

@@ -203,6 +203,15 @@ Value FunctionGen::function(const CallExpr &expr, Location location) {
     Value sum = reduce(arith::MulFOp::create(builder, location, d, d), location);
     return affine(sum, 1.0 / double(type.channels()), 0, location);
   }
+  case ast::Function::dispatch: {
+    const CallExpr &top = *argument(1)->types.front().route;
+    llvm::SmallVector<Value> parts(top.copies, value(argument(0)));
+    return dispatch(parts, top, location);
+  }
+  case ast::Function::combine:
+    return combine(value(argument(0)), *argument(1)->types.front().route, location);
+  case ast::Function::balance:
+    return balance(*argument(0)->types.front().route, location);
   default:
     break;
   }
@@ -212,6 +221,8 @@ Value FunctionGen::function(const CallExpr &expr, Location location) {
   switch (*expr.function) {
   case ast::Function::sum:
     return reduce(x[0], location);
+  case ast::Function::softmax:
+    return SoftmaxOp::create(builder, location, type, x[0]);
   case ast::Function::concat:
     return ConcatOp::create(builder, location, type, x);
   case ast::Function::spread:
@@ -282,7 +293,7 @@ FunctionGen::Values FunctionGen::part(const CallExpr &expr, StringRef name) {
   case PartKind::RmsNorm:
     return {normPart(part, x[0], inner, outer)};
   case PartKind::Linear:
-    return linearPart(part, x[0], inner, outer);
+    return linearPart(expr, x[0], inner, outer);
   case PartKind::Conv1d:
     return convPart(expr, x[0], outer);
   case PartKind::Embedding: {
@@ -304,12 +315,17 @@ Value FunctionGen::normPart(const PartDecl &part, Value x, Location inner, Locat
   return arith::MulFOp::create(builder, outer, y, scale);
 }
 
-FunctionGen::Values FunctionGen::linearPart(const PartDecl &part, Value x, Location inner,
+FunctionGen::Values FunctionGen::linearPart(const CallExpr &expr, Value x, Location inner,
                                             Location outer) {
+  const PartDecl &part = *expr.part;
   const Values &parameters = bound[&part];
   Value weights = parameters[0]; // [groups?, out, in]
   int64_t out = cast<RankedTensorType>(weights.getType()).getShape().drop_back().back();
-  Value by = part.modality ? route(*part.modality, inner) : Value();
+  Value by;
+  if (part.modality)
+    by = route(*part.modality, inner);
+  else if (part.experts)
+    by = computed.lookup(expr.arguments[0].value->types.front().route).route;
   bool splits = part.out.size() > 1;
   mlir::Type type = withChannels(x.getType(), out);
   Value y = LinearOp::create(builder, splits || part.bias ? inner : outer, type, x, weights, by,

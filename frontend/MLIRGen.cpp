@@ -29,8 +29,17 @@ static RowsAttr rowsAttr(MLIRContext *context, Space space) {
     return RowsAttr::get(context, RowSpace::stream);
   case Space::Document:
     return RowsAttr::get(context, RowSpace::document);
+  case Space::Copy:
+    break;
   }
-  llvm_unreachable("rows have one of the spaces above");
+  llvm_unreachable("copies have the rows of their route");
+}
+
+static RowsAttr rowsAttr(const ast::Type &type, MLIRContext *context) {
+  if (type.space != Space::Copy)
+    return rowsAttr(context, type.space);
+  return RowsAttr::get(context, RowSpace::copy, type.route->copies,
+                       StringAttr::get(context, type.route->routeName));
 }
 
 mlir::Type mom::frontend::convert(const ast::Type &type, MLIRContext *context) {
@@ -42,7 +51,7 @@ mlir::Type mom::frontend::convert(const ast::Type &type, MLIRContext *context) {
                                  rowsAttr(context, type.space));
   assert(type.kind == ast::Type::Rows && "a checked tree has tensors here");
   return RankedTensorType::get({ShapedType::kDynamic, type.channels()}, f32,
-                               rowsAttr(context, type.space));
+                               rowsAttr(type, context));
 }
 
 static mlir::Type parameterType(const Parameter &parameter, MLIRContext *context) {
@@ -195,6 +204,8 @@ func::FuncOp FunctionGen::model(const FunctionDecl &decl) {
 //===----------------------------------------------------------------------===//
 
 void FunctionGen::bind(const BindStmt &statement) {
+  if (statement.isRoute)
+    return bindRoute(*llvm::cast<CallExpr>(statement.value));
   std::string name;
   for (const ValueDecl *decl : statement.names)
     name += (name.empty() ? "" : ".") + decl->name.str();

@@ -71,10 +71,17 @@ private:
                                    const ast::Type &type, mlir::Location location);
   Value elementwise(ast::Function function, Value x, mlir::Location location);
 
+  // Computed routes: RouteGen.cpp.
+  void bindRoute(const ast::CallExpr &top);
+  Value dispatch(llvm::ArrayRef<Value> parts, const ast::CallExpr &top, mlir::Location location);
+  Value combine(Value y, const ast::CallExpr &top, mlir::Location location);
+  Value balance(const ast::CallExpr &top, mlir::Location location);
+
   // Parts, in the order of PartKind.
   Values part(const ast::CallExpr &expr, llvm::StringRef name);
   Value normPart(const ast::PartDecl &part, Value x, mlir::Location inner, mlir::Location outer);
-  Values linearPart(const ast::PartDecl &part, Value x, mlir::Location inner, mlir::Location outer);
+  Values linearPart(const ast::CallExpr &expr, Value x, mlir::Location inner,
+                    mlir::Location outer);
   Values convPart(const ast::CallExpr &expr, Value x, mlir::Location outer);
   Values layerPart(const ast::PartDecl &part, mlir::ValueRange carried, mlir::Location outer);
 
@@ -97,6 +104,12 @@ private:
   llvm::DenseMap<const ast::Decl *, Values> bound; ///< of a part or weight: its parameters
   llvm::DenseMap<const ast::CallExpr *, Value> targets;
   llvm::DenseMap<const ast::ModalityDecl *, Value> routes;
+  /// What top1(...) or top2(...) computes.
+  struct ComputedRoute {
+    Value route, probabilities; ///< [tokens, experts]
+    Values choices, gates;      ///< [tokens, 1], one for each copy
+  };
+  llvm::DenseMap<const ast::CallExpr *, ComputedRoute> computed;
 };
 
 } // namespace mom::frontend

@@ -14,6 +14,8 @@ static void addPart(PartDecl &part, std::vector<Parameter> &list) {
     parameter.owner = parameter.source = &part;
     if (part.modality)
       parameter.shape.push_back(part.modality->members.size()); // one for each modality
+    if (part.experts)
+      parameter.shape.push_back(part.experts);
     parameter.shape.append(shape.begin(), shape.end());
     parameter.init = init;
   };

@@ -100,7 +100,7 @@ Expr *Parser::parsePrimary() {
   case Token::identifier: {
     Token name = token;
     advance();
-    if (at(Token::l_paren))
+    if (at(Token::l_paren) || at(Token::l_square))
       return parseCall(name);
     if (name.is(Token::kw_modality)) {
       error("expected '(', but got " + describeToken());
@@ -122,11 +122,15 @@ Expr *Parser::parsePrimary() {
   }
 }
 
-/// call ::= name '(' (callArgument (',' callArgument)*)? ')'
+/// call ::= name ('[' name ']')? '(' (callArgument (',' callArgument)*)? ')'
 Expr *Parser::parseCall(Token name) {
   auto *call = create<CallExpr>(name.start());
   call->callee = name.spelling;
-  advance();
+  if (consumeIf(Token::l_square) &&
+      (!expectName(call->by, "the name of a route") || !expect(Token::r_square)))
+    return nullptr;
+  if (!expect(Token::l_paren))
+    return nullptr;
   while (!at(Token::r_paren)) {
     if (!parseCallArgument(*call))
       return nullptr;

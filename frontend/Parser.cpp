@@ -336,7 +336,7 @@ bool Parser::parseType(TypeSyntax &type) {
   return !type.bracketed || (parseExprs(type.sizes) && expect(Token::r_square));
 }
 
-/// statement ::= part | weight | return | loss | metric | bind
+/// statement ::= part | weight | return | loss | metric | route | bind
 bool Parser::parseStatement(FunctionDecl &function) {
   switch (token.kind) {
   case Token::kw_part:
@@ -348,6 +348,7 @@ bool Parser::parseStatement(FunctionDecl &function) {
   case Token::kw_loss:
   case Token::kw_metric:
     return parseMeasure(function.body, token.is(Token::kw_loss));
+  case Token::kw_route:
   case Token::identifier:
     return parseBind(function.body);
   default:
@@ -457,8 +458,12 @@ bool Parser::parseMeasure(std::vector<Node *> &body, bool isLoss) {
 }
 
 /// bind ::= name (',' name)* '=' expr
+/// route ::= 'route' bind
 bool Parser::parseBind(std::vector<Node *> &body) {
   auto *statement = create<BindStmt>(token.start());
+  statement->isRoute = token.is(Token::kw_route);
+  if (statement->isRoute)
+    advance();
   do {
     auto *value = create<ValueDecl>(token.start());
     if (!expectName(value->name))

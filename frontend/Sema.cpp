@@ -434,6 +434,7 @@ void Sema::checkBind(BindStmt &statement) {
   // The last states of a walk are made where a second name asks for them.
   if (auto *call = llvm::dyn_cast<CallExpr>(statement.value))
     call->wantsFinal = statement.names.size() == 2;
+  bool isRoute = !statement.isRoute || checkRouteBind(statement);
   checkExpr(statement.value);
   auto &types = statement.value->types;
   bool known = llvm::none_of(types, [](const Type &type) { return type.kind == Type::Invalid; });
@@ -445,7 +446,11 @@ void Sema::checkBind(BindStmt &statement) {
   }
   for (auto [index, name] : llvm::enumerate(statement.names)) {
     name->used = false;
-    name->type = known ? types[index] : Type();
+    name->type = known && isRoute ? types[index] : Type();
+    if (statement.isRoute) {
+      bind(*name);
+      continue;
+    }
     if (!name->type.isTensor() && name->type.kind != Type::Labels &&
         name->type.kind != Type::Invalid) {
       error(name->name) << "expected rows or weights, but got " << name->type.text();
@@ -499,7 +504,8 @@ Expr *Sema::checkMean(MeasureStmt &statement) {
   Type type = checkOne(value);
   if (type.kind == Type::Invalid)
     return nullptr;
-  if (type.kind != Type::Rows || type.channels() != 1 || type.space == Space::Stream) {
+  if (type.kind != Type::Rows || type.channels() != 1 || type.space == Space::Stream ||
+      type.space == Space::Copy) {
     error(value) << "expected the mean of token[1] or document[1], but got " << type.text();
     return nullptr;
   }

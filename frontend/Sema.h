@@ -4,6 +4,7 @@
 //   Sema.cpp       declarations, scopes, statements
 //   SemaExpr.cpp   types, expressions and constants
 //   SemaCalls.cpp  calls of parts and functions
+//   SemaRoutes.cpp computed routes and what they send
 //   SemaParts.cpp  parts, weights and their initial values
 //   SemaTrain.cpp  the train block
 //   SemaSchedule.cpp  schedules, as far as the model's names go
@@ -13,6 +14,9 @@
 #include "llvm/ADT/MapVector.h"
 
 namespace mom::frontend {
+
+/// Groups that a plan can sort by.
+inline constexpr int64_t kMostExperts = 32;
 
 class Sema {
 public:
@@ -59,6 +63,7 @@ private:
   Expr *checkBy(Expr *expr);
   void checkPart(ast::PartDecl &part);
   bool checkRoute(ast::PartDecl &part);
+  bool checkModality(ast::PartDecl &part, const ast::NameExpr &name, bool routed);
   bool checkLayerPart(ast::PartDecl &part, ast::FunctionDecl &layer);
   bool checkPartSizes(ast::PartDecl &part);
   bool checkPartOption(ast::PartDecl &part, ast::PartDecl::Option &option);
@@ -98,6 +103,13 @@ private:
   Type checkMse(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
   Type checkConcat(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
   Type checkSpace(ast::CallExpr &call, const Type &argument, ast::Space from, ast::Space to);
+  bool checkRouteBind(ast::BindStmt &statement);
+  Type checkTop(ast::CallExpr &call, const Type &logits);
+  Type checkDispatch(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
+  Type checkCombine(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
+  Type checkBalance(ast::CallExpr &call, const Type &argument);
+  /// Whether the bracket of a part's call and its argument go together with the part's.
+  bool checkPartRoute(ast::CallExpr &call, const ast::PartDecl &part, const Type &argument);
   bool expectArguments(ast::CallExpr &call, size_t count);
   /// Takes `reverse` and `init:` from a call that walks along the sequence; the states
   /// are stream rows of `channels`. False after a message.

@@ -69,6 +69,7 @@ bool Sema::checkState(CallExpr &call, int64_t channels) {
 void Sema::checkCall(CallExpr &call) {
   call.part = nullptr;
   call.function = functionNamed(call.callee);
+  call.byDecl = nullptr;
   call.reverse = false;
   call.init = nullptr;
   for (const CallExpr::Argument &argument : call.arguments)
@@ -78,6 +79,12 @@ void Sema::checkCall(CallExpr &call) {
       call.types.push_back(Type());
       return;
     }
+  if (call.function && !call.by.empty()) {
+    error(call.by) << "expected a route in brackets after a part, but '" << call.callee
+                   << "' is a function";
+    call.types.push_back(Type());
+    return;
+  }
   if (call.function) {
     Type type = checkFunctionCall(call, *call.function);
     call.types.push_back(type);
@@ -131,6 +138,11 @@ void Sema::checkPartCall(CallExpr &call, PartDecl &part) {
     return;
   Expr *argument = call.arguments.front().value;
   const Type &type = types.front();
+  if (!call.by.empty() && part.partKind != PartKind::Linear) {
+    error(call.by) << "expected a route in brackets after a linear part only, but '" << part.name
+                   << "' is '" << part.maker << "'";
+    return;
+  }
   if (part.partKind == PartKind::Layer)
     return checkLayerCall(call, part, types);
   if (part.partKind == PartKind::Embedding) {
@@ -151,6 +163,8 @@ void Sema::checkPartCall(CallExpr &call, PartDecl &part) {
                     << "', but got " << type.text();
     return;
   }
+  if (!checkPartRoute(call, part, type))
+    return;
   if ((isConv || part.modality) && type.space != Space::Token) {
     error(argument) << "'" << part.name << "' "
                     << (isConv ? "follows the sequence" : "is routed by the modality of a token")
@@ -166,7 +180,7 @@ void Sema::checkPartCall(CallExpr &call, PartDecl &part) {
   }
   call.types.clear();
   for (int64_t channels : part.out)
-    call.types.push_back(Type::rows(type.space, channels));
+    call.types.push_back(type.resized(channels));
   if (isConv && call.wantsFinal)
     call.types.push_back(Type::rows(Space::Stream, state));
 }
@@ -194,6 +208,8 @@ static size_t argumentsOf(Function function) {
   case Function::mse:
   case Function::min:
   case Function::max:
+  case Function::dispatch:
+  case Function::combine:
     return 2;
   case Function::concat:
     return 0;
@@ -250,6 +266,21 @@ Type Sema::checkFunctionCall(CallExpr &call, Function function) {
     type.shape = {1};
     return type;
   }
+  case Function::softmax:
+    if (types.front().kind != Type::Rows)
+      return invalid(error(call.arguments[0].value)
+                     << "expected rows for a softmax over their channels, but got "
+                     << types.front().text());
+    return types.front();
+  case Function::top1:
+  case Function::top2:
+    return checkTop(call, types.front());
+  case Function::dispatch:
+    return checkDispatch(call, types);
+  case Function::combine:
+    return checkCombine(call, types);
+  case Function::balance:
+    return checkBalance(call, types.front());
   case Function::modality: {
     Type type = types.front();
     if (type.kind != Type::Labels || type.space != Space::Token)
@@ -386,7 +417,7 @@ Type Sema::checkCrossEntropy(CallExpr &call, llvm::ArrayRef<Type> types) {
   if (target.kind != Type::Labels)
     return invalid(error(call.arguments[1].value)
                    << "expected ids, as index[...], but got " << target.text());
-  if (logits.kind != Type::Rows || logits.space != target.space ||
+  if (logits.kind != Type::Rows || !logits.sharesRows(target) ||
       logits.channels() < target.limit)
     return invalid(error(call.arguments[0].value)
                    << "expected logits " << Type::rows(target.space, target.limit).text()
@@ -445,7 +476,7 @@ Type Sema::checkConcat(CallExpr &call, llvm::ArrayRef<Type> types) {
   Type result = types.front();
   result.shape = {0};
   for (auto [argument, type] : llvm::zip(call.arguments, types)) {
-    if (type.kind != Type::Rows || type.space != types.front().space)
+    if (type.kind != Type::Rows || !type.sharesRows(types.front()))
       return invalid(error(argument.value)
                      << "expected rows of one space to put side by side, but got " << type.text());
     result.shape[0] += type.channels();

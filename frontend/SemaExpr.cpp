@@ -343,15 +343,19 @@ Type Sema::combine(const Expr *expr, const Type &a, const Type &b) {
                                << " and " << b.text());
   };
   if (a.kind == Type::Rows && b.kind == Type::Rows) {
-    if (a.space != b.space)
+    auto either = [&](Space space) { return a.space == space || b.space == space; };
+    if (!a.sharesRows(b))
       return invalid(error(expr) << "expected rows of one space, but got " << a.text() << " and "
                                  << b.text()
-                                 << (a.space == Space::Document || b.space == Space::Document
+                                 << (either(Space::Document)
                                          ? "; spread(...) gives tokens the row of their document"
+                                     : either(Space::Copy) && either(Space::Token)
+                                         ? "; dispatch(...) makes copies of tokens, and "
+                                           "combine(...) tokens of copies"
                                          : ""));
     if (!canSpread(a.channels(), b.channels()))
       return mismatch();
-    Type result = Type::rows(a.space, std::max(a.channels(), b.channels()));
+    Type result = a.resized(std::max(a.channels(), b.channels()));
     addTargets(result, a);
     addTargets(result, b);
     return result;
@@ -360,7 +364,7 @@ Type Sema::combine(const Expr *expr, const Type &a, const Type &b) {
     const Type &rows = a.kind == Type::Rows ? a : b, &weights = a.kind == Type::Rows ? b : a;
     if (weights.shape.size() != 1 || !canSpread(rows.channels(), weights.channels()))
       return mismatch();
-    Type result = Type::rows(rows.space, std::max(rows.channels(), weights.channels()));
+    Type result = rows.resized(std::max(rows.channels(), weights.channels()));
     addTargets(result, rows);
     return result;
   }

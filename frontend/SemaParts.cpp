@@ -73,9 +73,11 @@ bool Sema::checkLayerPart(PartDecl &part, FunctionDecl &layer) {
   return same;
 }
 
-/// The bracket says how many weights a part has: `[M]` one for each modality,
-/// `[M if condition]` only where the condition holds.
+/// The bracket says how many weights a part has: `[M]` one for each modality, `[8]` eight,
+/// of which a computed route chooses; `[M if condition]` only where the condition holds.
 bool Sema::checkRoute(PartDecl &part) {
+  part.experts = 0;
+  part.callsName = false;
   if (!part.bracketed)
     return true;
   if (part.partKind != PartKind::Linear) {
@@ -95,19 +97,31 @@ bool Sema::checkRoute(PartDecl &part) {
     routed = condition->integer;
   }
   auto *name = llvm::dyn_cast<NameExpr>(part.route);
-  if (!name) {
-    error(part.route) << "expected a modality declaration: computed routes are not supported yet";
+  if (name && !llvm::isa_and_nonnull<ConstantDecl>(lookup(name->name)))
+    return checkModality(part, *name, routed);
+  auto experts = integer(part.route, "a number of experts", /*least=*/2);
+  if (!experts)
+    return false;
+  if (*experts > kMostExperts) {
+    error(part.route) << "expected at most " << kMostExperts << " experts, but got " << *experts;
     return false;
   }
-  ModalityDecl *modality = findModality(name->name);
+  part.callsName = true;
+  if (routed)
+    part.experts = *experts;
+  return true;
+}
+
+bool Sema::checkModality(PartDecl &part, const NameExpr &name, bool routed) {
+  ModalityDecl *modality = findModality(name.name);
   if (!modality)
     return false;
   modality->used = true;
   if (batch && batch->modality != modality) {
-    auto diagnostic = error(name->name);
+    auto diagnostic = error(name.name);
     diagnostic << "the batch's tokens have ";
     if (batch->modality)
-      diagnostic << "modality '" << batch->modality->name << "', not '" << name->name << "'";
+      diagnostic << "modality '" << batch->modality->name << "', not '" << name.name << "'";
     else
       diagnostic << "no modality";
     return false;

@@ -96,6 +96,8 @@ std::string mom::frontend::describe(const Decl &decl, const Module &module) {
         os << "part " << part->name << " = " << part->maker;
         if (part->modality)
           os << "[" << part->modality->name << "]";
+        if (part->experts)
+          os << "[" << part->experts << "]";
         if (part->layer && part->times)
           os << " * " << part->count;
         const FunctionDecl *function = functionOf(decl, module);
@@ -133,6 +135,8 @@ void SymbolIndex::add(const Expr *expr) {
       .Case([&](const CallExpr *call) {
         if (call->part || call->function)
           addName(call->callee, call->part);
+        if (call->byDecl)
+          addName(call->by, call->byDecl);
         for (const CallExpr::Argument &argument : call->arguments) {
           add(argument.value);
           add(argument.where);
@@ -168,6 +172,8 @@ void SymbolIndex::add(const FunctionDecl &function) {
       addName(part->maker, part->layer);
       if (auto *route = llvm::dyn_cast_or_null<NameExpr>(part->route); route && part->modality)
         addName(route->name, part->modality);
+      else
+        add(part->route);
       add(part->condition);
       for (auto list : {&part->inputs, &part->outputs})
         for (const Expr *expr : *list)

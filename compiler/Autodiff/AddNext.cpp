@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/SmallBitVector.h"
 
 namespace mom {
 #define GEN_PASS_DECL_ADDNEXTPASS
@@ -70,6 +71,9 @@ private:
   void addDraw(func::FuncOp model);
   LogicalResult findLogits(func::FuncOp model);
   void slice(func::FuncOp model);
+  void findWanted(RepeatOp repeat);
+  /// What of a layer the wanted results are made from, in program order.
+  SmallVector<Operation *> opsFor(func::FuncOp layer);
   LogicalResult check(ArrayRef<Operation *> ops);
   func::FuncOp declare(func::FuncOp model, StringRef entry);
   func::FuncOp nextOf(func::FuncOp layer);
@@ -85,8 +89,18 @@ private:
   SymbolTable *symbols = nullptr;
   llvm::MapVector<BlockArgument, Value> logits; ///< by the input that they predict
   SetVector<Operation *> needed;                ///< of the model, for the logits
+  DenseMap<Operation *, llvm::SmallBitVector> wanted; ///< carried values of layers, likewise
 };
 } // namespace
+
+/// The ops that `values` are made from.
+static DenseSet<Operation *> opsBehind(SmallVector<Value> values) {
+  DenseSet<Operation *> found;
+  while (!values.empty())
+    if (Operation *op = values.pop_back_val().getDefiningOp(); op && found.insert(op).second)
+      llvm::append_range(values, op->getOperands());
+  return found;
+}
 
 static Value addState(func::FuncOp func, Type type, Location loc) {
   unsigned index = func.getNumArguments();
@@ -178,14 +192,12 @@ func::FuncOp AddNextPass::nextOf(func::FuncOp layer) {
   if (layer.getArgAttrsAttr())
     func.setArgAttrsAttr(layer.getArgAttrsAttr());
   b.setInsertionPointToEnd(&func.getBody().front());
-  SmallVector<Operation *> ops;
-  for (Operation &op : layer.getBody().front().without_terminator())
-    ops.push_back(&op);
   SmallVector<Value> states;
-  clone(ops, func, map, b, states);
+  clone(opsFor(layer), func, map, b, states);
   SmallVector<Value> results;
-  for (Value value : layer.getBody().front().getTerminator()->getOperands())
-    results.push_back(map.lookup(value));
+  auto returned = layer.getBody().front().getTerminator()->getOperands();
+  for (auto [i, value] : llvm::enumerate(returned)) // what nobody wants stays as it was
+    results.push_back(wanted[layer].test(i) ? map.lookup(value) : func.getArgument(i));
   llvm::append_range(results, states);
   finish(func, results);
   return func;
@@ -210,10 +222,7 @@ LogicalResult AddNextPass::check(ArrayRef<Operation *> ops) {
     auto repeat = dyn_cast<RepeatOp>(op);
     if (!repeat)
       continue;
-    SmallVector<Operation *> body;
-    for (Operation &inner : symbols->lookup<func::FuncOp>(repeat.getCallee()).getBody().front())
-      body.push_back(&inner);
-    if (failed(check(body)))
+    if (failed(check(opsFor(symbols->lookup<func::FuncOp>(repeat.getCallee())))))
       return failure();
   }
   return success();
@@ -224,13 +233,53 @@ void AddNextPass::slice(func::FuncOp model) {
   SmallVector<Value> work;
   for (auto &[input, value] : logits)
     work.push_back(value);
-  DenseSet<Operation *> found;
-  while (!work.empty())
-    if (Operation *op = work.pop_back_val().getDefiningOp(); op && found.insert(op).second)
-      llvm::append_range(work, op->getOperands());
+  DenseSet<Operation *> found = opsBehind(work);
   for (Operation &op : model.getBody().front())
     if (found.contains(&op))
       needed.insert(&op);
+  for (Operation *op : needed)
+    if (auto repeat = dyn_cast<RepeatOp>(op))
+      findWanted(repeat);
+}
+
+/// A loss that layers add up, say, needs all tokens, but the logits do not need it.
+void AddNextPass::findWanted(RepeatOp repeat) {
+  auto layer = symbols->lookup<func::FuncOp>(repeat.getCallee());
+  llvm::SmallBitVector &carried = wanted[layer];
+  carried.resize(repeat.getCarried().size());
+  for (auto [i, result] : llvm::enumerate(repeat.getCarriedResults()))
+    if (llvm::any_of(logits, [&, value = result](auto &entry) { return entry.second == value; }) ||
+        llvm::any_of(result.getUsers(), [&](Operation *user) { return needed.contains(user); }))
+      carried.set(i);
+  for (bool grows = true; grows;) { // from round to round
+    grows = false;
+    SmallVector<Operation *> ops = opsFor(layer);
+    auto returned = layer.getBody().front().getTerminator()->getOperands();
+    for (unsigned i = 0; i < carried.size(); ++i) {
+      Value argument = layer.getArgument(i);
+      bool reads = llvm::any_of(argument.getUsers(), [&](Operation *user) {
+        return llvm::is_contained(ops, user);
+      });
+      for (unsigned other : carried.set_bits())
+        reads |= returned[other] == argument;
+      grows |= reads && !carried.test(i);
+      if (reads)
+        carried.set(i);
+    }
+  }
+}
+
+SmallVector<Operation *> AddNextPass::opsFor(func::FuncOp layer) {
+  Block &body = layer.getBody().front();
+  SmallVector<Value> results;
+  for (unsigned i : wanted[layer].set_bits())
+    results.push_back(body.getTerminator()->getOperand(i));
+  DenseSet<Operation *> found = opsBehind(results);
+  SmallVector<Operation *> ops;
+  for (Operation &op : body)
+    if (found.contains(&op))
+      ops.push_back(&op);
+  return ops;
 }
 
 /// An entry without arguments yet.

@@ -22,7 +22,9 @@ using namespace mlir;
 using namespace mom;
 
 /// No work at all: a view, a name or a constant.
-static bool isFree(Operation *op) { return isa<ModalityRouteOp, arith::ConstantOp, SplitOp>(op); }
+static bool isFree(Operation *op) {
+  return isa<ModalityRouteOp, ComputedRouteOp, arith::ConstantOp, SplitOp>(op);
+}
 
 /// What counts as cheap.
 struct Recompute {
@@ -37,7 +39,7 @@ static constexpr int64_t kThin = 128;
 /// convolutions, which read each row a few times from a cache. Thin products cost a
 /// little more than they save.
 static bool isCheap(Operation *op, Recompute recompute) {
-  if (isFree(op) || isa<BroadcastOp, PresentOp, EqualsOp, OneHotOp, RmsNormOp>(op))
+  if (isFree(op) || isa<BroadcastOp, PresentOp, EqualsOp, OneHotOp, RmsNormOp, SoftmaxOp>(op))
     return true;
   if (auto conv = dyn_cast<Conv1dOp>(op))
     return recompute.sequence && !conv.getFinal();
@@ -54,7 +56,10 @@ static int64_t bytesOf(Value value) {
   if (!type)
     return 0;
   RowsAttr rows = rowsOf(type);
-  int64_t count = !rows ? 0 : rows.getChunk() ? kTypicalRows / rows.getChunk() : kTypicalRows;
+  int64_t count = !rows                               ? 0
+                  : rows.getSpace() == RowSpace::copy ? kTypicalRows * rows.getChunk()
+                  : rows.getChunk()                   ? kTypicalRows / rows.getChunk()
+                                                      : kTypicalRows;
   return 4 * (rows ? count * channelsOf(type) : type.getNumElements());
 }
 
@@ -346,11 +351,18 @@ private:
         b.getFunctionType(func.getArgumentTypes(), TypeRange(ValueRange(results))));
   }
 
-  /// An argument of `func` with the rows that `broadcast` spreads over.
+  /// A value of `func` with the rows that `broadcast` spreads over.
   static Value likeRows(func::FuncOp func, BroadcastOp broadcast) {
+    auto isLike = [&](Value value) {
+      return rowsOf(value) == rowsOf(broadcast.getY()) && getElementTypeOrSelf(value).isF32();
+    };
     for (Value argument : func.getArguments())
-      if (rowsOf(argument) == rowsOf(broadcast.getY()) && getElementTypeOrSelf(argument).isF32())
+      if (isLike(argument))
         return argument;
+    for (Operation &op : func.getBody().front()) // copies need not be among the arguments
+      for (Value result : op.getResults())
+        if (isLike(result))
+          return result;
     llvm_unreachable("backward has a gradient of each row space that it computes in");
   }
 

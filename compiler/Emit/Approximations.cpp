@@ -229,6 +229,22 @@ Value Approximations::tanh(Value x) {
   return IF(OLT, size, constant(0.625, x), near, far);
 }
 
+Value Approximations::erf(Value x) {
+  // Near 0 an odd polynomial; else 1 - exp(p(|x|)), which goes to 1 by itself. Both are
+  // minimax fits of N. Juffa's.
+  Value t = math::AbsFOp::create(b, loc, x), s = MUL(x, x);
+  Value p = polynomial(s, {-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1,
+                           -3.76125336e-1, 1.28379166e-1});
+  Value near = fma(p, x, x);
+  Value r = fma(constant(-1.72853470e-5, x), t, constant(3.83197126e-4, x));
+  r = fma(r, s, fma(constant(-3.88396438e-3, x), t, constant(2.42546219e-2, x)));
+  for (double coefficient : {-1.06777877e-1, -6.34846687e-1, -1.28717512e-1})
+    r = fma(r, t, constant(coefficient, x));
+  r = fma(r, t, arith::NegFOp::create(b, loc, t));
+  Value far = math::CopySignOp::create(b, loc, SUB(constant(1, x), exp(r)), x);
+  return IF(OLE, t, constant(0.927734375, x), near, far);
+}
+
 Value Approximations::sigmoid(Value x) {
   Value one = constant(1, x);
   return divide(one, ADD(one, exp(arith::NegFOp::create(b, loc, x))));

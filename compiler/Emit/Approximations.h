@@ -30,6 +30,8 @@ struct Approximations {
   mlir::Value log(mlir::Value x);
   mlir::Value log1p(mlir::Value x);
   mlir::Value tanh(mlir::Value x);
+  /// 1.0 ulp.
+  mlir::Value erf(mlir::Value x);
   mlir::Value sigmoid(mlir::Value x);
   mlir::Value silu(mlir::Value x);
   mlir::Value softplus(mlir::Value x);

@@ -3,6 +3,7 @@
 #include "compiler/Emit/conv/ConvCpu.h"
 #include "compiler/Emit/draw/Draw.h"
 #include "compiler/Emit/map/MapCpu.h"
+#include "compiler/Emit/plan/PlanCpu.h"
 #include "compiler/Emit/product/ProductCpu.h"
 #include "compiler/Emit/reduce/ReduceCpu.h"
 #include "compiler/Emit/scan/ScanCpu.h"
@@ -24,7 +25,7 @@ using namespace mlir;
 using namespace mom;
 
 static LogicalResult emit(KernelOp kernel, KernelBuilder &k) {
-  if (!llvm::isPowerOf2_64(k.knob("lanes")))
+  if (kernel.getAnchor() != Anchor::plan && !llvm::isPowerOf2_64(k.knob("lanes")))
     return k.error() << "expected a power of two as knob 'lanes', but got " << k.knob("lanes");
   switch (kernel.getAnchor()) {
   case Anchor::map:
@@ -39,6 +40,8 @@ static LogicalResult emit(KernelOp kernel, KernelBuilder &k) {
     return emitReduceCpu(kernel, k);
   case Anchor::draw:
     return emitDraw(kernel, k);
+  case Anchor::plan:
+    return emitPlanCpu(kernel, k);
   }
   llvm_unreachable("unknown anchor");
 }

@@ -40,6 +40,8 @@ static LogicalResult emit(KernelOp kernel, KernelBuilder &k) {
     return emitReduceGpu(kernel, k);
   case Anchor::draw:
     return emitDraw(kernel, k);
+  case Anchor::plan:
+    return emitPlanGpu(kernel, k);
   }
   llvm_unreachable("unknown anchor");
 }

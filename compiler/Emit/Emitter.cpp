@@ -195,6 +195,15 @@ GridAttr KernelBuilder::rowGrid(RowSpace space, int64_t tile, int64_t extra, int
                        factor);
 }
 
+GridAttr KernelBuilder::rowGrid(RowsAttr rows, int64_t tile, int64_t extra, int64_t factor) {
+  if (rows.getSpace() != RowSpace::copy)
+    return rowGrid(rows.getSpace(), tile, extra, factor);
+  int64_t copies = rows.getChunk(); // of each token
+  if (tile % copies == 0)
+    return rowGrid(RowSpace::token, tile / copies, extra, factor);
+  return rowGrid(RowSpace::token, tile, llvm::divideCeil(extra, copies), factor * copies);
+}
+
 GridAttr KernelBuilder::fixedGrid(int64_t blocks) {
   return GridAttr::get(b.getContext(), StringAttr(), 1, 0, blocks);
 }
@@ -243,6 +252,8 @@ Value KernelBuilder::count(Type type) {
   RowsAttr rows = rowsOf(type);
   if (!rows)
     return index(cast<RankedTensorType>(type).getDimSize(0));
+  if (rows.getSpace() == RowSpace::copy)
+    return mul(count(RowSpace::token), rows.getChunk());
   if (rows.getSpace() != RowSpace::chunk)
     return count(rows.getSpace());
   return add(div(count(RowSpace::token), rows.getChunk()), segmentCount());

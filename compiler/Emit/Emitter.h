@@ -84,6 +84,8 @@ public:
   /// `#mom.grid`: blocks = (ceil(rows / tile) + extra) * factor of the rows'
   /// space, or factor blocks.
   GridAttr rowGrid(RowSpace space, int64_t tile, int64_t extra, int64_t factor);
+  /// The same over rows of any space: at least so many blocks.
+  GridAttr rowGrid(RowsAttr rows, int64_t tile, int64_t extra, int64_t factor);
   GridAttr fixedGrid(int64_t blocks);
   /// Deals the blocks of a fixed grid out to jobs: `body` gets the number of a job and
   /// of the block among its `blocks`. Returns all blocks.
@@ -171,7 +173,7 @@ public:
   View sharedView(int64_t rows, int64_t channels, mlir::Type element, int64_t stride = 0);
 
   // Batch and route; `source` is a block argument of one of the two types, or
-  // a mom.modality_route of one.
+  // a mom.modality_route of one. The positions of a computed route are numbers of copies.
   Segment segment(mlir::Value batch, mlir::Value index);
   /// Index of the i-th longest segment.
   mlir::Value longestSegment(mlir::Value batch, mlir::Value i);

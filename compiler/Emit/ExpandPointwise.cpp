@@ -40,6 +40,7 @@ static Value expand(Operation *op, bool gpu) {
       .Case([&](math::Log10Op) { return a.affine(a.log(x), 0.434294481903251828, 0); })
       .Case([&](math::Log1pOp) { return a.log1p(x); })
       .Case([&](math::TanhOp) { return a.tanh(x); })
+      .Case([&](math::ErfOp) { return a.erf(x); })
       .Default(Value());
 }
 
@@ -50,9 +51,8 @@ static LogicalResult expandRare(LLVM::LLVMFuncOp function) {
   math::populateExpansionPatterns(patterns, {"powf", "fpowi", "tan", "sinh", "cosh", "asinh",
                                              "acosh", "atanh", "round", "roundeven"});
   populateMathPolynomialApproximationPatterns(patterns, [](StringRef name) {
-    static constexpr StringLiteral names[] = {"math.sin",  "math.cos",   "math.erf",
-                                              "math.erfc", "math.atan",  "math.atan2",
-                                              "math.asin", "math.acos",  "math.cbrt"};
+    static constexpr StringLiteral names[] = {"math.sin",  "math.cos",  "math.erfc", "math.atan",
+                                              "math.atan2", "math.asin", "math.acos", "math.cbrt"};
     return llvm::is_contained(names, name);
   });
   return applyPatternsGreedily(function, std::move(patterns));

@@ -194,6 +194,22 @@ Value PointwiseEmitter::compute(Value v) {
         bool sorted = static_cast<bool>(rowsOf(reorder.getY()).getRoute());
         return atRow(reorder.getX(), sorted ? k.positionAt(route, at.row) : k.rowAt(route, at.row));
       })
+      .Case([&](DispatchOp dispatch) -> Value {
+        int64_t copies = dispatch.getParts().size();
+        Value copy = k.positionAt(dispatch.getRoute(), at.row);
+        Value token = k.div(copy, copies), number = k.rem(copy, copies);
+        Value x = atRow(dispatch.getParts().front(), token);
+        if (llvm::all_equal(dispatch.getParts()))
+          return x;
+        for (auto [j, part] : llvm::drop_begin(llvm::enumerate(dispatch.getParts())))
+          x = k.select(k.equal(number, k.index(j)), atRow(part, token), x);
+        return x;
+      })
+      .Case([&](RetrieveOp retrieve) -> Value {
+        int64_t copies = retrieve.getParts().size(), number = cast<OpResult>(v).getResultNumber();
+        Value copy = k.add(k.mul(at.row, copies), number);
+        return atRow(retrieve.getX(), k.rowAt(retrieve.getRoute(), copy));
+      })
       .Default([&](Operation *pointwise) -> Value {
         IRMapping mapping;
         for (Value operand : pointwise->getOperands())

@@ -28,6 +28,7 @@ bool isCondition(mlir::Operation *op);
 ///   conv         one convolution, then pointwise work of its channels.
 ///   reduce_rows  pointwise work of one width, then sums of it over rows;
 ///                mom.embedding_grad alone.
+///   plan         mom.plan alone.
 std::optional<Anchor> kernelAnchor(llvm::ArrayRef<mlir::Operation *> ops);
 
 } // namespace mom

@@ -130,8 +130,18 @@ LogicalResult AssignStoragePass::readPrecision() {
 /// norm, a loss) saves nothing and keeps its digits; states are carried.
 static bool isStored(Value value) {
   RowsAttr rows = rowsOf(value);
-  return rows && rows.getSpace() == RowSpace::token && channelsOf(value) > 1 &&
+  return rows && (rows.getSpace() == RowSpace::token || rows.getSpace() == RowSpace::copy) &&
+         channelsOf(value) > 1 &&
          cast<RankedTensorType>(value.getType()).getElementType().isF32();
+}
+
+/// Whether a route is chosen by the value: rounded, experts would be equally likely that
+/// are not, and the first of them would get all tokens.
+static bool decidesRoute(const SharedValue &shared) {
+  return llvm::any_of(shared.readers(), [](BlockArgument argument) {
+    return llvm::any_of(argument.getUsers(),
+                        [](Operation *user) { return isa<PlanOp, SoftmaxOp>(user); });
+  });
 }
 
 void AssignStoragePass::narrowRows() {
@@ -142,6 +152,8 @@ void AssignStoragePass::narrowRows() {
       if (!isStored(value))
         continue;
       SharedValue shared(value);
+      if (decidesRoute(shared))
+        continue;
       Type element[] = {precision.rows, precision.residual, precision.gradients, f32};
       if (shared.isOurs(never) && !element[shared.carriedBy()].isF32())
         shared.narrow(element[shared.carriedBy()]);

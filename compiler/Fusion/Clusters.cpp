@@ -24,7 +24,11 @@ static int64_t bytesOf(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type)
     return 0;
-  return 4 * (isRows(type) ? kTypicalRows * channelsOf(type) : type.getNumElements());
+  if (!isRows(type))
+    return 4 * type.getNumElements();
+  RowsAttr rows = rowsOf(type);
+  int64_t count = rows.getSpace() == RowSpace::copy ? kTypicalRows * rows.getChunk() : kTypicalRows;
+  return 4 * count * channelsOf(type);
 }
 
 namespace {
@@ -77,6 +81,8 @@ private:
   /// The number of the op that makes `value`, if it is one of `ops`.
   std::optional<unsigned> maker(Value value) const {
     Operation *op = sourceOf(value).getDefiningOp();
+    if (auto route = dyn_cast_or_null<ComputedRouteOp>(op)) // a view of what one plan makes
+      op = route.getOffsets().getDefiningOp();
     auto found = index.find(op);
     return found == index.end() ? std::nullopt : std::optional(found->second);
   }

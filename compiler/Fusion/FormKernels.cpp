@@ -171,7 +171,7 @@ private:
             !source.getDefiningOp<arith::ConstantOp>() && !inside.contains(source.getDefiningOp()))
           inputs.insert(source);
       for (Value result : op->getResults())
-        if (usedOutside(result, inside))
+        if (usedOutside(result, inside) || isa<PlanOp>(op)) // one kernel has all of a plan
           outputs.insert(result);
     }
     dead.append(ops.begin(), ops.end());
@@ -186,6 +186,10 @@ private:
     for (auto [output, result] : llvm::zip_equal(outputs, kernel.getOutputs()))
       Value(output).replaceUsesWithIf(
           result, [&](OpOperand &use) { return !inside.contains(use.getOwner()); });
+    // Views of what a plan made stand behind it.
+    for (Operation *user : kernel->getUsers())
+      if (isa<ComputedRouteOp>(user))
+        user->moveBefore(terminator);
   }
 
   /// Views that follow the kernel read its result, so they are users too.

@@ -48,7 +48,7 @@ momrt_slot mom::sizeOf(Type type) {
     size.bytes[MOMRT_COUNT_SEGMENT] = row;
     return size;
   }
-  size.bytes[countOf(type)] = row;
+  size.bytes[countOf(type)] = rows.getSpace() == RowSpace::copy ? row * rows.getChunk() : row;
   return size;
 }
 

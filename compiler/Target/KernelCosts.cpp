@@ -36,8 +36,10 @@ static void addRows(Amount &amount, Type type, double each) {
     amount.per[MOMRT_COUNT_ONE] += each;
     return;
   }
-  bool chunks = rows.getSpace() == RowSpace::chunk;
-  amount.per[countOf(rows.getSpace())] += chunks ? each / std::max<int64_t>(rows.getChunk(), 1) : each;
+  bool chunks = rows.getSpace() == RowSpace::chunk, copies = rows.getSpace() == RowSpace::copy;
+  amount.per[countOf(rows.getSpace())] += chunks   ? each / rows.getChunk()
+                                          : copies ? each * rows.getChunk()
+                                                   : each;
   if (chunks)
     amount.per[MOMRT_COUNT_SEGMENT] += each;
 }

@@ -339,7 +339,7 @@ private:
           TypeSwitch<Operation *, LogicalResult>(&op)
               .Case([&](LaunchOp launch) { return addLaunch(launch, places); })
               .Case([&](RepeatOp repeat) { return addRepeat(repeat, places); })
-              .Case([&](ModalityRouteOp) { return success(); })
+              .Case<ModalityRouteOp, ComputedRouteOp>([&](auto) { return success(); })
               .Case([&](arith::ConstantOp) { return success(); })
               .Case([&](ConcatOp) { return success(); }) // its parts lie in it
               .Default([](Operation *op) { return op->emitOpError("is not a launch"); });
@@ -512,6 +512,12 @@ private:
     addArg(countsPlace());
     addArg(Place::in(MOMRT_SPACE_STATUS, now() * sizeof(momrt_status)));
     for (Value input : launch.getInputs()) {
+      if (auto route = input.getDefiningOp<ComputedRouteOp>()) {
+        for (Value tensor : route->getOperands())
+          if (failed(addTensor(launch, tensor, places)))
+            return failure();
+        continue;
+      }
       if (isa<BatchType>(input.getType())) {
         addArg(Place::in(MOMRT_SPACE_SEGMENTS));
         addArg(Place::in(MOMRT_SPACE_MODALITY));
@@ -522,10 +528,8 @@ private:
         addArg(Place::in(MOMRT_SPACE_ROUTE_POSITION));
         continue;
       }
-      auto found = places.find(input);
-      if (found == places.end())
-        return launch.emitOpError() << "reads a value without a place: " << input;
-      addArg(found->second);
+      if (failed(addTensor(launch, input, places)))
+        return failure();
     }
     for (Value output : launch.getOutputs()) {
       Place place = placeOutput(output, places);
@@ -534,6 +538,14 @@ private:
     }
     op.arg_count = writer.args.size() - op.args;
     writer.ops.push_back(op);
+    return success();
+  }
+
+  LogicalResult addTensor(LaunchOp launch, Value input, const Places &places) {
+    auto found = places.find(input);
+    if (found == places.end())
+      return launch.emitOpError() << "reads a value without a place: " << input;
+    addArg(found->second);
     return success();
   }
 

@@ -20,9 +20,12 @@ static bool isToken(Type type) {
   return rows && rows.getSpace() == RowSpace::token;
 }
 
+/// The route whose order token rows must have for `op`. Copies lie in that of their
+/// computed route from the start.
 static Value requiredRoute(Operation *op) {
   auto ordered = dyn_cast<OrderedOpInterface>(op);
-  return ordered ? ordered.getRequiredRoute() : Value();
+  Value route = ordered ? ordered.getRequiredRoute() : Value();
+  return route && !cast<RouteType>(route.getType()).getCopies() ? route : Value();
 }
 
 namespace {
@@ -47,8 +50,7 @@ public:
   }
 
 private:
-  /// The route that ops need; more than one is for learned routes, whose rows
-  /// have a space of their own.
+  /// The route that ops need: there is one by modality.
   std::optional<RouteType> findRoute() {
     std::optional<RouteType> route;
     getOperation()->walk([&](Operation *op) {

@@ -63,6 +63,19 @@ public:
     wantNext();
   }
 
+  /// Tokens of a document, in batches that are not known yet.
+  static constexpr int64_t kDocument = 1024;
+
+  /// What backward saves, from most to least: the plans that --memory chooses from.
+  struct Plan {
+    int64_t recompute, checkpoint; ///< as in PipelineOptions
+  };
+  static llvm::ArrayRef<Plan> plans();
+  /// The bytes that a training step takes with a plan; `scheduled` is shown its module of
+  /// that stage. Before stage `grad`; nothing stays of it.
+  mlir::FailureOr<int64_t> tryPlan(Plan plan,
+                                   llvm::function_ref<void(mlir::ModuleOp)> scheduled = {});
+
   mlir::ModuleOp module() { return *ir; }
   Stage current() const { return stage; }
   /// Hash of the program's text and settings, as hexadecimal.
@@ -72,8 +85,6 @@ private:
   void wantNext();
   mlir::LogicalResult keepEntries();
   mlir::LogicalResult fitMemory();
-  /// Of what the options say; the IR stays as it is.
-  mlir::FailureOr<int64_t> bytesOfStep();
   std::string cacheKey();
   mlir::LogicalResult dump(Stage stage);
   void printIr(llvm::raw_ostream &os, bool locations);

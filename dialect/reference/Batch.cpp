@@ -66,7 +66,7 @@ int64_t reference::countRows(const Batch &batch, RowsAttr rows) {
   case RowSpace::chunk:
     return batch.tokens / rows.getChunk() + int64_t(batch.segments.size());
   case RowSpace::copy:
-    return -1;
+    return batch.tokens * rows.getChunk();
   }
   return -1;
 }

@@ -94,6 +94,12 @@ void evaluate(SplitOp op, Frame &frame);
 void evaluate(ConcatOp op, Frame &frame);
 void evaluate(EmbeddingOp op, Frame &frame);
 void evaluate(EmbeddingGradOp op, Frame &frame);
+// Routes.cpp
+void evaluate(SoftmaxOp op, Frame &frame);
+void evaluate(PlanOp op, Frame &frame);
+void evaluate(ComputedRouteOp op, Frame &frame);
+void evaluate(DispatchOp op, Frame &frame);
+void evaluate(RetrieveOp op, Frame &frame);
 // Products.cpp
 void evaluate(LinearOp op, Frame &frame);
 void evaluate(LinearWgradOp op, Frame &frame);

@@ -256,7 +256,8 @@ static LogicalResult runOp(Operation *op, Frame &frame) {
       .Case([&](ModalityRouteOp op) { return ::evaluate(op, frame), success(); })
       .Case<ModalityOp, ReorderOp, NextOp, PresentOp, EqualsOp, SpreadOp, CollectOp,
             OneHotOp, BroadcastOp, ReduceOp, ReduceRowsOp,
-            RmsNormOp, RmsNormGradOp, SplitOp, ConcatOp, EmbeddingOp, EmbeddingGradOp, LinearOp,
+            RmsNormOp, RmsNormGradOp, SplitOp, ConcatOp, EmbeddingOp, EmbeddingGradOp, SoftmaxOp,
+            PlanOp, ComputedRouteOp, DispatchOp, RetrieveOp, LinearOp,
             LinearWgradOp, Conv1dOp, Conv1dGradOp, ScanOp, ScanGradOp, CrossEntropyOp,
             CrossEntropyGradOp, DrawOp>([&](auto op) { return reference::evaluate(op, frame), success(); })
       .Default([&](Operation *op) { return evaluatePointwise(op, frame); });

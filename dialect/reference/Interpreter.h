@@ -38,7 +38,8 @@ struct Segment {
   int64_t initial, final; ///< rows of the carried states, or -1
 };
 
-/// What a batch says beside its values, and the route by modality.
+/// What a batch says beside its values, and the route by modality. A computed route is
+/// one too: its tokens are copies, and their modalities the groups they are sent to.
 struct Batch {
   std::vector<Segment> segments;
   std::vector<int32_t> modality; ///< of each token, by position
@@ -87,7 +88,7 @@ struct Value {
   }
 };
 
-/// Rows of a row tensor for a batch; -1 for copies, whose count is computed.
+/// Rows of a row tensor for a batch.
 int64_t countRows(const Batch &batch, RowsAttr rows);
 
 /// The shape that a tensor type has for a batch (null if there is none: then a

@@ -157,3 +157,25 @@ func.func @documents(%x: !x4, %d: !d4, %batch: !mom.batch) -> (!x4, !d4) attribu
   %6 = arith.mulf %4, %5 : !d4
   return %3, %6 : !x4, !d4
 }
+
+// The choice has no gradient: steps of differences are too small to change it.
+// CHECK: @routes
+// CHECK: gradient of argument 0
+// CHECK: gradient of argument 1
+// CHECK: gradient of argument 2
+!r2 = !mom.route<"e", 6 of 2>
+!c4 = tensor<?x4xf32, #mom.rows<copy of 2 by "e">>
+!w6 = tensor<6x4x4xf32>
+func.func @routes(%x: !x4, %s: !x6, %w: !w6, %batch: !mom.batch) -> (!x4, !x4, !x6) attributes {mom.layer, mom.export} {
+  %p = mom.softmax %s : !x6
+  %offsets, %row, %copy, %first, %second = mom.plan %p : !x6 -> tensor<7xi64>, tensor<?x2xi32, #mom.rows<token>>, tensor<?x1xi32, #mom.rows<copy of 2 by "e">>, !i, !i
+  %r = mom.computed_route %offsets, %row, %copy : tensor<7xi64>, tensor<?x2xi32, #mom.rows<token>>, tensor<?x1xi32, #mom.rows<copy of 2 by "e">> -> !r2
+  %z = mom.silu %x : !x4
+  %y = mom.dispatch %x, %z for %r : !r2, !x4, !x4 -> !c4
+  %l = mom.linear %y by %w for %r : !r2, !c4, !w6 -> !c4
+  %a, %b = mom.retrieve %l for %r : !r2, !c4 -> !x4, !x4
+  %m = arith.mulf %a, %b : !x4
+  %again = mom.dispatch %m, %m for %r : !r2, !x4, !x4 -> !c4
+  %c, %unused = mom.retrieve %again for %r : !r2, !c4 -> !x4, !x4
+  return %m, %c, %p : !x4, !x4, !x6
+}

@@ -151,7 +151,7 @@ func.func @embedding_grad_c1(%ids: !i, %dy: tensor<?x2xf32, #mom.rows<stream>>) 
 
 // -----
 
-// expected-error@+1 {{expected a run length with, and only with, the space 'chunk'}}
+// expected-error@+1 {{expected a number with, and only with, the spaces 'chunk' and 'copy'}}
 func.func @rows_chunk(%x: tensor<?x2xf32, #mom.rows<chunk>>) {
   return
 }

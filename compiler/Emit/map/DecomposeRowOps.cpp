@@ -60,6 +60,13 @@ struct Decomposer {
     op.replaceAllUsesWith(sub(mul(dy, like(r, x)), mul(x, like(along, x))));
   }
 
+  void softmax(SoftmaxOp op) {
+    Value x = op.getX(), largest = reduce(Reduction::max, x);
+    Value shifted = math::ExpOp::create(b, loc, sub(x, like(largest, x)));
+    Value sum = reduce(Reduction::sum, shifted);
+    op.replaceAllUsesWith(arith::DivFOp::create(b, loc, shifted, like(sum, x)).getResult());
+  }
+
   void crossEntropy(CrossEntropyOp op) {
     // lse = max + log(sum(exp(logits - max))); the target's logit is found in
     // the loop that finds the maximum.
@@ -87,6 +94,7 @@ SmallVector<LabelCheck> mom::decomposeRowOps(KernelOp kernel) {
         TypeSwitch<Operation *, bool>(&op)
             .Case([&](RmsNormOp norm) { return d.norm(norm), true; })
             .Case([&](RmsNormGradOp grad) { return d.normGrad(grad), true; })
+            .Case([&](SoftmaxOp softmax) { return d.softmax(softmax), true; })
             .Case([&](CrossEntropyOp loss) {
               checks.push_back({loss.getTarget(), true, channelsOf(loss.getLogits())});
               return d.crossEntropy(loss), true;

@@ -38,9 +38,9 @@ static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
   bool sums = results.size() < kernel.getNumResults();
   k.begin(results);
   int64_t tile = k.knob("tile_rows"), channels = channelsOf(kernel.getResult(results.front()));
-  Value count = k.count(rows->getSpace());
+  Value count = k.count(kernel.getResult(results.front()).getType());
   Value lo = k.mul(k.block(), tile), hi = k.min(k.add(lo, tile), count);
-  GridAttr grid = k.rowGrid(rows->getSpace(), tile, 0, 1);
+  GridAttr grid = k.rowGrid(*rows, tile, 0, 1);
 
   if (checks.empty() && !sums && isElementwise(kernel, channels)) {
     for (unsigned i = 0; i < kernel.getNumResults(); ++i)

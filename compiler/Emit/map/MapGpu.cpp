@@ -36,7 +36,7 @@ static LogicalResult emitElementwise(KernelOp kernel, KernelBuilder &k) {
   run.shared = &shared;
   Value lo = k.mul(k.block(), tile), hi = k.min(k.add(lo, tile), k.count(rows));
   emitRun(k, run, k.mul(lo, channels), k.mul(hi, channels), tile * channels, /*exact=*/false);
-  k.finish(k.rowGrid(rowsOf(rows).getSpace(), tile, 0, 1));
+  k.finish(k.rowGrid(rowsOf(rows), tile, 0, 1));
   return success();
 }
 
@@ -94,12 +94,12 @@ static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
   plan.finalize();
   if (failed(plan.checkScratch()))
     return failure();
-  Value count = k.count(rows->getSpace());
+  Value count = k.count(kernel.getResult(results.front()).getType());
   if (!sums) {
     int64_t tile = k.knob("tile_rows");
     Value lo = k.mul(k.block(), tile);
     emitTeams(k, plan, lo, k.min(k.add(lo, tile), count), tile);
-    k.finish(k.rowGrid(rows->getSpace(), tile, 0, 1));
+    k.finish(k.rowGrid(*rows, tile, 0, 1));
     return success();
   }
   emitPartsOfRows(k, plan, count, [&](Value lo, Value hi) { emitTeams(k, plan, lo, hi, 0); });

@@ -93,7 +93,7 @@ LogicalResult RowPlan::visit(Value v) {
                    readsOtherRows(op);
   // Rows that are gathered by an index must exist before the kernel runs.
   bool otherRows = readsOtherRows(op);
-  if (!pointwise || (otherRows && level(op->getOperand(0)) > 0) ||
+  if (!pointwise || (otherRows && !llvm::all_of(inputsOf(op), isInput)) ||
       (isa<EmbeddingOp>(op) && !isInput(cast<EmbeddingOp>(op).getTable()))) {
     auto diag = k.error() << "a map kernel cannot compute " << op->getName();
     diag.attachNote(op->getLoc()) << "here";
@@ -426,13 +426,13 @@ FailureOr<RowsAttr> mom::rowsOfMap(KernelOp kernel, KernelBuilder &k) {
   RowsAttr rows;
   for (unsigned i : rowResults(kernel)) {
     RowsAttr mine = rowsOf(kernel.getResult(i));
-    if (rows && mine.getSpace() != rows.getSpace())
+    if (rows && (mine.getSpace() != rows.getSpace() || mine.getChunk() != rows.getChunk()))
       return k.error() << "expected results of one row space, but got "
                        << stringifyRowSpace(rows.getSpace()) << " and "
                        << stringifyRowSpace(mine.getSpace()) << " rows";
     rows = mine;
   }
-  if (rows.getSpace() == RowSpace::chunk || rows.getSpace() == RowSpace::copy)
+  if (rows.getSpace() == RowSpace::chunk)
     return k.error() << "a map kernel has no grid over " << stringifyRowSpace(rows.getSpace())
                      << " rows";
   return rows;

@@ -67,8 +67,9 @@ bool TeamRows::readInputs(int64_t size, MutableArrayRef<PointwiseEmitter> emitte
     for (Value input : inputs)
       e.value(input);
   Block &body = k.kernel.getBody().front();
-  return body.getOps<EmbeddingOp>().empty() && body.getOps<ReorderOp>().empty() &&
-         body.getOps<SpreadOp>().empty() && body.getOps<CollectOp>().empty();
+  return llvm::none_of(body, [](Operation &op) {
+    return isa<EmbeddingOp, ReorderOp, SpreadOp, CollectOp, DispatchOp, RetrieveOp>(op);
+  });
 }
 
 namespace {

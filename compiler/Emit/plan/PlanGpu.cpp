@@ -1,15 +1,19 @@
-// The plan on the device: a counting sort by modality, stable by position.
+// Plans on a GPU: a counting sort by group, stable by position.
 //
 // A fixed number of blocks shares the positions out, a whole number of *steps* of one
-// position a thread to each. The first phase counts each block's tokens of a group, the
-// second sums the counts of the blocks before, and the third places the tokens.
+// position a thread to each. The first phase counts each block's positions of a group, the
+// second sums the counts of the blocks before, and the third places the positions.
 //
 // In a warp, lane g works for group g: with one ballot for each bit of the group, every
-// lane knows which lanes' tokens are of its own token's group, and lane g how many are
-// of group g.
+// lane knows which lanes' positions are of its own position's group, and lane g how many
+// are of group g.
+//
+// What is sorted is either the tokens of a batch by modality, an entry of its own, or the
+// copies of a computed route, whose groups a phase before the others chooses.
 #include "compiler/Emit/plan/PlanGpu.h"
 
 #include "compiler/Emit/Gpu.h"
+#include "compiler/Emit/plan/Choose.h"
 
 #include "momrt/table.h"
 
@@ -23,33 +27,38 @@ using namespace mom;
 static constexpr llvm::StringLiteral kPlan = "plan";
 static constexpr int64_t kBlocks = 128;
 static constexpr int64_t kThreads = 256;
-static constexpr int64_t kWarps = kThreads / Gpu::kWarp;
 
 namespace {
+/// The sort. Results of the kernel are, first, offsets, rows and positions.
 class Plan {
 public:
-  Plan(KernelBuilder &k, int64_t groups)
-      : k(k), gpu(k), groups(groups), modality(k.kernel.getBody().getArgument(0)) {}
+  /// `positions` of each token; `given` views their groups, in the current phase.
+  Plan(KernelBuilder &k, int64_t groups, int64_t positions, llvm::function_ref<View()> given)
+      : k(k), gpu(k), groups(groups), positions(positions), warps(k.threads() / Gpu::kWarp),
+        given(given) {}
 
   void emit();
+  /// What a kernel loads behind the last position, as a part of a whole vector, is a row too.
+  bool clearsRest = false;
 
 private:
-  /// A thread's token of a step.
+  /// A thread's position of a step.
   struct Token {
     Value position; ///< i64
     Value valid;    ///< i1
     Value group;    ///< i32; 0 where it is none
-    Value read;     ///< i32: as the batch has it
+    Value read;     ///< i32: as given
   };
   struct Warp {
-    Value same;  ///< i32: lanes whose tokens are of the group of this lane's
-    Value count; ///< i32: the warp's tokens of the group that this lane works for
+    Value same;  ///< i32: lanes whose positions are of the group of this lane's
+    Value count; ///< i32: the warp's positions of the group that this lane works for
   };
 
   void countTokens();
   void sumBlocks();
   void placeTokens();
   void clearRest();
+  Value count() { return k.mul(k.count(RowSpace::token), positions); }
   /// The range of positions of this block.
   std::pair<Value, Value> range();
   Token token(Value start, Value end);
@@ -60,8 +69,8 @@ private:
 
   KernelBuilder &k;
   Gpu gpu;
-  int64_t groups;
-  Value modality;
+  int64_t groups, positions, warps;
+  llvm::function_ref<View()> given;
   unsigned counts, before; ///< workspaces [groups, blocks]
 };
 } // namespace
@@ -69,8 +78,8 @@ private:
 enum Output { Offsets, Row, Position };
 
 std::pair<Value, Value> Plan::range() {
-  Value tokens = k.count(RowSpace::token);
-  Value length = k.mul(k.ceilDiv(tokens, kBlocks * kThreads), kThreads);
+  Value tokens = count();
+  Value length = k.mul(k.ceilDiv(tokens, kBlocks * k.threads()), k.threads());
   Value lo = arith::MulIOp::create(k.b, k.loc, k.block(), length);
   return {lo, k.min(k.add(lo, length), tokens)};
 }
@@ -81,7 +90,7 @@ Plan::Token Plan::token(Value start, Value end) {
   token.valid = k.less(token.position, end);
   // Any position there is: a step has one at least.
   Value at = k.min(token.position, k.sub(end, k.index(1)));
-  token.read = k.load(k.view(modality), At{at, Value(), 1, Value()});
+  token.read = k.load(given(), At{Value(), at, 1, Value()});
   Value known = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ult, token.read,
                                       gpu.i32(groups));
   token.group = k.select(known, token.read, gpu.i32(0));
@@ -114,14 +123,14 @@ void Plan::storeI32(Value value, View view, Value row, Value column) {
   k.store(value, view, At{row, column, 1, Value()});
 }
 
-/// Phase 1: counts[g][block]. A modality that is none is reported, and counts as 0.
+/// Phase 1: counts[g][block]. A group that is none is reported, and counts as 0.
 void Plan::countTokens() {
   k.begin({}, "count");
   auto type = RankedTensorType::get({groups, kBlocks}, k.b.getI32Type());
   counts = k.workspace(type);
   auto [lo, hi] = range();
   Value end = hi;
-  SmallVector<Value> sum = k.loop(lo, end, kThreads, {gpu.i32(0)},
+  SmallVector<Value> sum = k.loop(lo, end, k.threads(), {gpu.i32(0)},
                                   [&](Value start, ValueRange sum) -> SmallVector<Value> {
     Token mine = token(start, end);
     Value wrong = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, mine.read,
@@ -132,12 +141,12 @@ void Plan::countTokens() {
     });
     return {k.add(sum[0], vote(mine).count)};
   });
-  View shared = k.sharedView(kWarps, Gpu::kWarp, k.b.getI32Type());
+  View shared = k.sharedView(warps, Gpu::kWarp, k.b.getI32Type());
   storeI32(sum[0], shared, gpu.warp(), gpu.lane());
   gpu.barrier();
   k.ifThen(k.less(k.thread(), k.index(groups)), [&] {
     Value total = gpu.i32(0);
-    for (int64_t warp = 0; warp < kWarps; ++warp)
+    for (int64_t warp = 0; warp < warps; ++warp)
       total = k.add(total, loadI32(shared, k.index(warp), k.thread()));
     storeI32(total, k.workspaceView(counts), k.thread(), k.block());
   });
@@ -150,7 +159,7 @@ void Plan::sumBlocks() {
   before = k.workspace(RankedTensorType::get({groups, kBlocks}, k.b.getI32Type()));
   View totals = k.sharedView(1, Gpu::kWarp, k.b.getI32Type());
   Value lane = gpu.toI32(gpu.lane());
-  k.loop(gpu.warp(), k.index(groups), kWarps, [&](Value group) {
+  k.loop(gpu.warp(), k.index(groups), warps, [&](Value group) {
     Value total = gpu.i32(0);
     for (int64_t first = 0; first < kBlocks; first += Gpu::kWarp) {
       Value block = k.add(gpu.lane(), first);
@@ -184,7 +193,7 @@ void Plan::placeTokens() {
   Value end = hi;
   View shared[2];
   for (View &view : shared)
-    view = k.sharedView(kWarps, Gpu::kWarp, k.b.getI32Type());
+    view = k.sharedView(warps, Gpu::kWarp, k.b.getI32Type());
   Value lane = gpu.lane(), group = k.min(lane, k.index(groups - 1));
   Value offset = k.load(k.output(Offsets), At{Value(), group, 1, Value()});
   Value next = k.add(gpu.toI32(offset), loadI32(k.workspaceView(before), group, k.block()));
@@ -192,16 +201,16 @@ void Plan::placeTokens() {
   Value bit = arith::ShLIOp::create(k.b, k.loc, gpu.i32(1), gpu.toI32(lane));
   Value lower = k.sub(bit, gpu.i32(1));
   // Two buffers of counts take turns, so that a step needs one barrier.
-  k.loop(lo, end, 2 * kThreads, {next}, [&](Value first, ValueRange carried) {
+  k.loop(lo, end, 2 * k.threads(), {next}, [&](Value first, ValueRange carried) {
     Value next = carried[0];
     for (int64_t turn = 0; turn < 2; ++turn) {
-      Value start = k.add(first, turn * kThreads);
+      Value start = k.add(first, turn * k.threads());
       Token mine = token(start, end);
       Warp warp = vote(mine);
       storeI32(warp.count, shared[turn], gpu.warp(), lane);
       gpu.barrier();
       Value here = next;
-      for (int64_t other = 0; other < kWarps; ++other) {
+      for (int64_t other = 0; other < warps; ++other) {
         Value count = loadI32(shared[turn], k.index(other), lane);
         Value earlier = k.less(k.index(other), gpu.warp());
         here = k.add(here, k.select(earlier, count, gpu.i32(0)));
@@ -211,19 +220,19 @@ void Plan::placeTokens() {
           k.b, k.loc, arith::AndIOp::create(k.b, k.loc, warp.same, lower));
       Value row = k.add(gpu.shuffle(here, gpu.toI64(mine.group)), rank);
       k.ifThen(mine.valid, [&] {
-        storeI32(row, k.output(Row), mine.position, Value());
+        storeI32(row, k.output(Row), Value(), mine.position);
         storeI32(gpu.toI32(mine.position), k.output(Position), gpu.toI64(row), Value());
       });
     }
     return SmallVector<Value>{next};
   });
-  clearRest();
+  if (clearsRest)
+    clearRest();
   k.finish(k.fixedGrid(kBlocks));
 }
 
-/// What a kernel loads behind the last token, as a part of a whole vector, is a row too.
 void Plan::clearRest() {
-  Value tokens = k.count(RowSpace::token), position = k.add(tokens, k.thread());
+  Value tokens = count(), position = k.add(tokens, k.thread());
   Value rest = k.mul(k.ceilDiv(tokens, MOMRT_ALIGNMENT / 4), MOMRT_ALIGNMENT / 4);
   Value own = arith::AndIOp::create(k.b, k.loc, k.equal(k.block(), k.index(0)),
                                     k.less(position, rest));
@@ -286,6 +295,41 @@ void mom::emitPlan(ModuleOp module) {
   YieldOp::create(b, loc);
 
   KernelBuilder k(kernel, kPlan, Family::Gpu);
-  Plan(k, groups).emit();
+  auto given = [&] { return k.view(kernel.getBody().getArgument(0)); };
+  Plan plan(k, groups, 1, given);
+  plan.clearsRest = true;
+  plan.emit();
   k.replaceKernel();
+}
+
+/// Phase 0: a thread chooses for a token. Several choices are also written side by side,
+/// into a workspace that is returned.
+static std::optional<unsigned> chooseGroups(KernelBuilder &k, PlanOp op, unsigned first) {
+  int64_t copies = op.getChoices().size(), threads = k.threads();
+  k.begin(llvm::to_vector(llvm::seq<unsigned>(first, first + copies)), "choose");
+  std::optional<unsigned> all;
+  if (copies > 1)
+    all = k.workspace(withChannels(op.getRow().getType(), copies));
+  Value token = k.add(k.mul(k.block(), threads), k.thread());
+  k.ifThen(k.less(token, k.count(RowSpace::token)), [&] {
+    for (auto [j, group] : llvm::enumerate(emitChoices(k, op, token))) {
+      k.store(group, k.output(first + j), At{token, Value(), 1, Value()});
+      if (all)
+        k.store(group, k.workspaceView(*all), At{token, k.index(j), 1, Value()});
+    }
+  });
+  k.finish(k.rowGrid(RowSpace::token, threads, 0, 1));
+  return all;
+}
+
+LogicalResult mom::emitPlanGpu(KernelOp kernel, KernelBuilder &k) {
+  FailureOr<PlanOp> planned = plannedKernel(k);
+  if (failed(planned))
+    return failure();
+  PlanOp op = *planned;
+  unsigned first = Position + 1; // of the choices among the results
+  std::optional<unsigned> all = chooseGroups(k, op, first);
+  auto given = [&] { return all ? k.workspaceView(*all) : k.output(first); };
+  Plan(k, channelsOf(op.getScores()), op.getChoices().size(), given).emit();
+  return success();
 }

@@ -1,7 +1,7 @@
-// The plan of a batch on the device: tokens sorted by modality.
+// Plans on a GPU: the tokens of a batch by modality, copies by their computed route.
 #pragma once
 
-#include "mlir/IR/BuiltinOps.h"
+#include "compiler/Emit/Emitter.h"
 
 namespace mom {
 
@@ -9,5 +9,8 @@ namespace mom {
 /// warp's lanes are enough for the modalities: it reads the modality of each position
 /// and writes the route's offsets, rows and positions.
 void emitPlan(mlir::ModuleOp module);
+
+/// A kernel of mom.plan.
+mlir::LogicalResult emitPlanGpu(KernelOp kernel, KernelBuilder &k);
 
 } // namespace mom

@@ -237,7 +237,7 @@ LogicalResult LinearEmitter::emit() {
   Value column = k.mul(k.rem(k.block(), columnBlocks), tile.columns);
   k.ifThen(k.less(range.begin, range.end), [&] { emitBlock(range, column); });
   int64_t extra = linear.getRoute() ? linear.getRoute().getType().getGroups() : 0;
-  k.finish(k.rowGrid(rowsOf(linear.getX()).getSpace(), tile.rows, extra, columnBlocks));
+  k.finish(k.rowGrid(rowsOf(linear.getX()), tile.rows, extra, columnBlocks));
   return success();
 }
 

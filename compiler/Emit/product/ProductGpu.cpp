@@ -188,7 +188,7 @@ LogicalResult LinearEmitter::emit() {
   keepBlocks(k);
   // Each group may leave one tile of rows unfilled, and all together one band.
   int64_t groups = linear.getRoute() ? linear.getRoute().getType().getGroups() : 0;
-  k.finish(k.rowGrid(rowsOf(linear.getX()).getSpace(), shape.rows * band,
+  k.finish(k.rowGrid(rowsOf(linear.getX()), shape.rows * band,
                      llvm::divideCeil(groups, band), band * columnTiles));
   return success();
 }

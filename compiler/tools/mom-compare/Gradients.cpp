@@ -58,6 +58,14 @@ static FailureOr<SmallVector<unsigned>> ownersOf(func::FuncOp forward, func::Fun
                            << gradients;
 }
 
+/// Whether result `r` is the loss that mom-differentiate differentiates, if no other is.
+static bool isMinimised(func::FuncOp model, unsigned r) {
+  auto name = model.getResultAttrOfType<StringAttr>(r, attr::kLoss);
+  auto train = model->getParentOfType<ModuleOp>()->getAttrOfType<DictionaryAttr>(attr::kTrain);
+  auto wanted = train ? train.getAs<StringAttr>("loss") : StringAttr();
+  return name && (!wanted || wanted.getValue().empty() || name == wanted);
+}
+
 /// Gradients of the results: random where the joint function takes them; else 1
 /// for the loss. They are the weights of the scalar that is differentiated.
 static FailureOr<Values> seedsFor(func::FuncOp forward, func::FuncOp joint,
@@ -66,9 +74,8 @@ static FailureOr<Values> seedsFor(func::FuncOp forward, func::FuncOp joint,
   Values seeds(results.size());
   unsigned given = 0;
   for (unsigned r = 0; r < results.size(); ++r) {
-    bool loss = !!forward.getResultAttr(r, attr::kLoss);
-    if (taken ? !isFloat(forward.getResultTypes()[r]) : !loss || given)
-      continue; // the first loss is the one that is minimised
+    if (taken ? !isFloat(forward.getResultTypes()[r]) : !isMinimised(forward, r) || given)
+      continue; // of several losses of no name, the first
     if (taken)
       seeds[r] = randomLike(results[r], random);
     else

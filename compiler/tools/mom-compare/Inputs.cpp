@@ -88,7 +88,7 @@ compare::randomBatch(const BatchOptions &options, int64_t groups, std::mt19937_6
 int64_t compare::countGroups(func::FuncOp func) {
   int64_t groups = 0;
   auto see = [&](Type type) {
-    if (auto route = dyn_cast<RouteType>(type))
+    if (auto route = dyn_cast<RouteType>(type); route && !route.getCopies()) // by modality
       groups = std::max(groups, route.getGroups());
   };
   // Layers that are called or repeated may route where `func` does not.

@@ -89,6 +89,8 @@ private:
   Value lookup();
   Value loss();
   Value choice();
+  Value experts();
+  Value computedRoute(int64_t experts, int64_t copies);
   void state();
 
   func::FuncOp func;
@@ -288,6 +290,64 @@ Value Generator::choice() {
   }
 }
 
+/// What it chooses by are labels: differences do not change them, and they are often equal.
+Value Generator::computedRoute(int64_t experts, int64_t copies) {
+  Location loc = func.getLoc();
+  Value scores;
+  for (int64_t j = 0; j < copies; ++j) {
+    Value hot = OneHotOp::create(b, loc, rows(RowSpace::token, experts), ids());
+    scores = scores ? calculus.add(calculus.affine(scores, 2.0, 0.0), hot) : hot;
+  }
+  StringAttr name = b.getStringAttr("e");
+  auto sent = RowsAttr::get(b.getContext(), RowSpace::copy, copies, name);
+  Type label = rows(RowSpace::token, 1, b.getI32Type());
+  SmallVector<Type> types = {RankedTensorType::get({experts + 1}, b.getI64Type()),
+                             rows(RowSpace::token, copies, b.getI32Type()),
+                             withRows(label, sent)};
+  types.append(copies, label);
+  auto plan = PlanOp::create(b, loc, types, scores);
+  return ComputedRouteOp::create(b, loc, RouteType::get(b.getContext(), name, experts, copies),
+                                 plan.getOffsets(), plan.getRow(), plan.getCopy());
+}
+
+/// Copies of tokens through a product or two, and back.
+Value Generator::experts() {
+  Location loc = func.getLoc();
+  int64_t experts = oneIn(8) ? 32 : 2 + below(6, random);
+  int64_t copies = 1 + below(std::min<int64_t>(experts, 3), random), channels = size();
+  Value by = computedRoute(experts, copies), x = token();
+  auto sent = RowsAttr::get(b.getContext(), RowSpace::copy, copies, b.getStringAttr("e"));
+  auto dispatch = [&](Value first) -> Value {
+    SmallVector<Value> parts = {first};
+    bool same = oneIn(2);
+    while (int64_t(parts.size()) < copies)
+      parts.push_back(same ? first : tokenOf(channelsOf(first)));
+    return DispatchOp::create(b, loc, withRows(first.getType(), sent), parts, by);
+  };
+  Value y = dispatch(x);
+  for (int64_t left = 1 + below(2, random); left > 0; --left) {
+    Value route = oneIn(4) ? Value() : by;
+    SmallVector<int64_t> shape;
+    if (route)
+      shape.push_back(experts);
+    shape.append({channels, channelsOf(y)});
+    y = LinearOp::create(b, loc, withChannels(y.getType(), channels), y, argument(weights(shape)),
+                         route, UnitAttr());
+    if (route && oneIn(2))
+      y = calculus.add(y, calculus.broadcast(argument(weights({experts, channels})), y, route));
+    if (oneIn(2))
+      y = unary(y);
+  }
+  if (oneIn(2))
+    y = calculus.mul(y, calculus.broadcast(dispatch(tokenOf(1)), y));
+  SmallVector<Type> types(copies, rows(RowSpace::token, channels));
+  auto parts = RetrieveOp::create(b, loc, types, y, by);
+  Value sum = parts.getParts().front();
+  for (Value part : parts.getParts().drop_front())
+    sum = calculus.add(sum, part);
+  return sum;
+}
+
 /// Work on stream rows, which states are.
 void Generator::state() {
   if (states.empty())
@@ -302,7 +362,9 @@ void Generator::statement() {
     if (value)
       tokens.push_back(value);
   };
-  switch (below(16, random)) {
+  switch (below(17, random)) {
+  case 16:
+    return add(experts());
   case 0:
   case 1:
   case 2:

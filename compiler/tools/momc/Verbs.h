@@ -11,7 +11,7 @@ namespace mom::tool {
 // Groups of options; a verb takes those of its groups only.
 extern llvm::cl::OptionCategory compileOptions, runOptions, trainOptions, emitOptions,
     artefactOptions, checkOptions, timingOptions, deviceOptions, gradcheckOptions,
-    formatOptions, generateOptions;
+    formatOptions, generateOptions, explainOptions;
 
 extern llvm::cl::opt<std::string> input;      ///< the model
 extern llvm::cl::opt<std::string> checkpoint; ///< of parameters: a file or a run's folder

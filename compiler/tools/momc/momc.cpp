@@ -190,7 +190,7 @@ static ArrayRef<Verb> verbs() {
       {"schedule",
        "print how each kernel runs, as a schedule to edit",
        schedule,
-       {&compileOptions, &emitOptions}},
+       {&compileOptions, &emitOptions, &explainOptions}},
       {"compile",
        "write a program as an object file and a header",
        compile,

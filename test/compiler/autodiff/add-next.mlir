@@ -93,3 +93,39 @@ module attributes {mom.model = @nothing} {
     return
   }
 }
+
+// -----
+
+// What layers add up over all tokens for a loss is left out; what comes back to the
+// logits by way of another round is not.
+!x = tensor<?x6xf32, #mom.rows<token>>
+!i = tensor<?x1xi32, #mom.rows<token>>
+!n = tensor<?x1xf32, #mom.rows<token>>
+module attributes {mom.model = @sums} {
+  func.func private @g(%x: !x, %scale: !x, %sum: !n, %batch: !mom.batch) -> (!x, !x, !n) attributes {mom.layer} {
+    %y = arith.mulf %x, %scale : !x
+    %s = mom.silu %scale : !x
+    %all = mom.reduce_rows %x : !x -> tensor<6xf32>
+    %spread = mom.broadcast %all like %x : tensor<6xf32>, !x -> !x
+    %one = mom.reduce sum %spread : !x -> !n
+    %next = arith.addf %sum, %one : !n
+    return %y, %s, %next : !x, !x, !n
+  }
+  func.func @sums(%batch: !mom.batch, %id: !i {mom.input = "id"}, %table: tensor<6x6xf32> {mom.param = "table"})
+      -> (tensor<1xf32> {mom.loss = "lm"}) {
+    %e = mom.embedding %id from %table : !i, tensor<6x6xf32> -> !x
+    %zero = mom.reduce sum %e : !x -> !n
+    %h, %scale, %sum = mom.repeat @g times 3 carry(%e, %e, %zero) share(%batch) each()
+        : (!x, !x, !n, !mom.batch) -> (!x, !x, !n)
+    %target = mom.next %id in %batch : !i
+    %nll, %lse = mom.cross_entropy %h, %target : !x, !i -> !n
+    %both = arith.addf %nll, %sum : !n
+    %loss = mom.reduce_rows %both : !n -> tensor<1xf32>
+    return %loss : tensor<1xf32>
+  }
+}
+
+// CHECK: func.func private @g.next(%[[X:.*]]: tensor<?x6xf32, #mom.rows<token>>, %[[SCALE:.*]]: tensor<?x6xf32, #mom.rows<token>>, %[[SUM:.*]]: tensor<?x1xf32, #mom.rows<token>>,
+// CHECK-NEXT: %[[Y:.*]] = arith.mulf %[[X]], %[[SCALE]]
+// CHECK-NEXT: %[[S:.*]] = mom.silu %[[SCALE]]
+// CHECK-NEXT: return %[[Y]], %[[S]], %[[SUM]]

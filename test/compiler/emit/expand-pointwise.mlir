@@ -25,12 +25,24 @@ llvm.func @fill(%p: !llvm.ptr) {
   llvm.return
 }
 
-// Functions without a polynomial stay, for libm.
-// CHECK-LABEL: @stays
-// CHECK: math.erf
-llvm.func @stays(%p: !llvm.ptr) {
+// CHECK-LABEL: @erf
+// CHECK-NOT: math.erf
+// CHECK: llvm.intr.fmuladd{{.*}}vector<8xf32>
+// CHECK: math.copysign
+// CHECK: arith.select
+llvm.func @erf(%p: !llvm.ptr) {
   %x = llvm.load %p : !llvm.ptr -> vector<8xf32>
   %0 = math.erf %x : vector<8xf32>
+  llvm.store %0, %p : vector<8xf32>, !llvm.ptr
+  llvm.return
+}
+
+// Functions without a polynomial stay, for libm.
+// CHECK-LABEL: @stays
+// CHECK: math.sin
+llvm.func @stays(%p: !llvm.ptr) {
+  %x = llvm.load %p : !llvm.ptr -> vector<8xf32>
+  %0 = math.sin %x : vector<8xf32>
   llvm.store %0, %p : vector<8xf32>, !llvm.ptr
   llvm.return
 }

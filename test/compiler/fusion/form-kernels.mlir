@@ -141,3 +141,41 @@ func.func @spread_beside_ids(%id: tensor<?x1xi32, #t>, %x: tensor<?x4xf32, #t>, 
   %d = mom.embedding_grad %id, %dy : tensor<?x1xi32, #t>, tensor<?x4xf32, #t> -> tensor<9x4xf32>
   return %d : tensor<9x4xf32>
 }
+
+// -----
+
+#t = #mom.rows<token>
+#c = #mom.rows<copy of 2 by "e">
+!r = !mom.route<"e", 4 of 2>
+
+// A plan is a kernel of its own, and so is what reads other rows; the view of the plan
+// stands between. Gates join the product that makes what they scale.
+// CHECK-LABEL: func.func @experts(
+// CHECK:         %[[P:.*]]:5 = mom.kernel plan
+// CHECK:         %[[R:.*]] = mom.computed_route %[[P]]#0, %[[P]]#1, %[[P]]#2
+// CHECK:         mom.kernel map {{.*}}%[[R]]
+// CHECK:           mom.dispatch
+// CHECK:         mom.kernel product {{.*}}%[[R]]
+// CHECK:           mom.linear
+// CHECK:           arith.mulf
+// CHECK:         mom.kernel map {{.*}}%[[R]]
+// CHECK:           mom.retrieve
+// CHECK-NEXT:      arith.addf
+// CHECK-NEXT:      arith.addf
+// CHECK-NOT:     mom.kernel
+// CHECK:         return
+// SINGLE-LABEL: func.func @experts(
+// SINGLE:         mom.kernel plan
+// SINGLE:           mom.plan
+func.func @experts(%x: tensor<?x8xf32, #t>, %p: tensor<?x4xf32, #t>, %w: tensor<4x8x8xf32>, %g: tensor<?x1xf32, #c>) -> tensor<?x8xf32, #t> {
+  %offsets, %row, %copy, %a, %b = mom.plan %p : tensor<?x4xf32, #t> -> tensor<5xi64>, tensor<?x2xi32, #t>, tensor<?x1xi32, #c>, tensor<?x1xi32, #t>, tensor<?x1xi32, #t>
+  %r = mom.computed_route %offsets, %row, %copy : tensor<5xi64>, tensor<?x2xi32, #t>, tensor<?x1xi32, #c> -> !r
+  %s = mom.dispatch %x, %x for %r : !r, tensor<?x8xf32, #t>, tensor<?x8xf32, #t> -> tensor<?x8xf32, #c>
+  %y = mom.linear %s by %w for %r : !r, tensor<?x8xf32, #c>, tensor<4x8x8xf32> -> tensor<?x8xf32, #c>
+  %gate = mom.broadcast %g like %y : tensor<?x1xf32, #c>, tensor<?x8xf32, #c> -> tensor<?x8xf32, #c>
+  %z = arith.mulf %y, %gate : tensor<?x8xf32, #c>
+  %m, %n = mom.retrieve %z for %r : !r, tensor<?x8xf32, #c> -> tensor<?x8xf32, #t>, tensor<?x8xf32, #t>
+  %sum = arith.addf %m, %n : tensor<?x8xf32, #t>
+  %out = arith.addf %sum, %x : tensor<?x8xf32, #t>
+  return %out : tensor<?x8xf32, #t>
+}

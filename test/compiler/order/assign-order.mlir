@@ -45,4 +45,21 @@ func.func private @reordered(%batch: !mom.batch, %x: tensor<?x4xf32, #t>) -> ten
   %z = mom.reorder %y for %r : tensor<?x4xf32, #mom.rows<token by "M">> -> tensor<?x4xf32, #t>, !mom.route<"M", 3>
   return %z : tensor<?x4xf32, #t>
 }
+// Copies lie by their expert from the start; their plan follows the order of tokens.
+// CHECK-LABEL: func.func private @experts(
+// CHECK:         mom.plan %arg2 : tensor<?x2xf32, #mom.rows<token by "M">> -> tensor<3xi64>, tensor<?x1xi32, #mom.rows<token by "M">>, tensor<?x1xi32, #mom.rows<copy of 1 by "e">>
+// CHECK:         mom.dispatch %arg1 {{.*}}#mom.rows<token by "M">> -> tensor<?x4xf32, #mom.rows<copy of 1 by "e">>
+// CHECK:         mom.linear {{.*}} -> tensor<?x4xf32, #mom.rows<copy of 1 by "e">>
+// CHECK:         mom.retrieve {{.*}} -> tensor<?x4xf32, #mom.rows<token by "M">>
+// POSITION-LABEL: func.func private @experts(
+// POSITION-NOT:     mom.reorder
+// POSITION:         return
+func.func private @experts(%batch: !mom.batch, %x: tensor<?x4xf32, #t>, %p: tensor<?x2xf32, #t>, %w: tensor<2x4x4xf32>) -> tensor<?x4xf32, #t> {
+  %offsets, %row, %copy, %choice = mom.plan %p : tensor<?x2xf32, #t> -> tensor<3xi64>, tensor<?x1xi32, #t>, tensor<?x1xi32, #mom.rows<copy of 1 by "e">>, tensor<?x1xi32, #t>
+  %r = mom.computed_route %offsets, %row, %copy : tensor<3xi64>, tensor<?x1xi32, #t>, tensor<?x1xi32, #mom.rows<copy of 1 by "e">> -> !mom.route<"e", 2 of 1>
+  %s = mom.dispatch %x for %r : !mom.route<"e", 2 of 1>, tensor<?x4xf32, #t> -> tensor<?x4xf32, #mom.rows<copy of 1 by "e">>
+  %y = mom.linear %s by %w for %r : !mom.route<"e", 2 of 1>, tensor<?x4xf32, #mom.rows<copy of 1 by "e">>, tensor<2x4x4xf32> -> tensor<?x4xf32, #mom.rows<copy of 1 by "e">>
+  %z = mom.retrieve %y for %r : !mom.route<"e", 2 of 1>, tensor<?x4xf32, #mom.rows<copy of 1 by "e">> -> tensor<?x4xf32, #t>
+  return %z : tensor<?x4xf32, #t>
+}
 }
