@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/Format.h"
 
 using namespace mlir;
 using namespace mom;
@@ -189,4 +190,41 @@ SmallVector<LaunchCosts> mom::launchCosts(ModuleOp emitted) {
     if (func->hasAttr(attr::kEntry))
       addOps(func, symbols, list);
   return list;
+}
+
+/// Numbers are counts and multiples of them; 17 digits bring each double back.
+std::string mom::printCosts(ArrayRef<LaunchCosts> costs) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (const LaunchCosts &launch : costs) {
+    os << launch.kernel;
+    for (const Amount *amount : {&launch.costs.bytes, &launch.costs.flops, &launch.costs.exps})
+      for (double each : amount->per)
+        os << llvm::format(" %.17g", each);
+    os << " " << launch.costs.name << "\n";
+  }
+  return text;
+}
+
+std::optional<SmallVector<LaunchCosts>> mom::parseCosts(StringRef text) {
+  SmallVector<LaunchCosts> costs;
+  while (!text.empty()) {
+    StringRef line;
+    std::tie(line, text) = text.split('\n');
+    LaunchCosts launch;
+    auto word = [&] {
+      StringRef first;
+      std::tie(first, line) = line.split(' ');
+      return first;
+    };
+    if (word().getAsInteger(10, launch.kernel))
+      return std::nullopt;
+    for (Amount *amount : {&launch.costs.bytes, &launch.costs.flops, &launch.costs.exps})
+      for (double &each : amount->per)
+        if (word().getAsDouble(each))
+          return std::nullopt;
+    launch.costs.name = line.str();
+    costs.push_back(std::move(launch));
+  }
+  return costs;
 }

@@ -42,4 +42,8 @@ struct LaunchCosts {
 /// For each op of the launch table of an emitted module, in the table's order.
 llvm::SmallVector<LaunchCosts> launchCosts(mlir::ModuleOp emitted);
 
+/// The same as text, and back; none from what is no such text.
+std::string printCosts(llvm::ArrayRef<LaunchCosts> costs);
+std::optional<llvm::SmallVector<LaunchCosts>> parseCosts(llvm::StringRef text);
+
 } // namespace mom

@@ -263,19 +263,30 @@ std::string Compiler::cacheKey() {
   return Cache::key(material);
 }
 
-FailureOr<Program> Compiler::jit() {
+FailureOr<Program> Compiler::jit(function_ref<std::string(ModuleOp)> describe) {
   SmallVector<char> bytes;
   Cache cache(options.cacheDirectory);
-  std::string key = cacheKey();
-  std::optional<SmallVector<char>> found;
+  std::string key = cacheKey(), aside = Cache::key(key + " description"), description;
+  std::optional<SmallVector<char>> found, told;
   if (!key.empty())
     found = cache.find(key);
-  if (found)
+  if (found && describe && !(told = cache.find(aside)))
+    found.reset(); // compiled for somebody who did not ask
+  if (found) {
     bytes = std::move(*found);
-  else if (failed(object(bytes)))
-    return failure();
-  else if (!key.empty())
-    (void)cache.store(key, bytes); // without it the next run compiles again
+    if (told)
+      description.assign(told->begin(), told->end());
+  } else {
+    if (failed(object(bytes)))
+      return failure();
+    if (describe)
+      description = describe(*ir);
+    if (!key.empty()) { // without it the next run compiles again
+      (void)cache.store(key, bytes);
+      if (describe)
+        (void)cache.store(aside, ArrayRef(description.data(), description.size()));
+    }
+  }
   auto report = [&] { return error(); };
   FailureOr<std::unique_ptr<Jit>> jit = Jit::create(report);
   if (failed(jit) || failed((*jit)->load(bytes, report)))
@@ -283,5 +294,5 @@ FailureOr<Program> Compiler::jit() {
   auto *program = static_cast<const momrt_program *>((*jit)->lookup(symbol()));
   if (!program)
     return error() << "the compiled program has no symbol " << symbol();
-  return Program{std::move(*jit), program, found.has_value()};
+  return Program{std::move(*jit), program, found.has_value(), std::move(description)};
 }

@@ -30,6 +30,7 @@ struct Program {
   std::unique_ptr<Jit> jit;
   const momrt_program *program = nullptr;
   bool fromCache = false;
+  std::string description; ///< if one was asked for
 };
 
 /// One compilation. Diagnostics go to the context's handlers.
@@ -49,8 +50,9 @@ public:
   /// The same of one model for several targets: a compilation for each.
   static mlir::LogicalResult objectOf(llvm::ArrayRef<Compiler *> targets,
                                       llvm::SmallVectorImpl<char> &bytes, bool assembly = false);
-  /// Compiles and loads, or finds the program in the cache.
-  mlir::FailureOr<Program> jit();
+  /// Compiles and loads, or finds the program in the cache. What `describe` says of the
+  /// lowered program is kept beside it, and comes with one that is found.
+  mlir::FailureOr<Program> jit(llvm::function_ref<std::string(mlir::ModuleOp)> describe = {});
 
   /// The program's symbol is made of this name instead of the model's.
   void setName(llvm::StringRef given) { name = given.str(); }

@@ -150,13 +150,19 @@ struct ScanInputs {
       std::fill_n(h, channels * n, 0.0);
   }
 
+  /// exp(x) h. Where rounding is asked for it is that of h + (exp(x) - 1) h: decays close to
+  /// 1, which are most, keep their digits so, and what is nearly nothing loses them.
+  double decayed(double x, double h) const {
+    return frame.term(std::exp(x) * h) + (frame.term(h) - h);
+  }
+
   /// next[e, k] = exp(delta[e] A[e, k]) h[e, k] + delta[e] u[e] B[k] at a row
   void step(int64_t row, const double *h, double *next) const {
     const double *ut = u.row(row), *dt = delta.row(row), *b = B.row(row);
     for (int64_t e = 0; e < channels; ++e)
       for (int64_t k = 0; k < n; ++k)
-        next[e * n + k] = frame.term(std::exp(dt[e] * A.row(e)[k]) * h[e * n + k]) +
-                          frame.term(dt[e] * ut[e] * b[k]);
+        next[e * n + k] =
+            decayed(dt[e] * A.row(e)[k], h[e * n + k]) + frame.term(dt[e] * ut[e] * b[k]);
   }
 };
 } // namespace
@@ -230,13 +236,14 @@ void reference::evaluate(ScanGradOp op, Frame &frame) {
           int64_t i = e * in.n + k;
           double a = std::exp(delta * in.A.data[i]), b = in.B.row(r)[k];
           double g = frame.term(in.C.row(r)[k] * d) + carried[i];
+          double ap = in.decayed(delta * in.A.data[i], before[i]);
           y.row(r)[e] += frame.term(in.C.row(r)[k] * after[i]);
           dC.row(r)[k] += frame.term(d * after[i]);
           dB.row(r)[k] += frame.term(g * delta * u);
           du.row(r)[e] += frame.term(delta * g * b);
           ddelta.row(r)[e] +=
-              frame.term(g * in.A.data[i] * a * before[i]) + frame.term(g * u * b);
-          dA.data[i] += frame.term(g * delta * a * before[i]);
+              frame.term(g * in.A.data[i] * ap) + frame.term(g * u * b);
+          dA.data[i] += frame.term(g * delta * ap);
           carried[i] = a * g;
         }
       }

@@ -246,7 +246,7 @@ Model::Model(int64_t vocabulary, uint32_t target) {
   table.header.eps = 1e-8;
   table.header.clip = 1;
   words = table.build();
-  program = {reinterpret_cast<const momrt_table *>(words.data()), kKernels};
+  program = {reinterpret_cast<const momrt_table *>(words.data()), kKernels, nullptr};
 }
 
 } // namespace tiny

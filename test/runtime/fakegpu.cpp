@@ -48,6 +48,31 @@ static void graphs() {
   CHECK_EQ(state.instantiated, 4);
 }
 
+/// Entries that run together are one graph, and do what they do one by one.
+static void together() {
+  tiny::Model gpu = gpuModel();
+  FakeCuda &state = fake();
+  std::vector<float> parameters[2];
+  for (bool once : {false, true}) {
+    Session session(gpu.open());
+    session.initialise(3);
+    session.setBatch(batchOf(20));
+    session.setHypers({1e-2f, 0.9f, 0.95f, 1e-8f, 10, 20, 1, 0});
+    int before = state.instantiated;
+    for (int step = 0; step < 3; ++step) {
+      if (once) {
+        session.runTogether({"gradient", "update"});
+        continue;
+      }
+      session.run("gradient");
+      session.run("update");
+    }
+    parameters[once] = session.readSpace(MOMRT_SPACE_PARAMETERS);
+    CHECK_EQ(state.instantiated - before, once ? 1 : 2);
+  }
+  CHECK(parameters[0] == parameters[1]);
+}
+
 /// Many shape classes: only so many graphs are kept.
 static void manyGraphs() {
   tiny::Model gpu = gpuModel();
@@ -312,6 +337,7 @@ int main(int argc, char **argv) {
   tiny::writeTokens(folder / "held-out", {60, 15});
   tiny::writeTokens(folder / "even", {16, 16, 16, 16, 16, 16});
   graphs();
+  together();
   manyGraphs();
   training(folder);
   waits(folder);

@@ -253,10 +253,64 @@ static void onTheGpu() {
           momrt_modality_set(open.session, &(ids = tensor(id, MOMRT_I32, MOMRT_GPU(0)))));
 }
 
+/// What a program for several targets is opened for.
+static int32_t targetOf(const momrt_program &program) {
+  momrt_model *model = nullptr;
+  momrt_model_info info = {};
+  OK(momrt_open(&program, &model));
+  OK(momrt_model_describe(model, &info));
+  momrt_close(model);
+  return info.target;
+}
+
+static int32_t targetOn(const momrt_program &program, uint32_t device) {
+  momrt_model *model = nullptr;
+  momrt_model_info info = {};
+  OK(momrt_open_on(&program, device, &model));
+  OK(momrt_model_describe(model, &info));
+  momrt_close(model);
+  return info.target;
+}
+
+static void severalTargets() {
+  tiny::Model cpu, gpu = gpuModel(), older(tiny::kVocabulary, 80);
+  FakeCuda &state = fake();
+  gpu.program.other = &older.program; // sm_90, sm_80, the CPU
+  older.program.other = &cpu.program;
+  momrt_model *model = nullptr;
+  CHECK_EQ(targetOf(gpu.program), 90);
+  CHECK_EQ(targetOf(older.program), 80); // the first that runs
+  CHECK_EQ(targetOn(older.program, MOMRT_HOST), 0);
+  CHECK_EQ(targetOn(gpu.program, MOMRT_GPU(0)), 90);
+  REFUSES("there is no GPU 1: the CUDA driver sees 1", momrt_open_on(&gpu.program, MOMRT_GPU(1), &model));
+  state.major = 8;
+  CHECK_EQ(targetOf(gpu.program), 80);
+  CHECK_EQ(targetOn(gpu.program, MOMRT_GPU(0)), 80);
+  gpu.program.other = &cpu.program; // sm_90, the CPU
+  CHECK_EQ(targetOf(gpu.program), 0);
+  REFUSES("model 'tiny' is compiled for sm_90 and the CPU, but not for Fake GPU, which is sm_80: "
+          "compile it for that target too",
+          momrt_open_on(&gpu.program, MOMRT_GPU(0), &model));
+  state.major = 9;
+  state.gpus = 0;
+  CHECK_EQ(targetOf(gpu.program), 0);
+  gpu.program.other = &older.program;
+  older.program.other = nullptr;
+  REFUSES("model 'tiny' is compiled for sm_90 and sm_80, but this machine has no such GPU",
+          momrt_open(&gpu.program, &model));
+  REFUSES("compiled for sm_90 and sm_80, but not for the CPU",
+          momrt_open_on(&gpu.program, MOMRT_HOST, &model));
+  state.gpus = 1;
+  older.program.other = &gpu.program;
+  REFUSES("damaged program: its targets have programs of several models",
+          momrt_open(&gpu.program, &model));
+}
+
 int main() {
   onTheCpu();
   mistakes();
   descriptions();
   onTheGpu();
+  severalTargets();
   return finish();
 }

@@ -102,10 +102,12 @@ FailureOr<TimedModel> mom::tool::timeModel(Compiler &compiler,
   if (failed(compiler.runTo(Stage::Scheduled)))
     return failure();
   annotateCosts(compiler.module());
-  FailureOr<Program> program = compiler.jit();
+  FailureOr<Program> program =
+      compiler.jit([](ModuleOp lowered) { return printCosts(launchCosts(lowered)); });
   if (failed(program))
     return failure();
-  SmallVector<LaunchCosts> costs = launchCosts(compiler.module());
+  std::optional<SmallVector<LaunchCosts>> parsed = parseCosts(program->description);
+  SmallVector<LaunchCosts> costs = parsed.value_or(SmallVector<LaunchCosts>());
   RawTable table{*program->program->table};
   TimedModel model;
   std::string error =
