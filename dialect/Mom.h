@@ -69,7 +69,8 @@ inline constexpr llvm::StringLiteral kDraw =
 inline constexpr llvm::StringLiteral kOnly =
     "mom.only"; ///< i64: the modality whose tokens have the input; others have 0
 inline constexpr llvm::StringLiteral kState = "mom.state";   ///< string: a flat buffer of training
-inline constexpr llvm::StringLiteral kOffset = "mom.offset"; ///< i64: elements into it
+inline constexpr llvm::StringLiteral kOffset =
+    "mom.offset"; ///< i64: elements into it; of the state "argument", which one it replaces
 // On results.
 inline constexpr llvm::StringLiteral kGradient = "mom.gradient"; ///< string: of which parameter
 inline constexpr llvm::StringLiteral kOutput = "mom.output";     ///< string: name for the caller

@@ -87,7 +87,8 @@ def Mom_Anchor : Mom_I32Enum<"Anchor", "the operation a kernel is built round", 
   I32EnumCase<"scan", 2>,         // mom.scan, mom.scan_grad
   I32EnumCase<"conv", 3>,         // mom.conv1d, mom.conv1d_grad
   I32EnumCase<"reduce_rows", 4>,  // mom.reduce_rows, mom.embedding_grad
-  I32EnumCase<"plan", 5>          // mom.plan
+  I32EnumCase<"draw", 5>,         // mom.draw
+  I32EnumCase<"plan", 6>          // mom.plan
 ]>;
 def Mom_AnchorAttr : EnumAttr<Mom_Dialect, Mom_Anchor, "anchor"> {
   let assemblyFormat = "$value";

@@ -56,6 +56,7 @@ class Mom_RowsOf<Type element, string summary>
 
 def Mom_Rows : Mom_RowsOf<F32, "rows [rows, channels] of f32">;
 def Mom_IntRows : Mom_RowsOf<I32, "rows [rows, 1] of i32">;
+def Mom_IntChannels : Mom_RowsOf<I32, "rows [rows, channels] of i32">;
 def Mom_StoredRows : Mom_RowsOf<AnyTypeOf<[F32, BF16, F16]>, "rows [rows, channels] of f32, bf16 or f16">;
 def Mom_AnyRows : Mom_RowsOf<AnyType, "rows [rows, channels]">;
 def Mom_Static : Type<And<[TensorOf<[F32]>.predicate, CPred<"::mom::isStatic($_self)">]>,
@@ -66,6 +67,8 @@ def Mom_Matrix : Type<And<[TensorRankOf<[F32], [2]>.predicate, CPred<"::mom::isS
                       "matrix of f32 with a static shape", "::mlir::RankedTensorType">;
 def Mom_Vector : Type<And<[TensorRankOf<[F32], [1]>.predicate, CPred<"::mom::isStatic($_self)">]>,
                       "vector of f32 with a static shape", "::mlir::RankedTensorType">;
+def Mom_IntVector : Type<And<[TensorRankOf<[I32], [1]>.predicate, CPred<"::mom::isStatic($_self)">]>,
+                         "vector of i32 with a static shape", "::mlir::RankedTensorType">;
 def Mom_Value : AnyTypeOf<[Mom_Rows, Mom_Static]>;
 
 #endif // MOM_TYPES

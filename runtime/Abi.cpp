@@ -2,6 +2,7 @@
 #include "runtime/Abi.h"
 #include "runtime/Gpus.h"
 #include "runtime/Train.h"
+#include "runtime/Variants.h"
 #include <cstring>
 #include <dlfcn.h>
 
@@ -101,14 +102,25 @@ momrt_result momrt_open_version(uint32_t version, const momrt_program *program,
   return guard([&] {
     checked(model, "a place for the model") = nullptr;
     checkAbi(version);
-    *model = new momrt_model{std::make_shared<Program>(program)};
+    *model = new momrt_model{std::make_shared<Program>(programHere(program))};
+  });
+}
+
+momrt_result momrt_open_on_version(uint32_t version, const momrt_program *program, uint32_t device,
+                                   momrt_model **model) {
+  return guard([&] {
+    checked(model, "a place for the model") = nullptr;
+    checkAbi(version);
+    *model = new momrt_model{std::make_shared<Program>(programFor(program, device))};
   });
 }
 
 namespace {
 /// The program of a shared library, which stays loaded as long as it.
 struct LoadedProgram {
-  explicit LoadedProgram(const char *path) : library(load(path), dlclose), program(find(path)) {}
+  explicit LoadedProgram(const char *path, const uint32_t *device)
+      : library(load(path), dlclose),
+        program(device ? programFor(find(path), *device) : programHere(find(path))) {}
 
   static void *load(const char *path) {
     if (void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL))
@@ -128,13 +140,23 @@ struct LoadedProgram {
 };
 } // namespace
 
-momrt_result momrt_open_file_version(uint32_t version, const char *path, momrt_model **model) {
+static momrt_result openFile(uint32_t version, const char *path, const uint32_t *device,
+                             momrt_model **model) {
   return guard([&] {
     checked(model, "a place for the model") = nullptr;
     checkAbi(version);
-    auto loaded = std::make_shared<const LoadedProgram>(text(path, "a path"));
+    auto loaded = std::make_shared<const LoadedProgram>(text(path, "a path"), device);
     *model = new momrt_model{{loaded, &loaded->program}};
   });
+}
+
+momrt_result momrt_open_file_version(uint32_t version, const char *path, momrt_model **model) {
+  return openFile(version, path, nullptr, model);
+}
+
+momrt_result momrt_open_file_on_version(uint32_t version, const char *path, uint32_t device,
+                                        momrt_model **model) {
+  return openFile(version, path, &device, model);
 }
 
 void momrt_close(momrt_model *model) { delete model; }

@@ -1,5 +1,6 @@
 #include "runtime/CudaKernels.h"
 #include "runtime/Error.h"
+#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -53,19 +54,39 @@ static bool isForOneOnly(const View<char> &ptx) {
   return at != std::string::npos && head[at] == 'a';
 }
 
-const momrt_range &CudaKernels::choose(const momrt_kernel &kernel) const {
+/// Whether a kernel's ptx keeps it from all architectures but its own.
+static bool isSpecial(const Table &table, const momrt_kernel &kernel) {
+  return kernel.ptx.count && isForOneOnly(table.bytes(kernel.ptx));
+}
+
+/// The image that a GPU takes; null if none of a kernel's is for it.
+static const momrt_range *imageFor(const Table &table, const momrt_kernel &kernel,
+                                   const Gpu &gpu) {
   int target = int(table.header().target);
-  bool special = kernel.ptx.count && isForOneOnly(table.bytes(kernel.ptx));
-  if (gpu.architecture < target || (special && gpu.architecture != target))
+  if (gpu.architecture < target || (isSpecial(table, kernel) && gpu.architecture != target))
+    return nullptr;
+  if (kernel.cubin.count && gpu.architecture == target)
+    return &kernel.cubin;
+  if (kernel.ptx.count)
+    return &kernel.ptx;
+  // A cubin runs on later ones of its generation.
+  return gpu.architecture / 10 == target / 10 ? &kernel.cubin : nullptr;
+}
+
+bool runsOn(const Table &table, const Gpu &gpu) {
+  return std::all_of(table.kernels().begin(), table.kernels().end(),
+                     [&](const momrt_kernel &kernel) { return imageFor(table, kernel, gpu); });
+}
+
+const momrt_range &CudaKernels::choose(const momrt_kernel &kernel) const {
+  if (const momrt_range *image = imageFor(table, kernel, gpu))
+    return *image;
+  int target = int(table.header().target);
+  bool special = isSpecial(table, kernel);
+  if (gpu.architecture < target || special)
     fail(MOMRT_DEVICE,
          "the program is for sm_{}{}, but the GPU, {}, is sm_{}: compile the model for it", target,
          special ? "a, which no other GPU runs" : "", gpu.name, gpu.architecture);
-  if (kernel.cubin.count && gpu.architecture == target)
-    return kernel.cubin;
-  if (kernel.ptx.count)
-    return kernel.ptx;
-  if (gpu.architecture / 10 == target / 10) // a cubin runs on later ones of its generation
-    return kernel.cubin;
   fail(MOMRT_DEVICE,
        "kernel '{}' has code for sm_{} only, but the GPU, {}, is sm_{}: compile the model for it",
        table.string(kernel.name), target, gpu.name, gpu.architecture);

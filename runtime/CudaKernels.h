@@ -7,6 +7,9 @@
 
 namespace momrt {
 
+/// Whether a GPU program's kernels have code for a GPU.
+bool runsOn(const Table &table, const Gpu &gpu);
+
 class CudaKernels {
 public:
   /// Loads all of them into the current context. A cubin is taken if it is for

@@ -29,9 +29,11 @@ struct Launch {
 struct WalkKey {
   size_t entry;
   Counts capacities;
-  unsigned turn = 0; ///< which places hold the states that are read
+  unsigned turn = 0;  ///< which places hold the states that are read
+  size_t last = 0;    ///< of entries that run together; `entry` is the first
   bool operator<(const WalkKey &other) const {
-    return std::tie(entry, capacities, turn) < std::tie(other.entry, other.capacities, other.turn);
+    return std::tie(entry, capacities, turn, last) <
+           std::tie(other.entry, other.capacities, other.turn, other.last);
   }
 };
 

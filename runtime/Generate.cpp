@@ -1,8 +1,9 @@
 #include "runtime/Generate.h"
 #include "runtime/Error.h"
-#include "runtime/ThreadPool.h"
+#include "runtime/Philox.h"
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 
 namespace momrt {
@@ -21,37 +22,43 @@ namespace {
 class Generation {
 public:
   Generation(Session &session, const std::vector<Prompt> &prompts, const GenerateOptions &options);
+  ~Generation();
   Generated run();
 
 private:
-  using Piece = std::vector<int32_t>;
+  void findEntries();
+  void checkOptions() const;
   void checkPrompts() const;
   void readPrompts();
   void forward(const std::vector<Prompt> &pieces, const std::vector<char> &isFirst);
-  bool draw(int64_t step);
-  void drawAll(int64_t step);
+  void takeLogits();
+  void setSteps();
+  void setDraw();
   void step();
+  void fetch(int64_t token);
+  bool read(int64_t token);
   double passed();
 
   int64_t count() const { return int64_t(prompts.size()); }
-  int32_t modalityOf(int32_t id) const {
-    return options.modalityOf.empty() ? 0 : options.modalityOf[size_t(id)];
+  int32_t *drawn(int64_t token) { // [prompts] of a token and the one after, in turn
+    return reinterpret_cast<int32_t *>(host.data()) + token % 2 * count();
   }
 
   Session &session;
+  Device &device;
   const std::vector<Prompt> &prompts;
   const GenerateOptions &options;
   const momrt_entry &entry;
   const momrt_input *input = nullptr;
   const momrt_output *output = nullptr;
   std::string name; // of both
-  std::vector<char> allowed;     // [ids], empty: all
-  std::vector<Sampler> samplers; // [prompts]
-  std::optional<ThreadPool> pool; // where the session has no threads of its own
-  std::vector<int32_t> drawn;     // [prompts]
-  std::vector<int64_t> last;  // [prompts] position of each one's last token, or -1
-  std::vector<float> logits;  // [prompts, ids]
-  std::vector<char> ended;    // [prompts]
+  std::vector<std::string> entries; // of a step
+  bool routesOnHost;                // between two steps
+  std::vector<int64_t> last;        // [prompts] position of each one's last token
+  Buffer logits;                    // f32 [prompts, ids]
+  HostBuffer host;
+  Mark marks[2] = {};               // when drawn(token) is there
+  std::vector<char> ended;          // [prompts]
   Generated result;
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
 };
@@ -59,13 +66,32 @@ private:
 
 Generation::Generation(Session &session, const std::vector<Prompt> &prompts,
                        const GenerateOptions &options)
-    : session(session), prompts(prompts), options(options), entry(nextEntry(session.table())),
-      drawn(prompts.size()), ended(prompts.size()) {
+    : session(session), device(session.device()), prompts(prompts), options(options),
+      entry(nextEntry(session.table())),
+      host(device, 2 * std::max<int64_t>(count(), 1) * int64_t(sizeof(int32_t))),
+      ended(prompts.size()) {
+  findEntries();
+  checkOptions();
+  checkPrompts();
+}
+
+/// The session must not keep what was lent to it.
+Generation::~Generation() {
+  if (!logits.data())
+    return;
+  try {
+    session.bindOutput(*output, nullptr);
+    session.bindInput("draw.logits", MOMRT_F32, count(), output->channels, nullptr);
+  } catch (...) { // of another batch: it has forgotten
+  }
+}
+
+void Generation::findEntries() {
   const Table &table = session.table();
   for (const momrt_output &made : table.outputsOf(entry))
     if (!output) // a model may predict several; the first is drawn
       output = &made;
-  if (!output)
+  if (!output || output->type != MOMRT_F32)
     fail(MOMRT_BAD_TABLE, "damaged launch table: entry 'next' gives no logits");
   name = table.string(output->name);
   for (const momrt_input &wanted : table.inputsOf(entry)) {
@@ -81,23 +107,38 @@ Generation::Generation(Session &session, const std::vector<Prompt> &prompts,
     fail(MOMRT_BAD_TABLE, "damaged launch table: entry 'next' predicts '{}', which is not ids of "
                           "tokens",
          name);
-  if (!options.modalityOf.empty()) {
-    if (int64_t(options.modalityOf.size()) != output->channels)
-      fail(MOMRT_BAD_ARGUMENT, "expected the modalities of {} ids but got {}", output->channels,
-           options.modalityOf.size());
-    for (int32_t modality : options.modalityOf)
-      allowed.push_back(modality >= 0);
-  }
-  for (int64_t at = 0; at < count(); ++at)
-    samplers.emplace_back(options.sampling, allowed);
-  if (count() > 1 && session.device().number())
-    pool.emplace(int(std::min<int64_t>(count(), availableCores())));
-  checkPrompts();
+  const momrt_entry *plan = table.planEntry();
+  if (plan)
+    entries.push_back(table.string(plan->name));
+  entries.insert(entries.end(), {"next", "draw"});
+  routesOnHost = !plan && table.groups() > 1;
+}
+
+void Generation::checkOptions() const {
+  const Sampling &how = options.sampling;
+  if (!(how.temperature >= 0) || std::isinf(how.temperature))
+    fail(MOMRT_BAD_ARGUMENT, "expected a temperature of at least 0 but got {}", how.temperature);
+  if (how.topK < 0)
+    fail(MOMRT_BAD_ARGUMENT, "expected a top-k of at least 0 but got {}", how.topK);
+  if (!(how.topP > 0 && how.topP <= 1))
+    fail(MOMRT_BAD_ARGUMENT, "expected a top-p above 0 and at most 1 but got {}", how.topP);
+  if (options.tokens < 0)
+    fail(MOMRT_BAD_ARGUMENT, "expected at least 0 new tokens but got {}", options.tokens);
+  const std::vector<int32_t> &of = options.modalityOf;
+  if (of.empty())
+    return;
+  if (int64_t(of.size()) != output->channels)
+    fail(MOMRT_BAD_ARGUMENT, "expected the modalities of {} ids but got {}", output->channels,
+         of.size());
+  if (std::all_of(of.begin(), of.end(), [](int32_t modality) { return modality < 0; }))
+    fail(MOMRT_BAD_ARGUMENT, "none of {} ids may be drawn: their modalities are negative",
+         of.size());
+  if (int32_t most = *std::max_element(of.begin(), of.end()); most >= session.table().groups())
+    fail(MOMRT_BAD_ARGUMENT, "expected modalities of ids below {} but got {}",
+         session.table().groups(), most);
 }
 
 void Generation::checkPrompts() const {
-  if (options.tokens < 0)
-    fail(MOMRT_BAD_ARGUMENT, "expected at least 0 new tokens but got {}", options.tokens);
   for (int64_t at = 0; at < count(); ++at) {
     const Prompt &prompt = prompts[size_t(at)];
     if (prompt.id.empty() || prompt.id.size() != prompt.modality.size())
@@ -124,7 +165,7 @@ void Generation::forward(const std::vector<Prompt> &pieces, const std::vector<ch
   BatchDescription batch;
   batch.streams = count();
   BatchInput ids{name, MOMRT_I32, 0, 1, {}};
-  last.assign(pieces.size(), -1);
+  last.assign(pieces.size(), 0);
   std::vector<int32_t> all;
   for (size_t at = 0; at < pieces.size(); ++at) {
     const Prompt &piece = pieces[at];
@@ -168,44 +209,73 @@ void Generation::readPrompts() {
   session.checkStatus();
 }
 
-/// An id for each sequence that has not ended, from its logits.
-void Generation::drawAll(int64_t step) {
-  int64_t ids = output->channels;
-  std::vector<std::exception_ptr> errors(prompts.size());
-  auto one = [&](int64_t at) noexcept {
-    try {
-      if (!ended[size_t(at)])
-        drawn[size_t(at)] = samplers[size_t(at)].draw(logits.data() + at * ids, ids, at, step);
-    } catch (...) {
-      errors[size_t(at)] = std::current_exception();
-    }
-  };
-  using One = decltype(one);
-  if (pool)
-    pool->run(count(), [](void *body, int64_t at, void *) { (*static_cast<One *>(body))(at); },
-              &one);
-  for (int64_t at = 0; at < count() && !pool; ++at)
-    one(at);
-  for (const std::exception_ptr &error : errors)
-    if (error)
-      std::rethrow_exception(error);
+/// Brings the logits of the last tokens together: what "next" leaves moves with batches.
+void Generation::takeLogits() {
+  int64_t row = output->channels * int64_t(sizeof(float));
+  logits = Buffer(device, count() * row);
+  for (int64_t at = 0; at < count(); ++at)
+    session.copyRows(*output, last[size_t(at)], 1, logits.data() + at * row);
 }
 
-/// A new token for each sequence that has not ended; false once none is left.
-bool Generation::draw(int64_t step) {
-  int64_t ids = output->channels;
-  logits.resize(size_t(count() * ids));
-  bool dense = last.front() == 0 && last.back() == count() - 1;
-  if (dense)
-    session.readRows(*output, 0, count(), logits.data());
-  for (int64_t at = 0; at < count() && !dense; ++at)
-    session.readRows(*output, last[size_t(at)], 1, logits.data() + at * ids);
-  drawAll(step);
+/// The batch of all steps: a token of each sequence, which entries replace.
+void Generation::setSteps() {
+  BatchDescription batch;
+  batch.streams = count();
+  for (int64_t at = 0; at < count(); ++at)
+    batch.segments.push_back({at, 1, at, at});
+  batch.modality.assign(prompts.size(), 0);
+  Batch whole(std::move(batch), session.table().groups());
+  whole.inputs.push_back({name, MOMRT_I32, count(), 1,
+                          std::vector<uint8_t>(prompts.size() * sizeof(int32_t))});
+  session.setBatch(whole);
+  session.bindOutput(*output, logits.data());
+  session.bindInput("draw.logits", MOMRT_F32, count(), output->channels, logits.data());
+  setDraw();
+}
+
+void Generation::setDraw() {
+  const Sampling &how = options.sampling;
+  bool likeliest = how.temperature == 0; // or so close to it that its inverse is none
+  double scale = likeliest ? 1 : 1.442695040888963407 / how.temperature; // log2(e)
+  likeliest |= scale > 1e30;
+  float limits[] = {float(likeliest ? 1 : scale), float(how.topP)};
+  int64_t top = std::min<int64_t>(likeliest ? 1 : how.topK, output->channels);
+  int32_t words[] = {int32_t(how.seed), int32_t(how.seed >> 32), int32_t(top)};
+  std::vector<int32_t> places; // [prompts, 3]
+  for (int64_t at = 0; at < count(); ++at) {
+    uint64_t purpose = hashName("sample/" + std::to_string(at));
+    places.insert(places.end(), {int32_t(purpose), int32_t(purpose >> 32), 0});
+  }
+  std::vector<int32_t> groups = options.modalityOf;
+  groups.resize(size_t(output->channels)); // of the first, if none are given
+  session.setInput("draw.place", MOMRT_I32, count(), 3, places.data());
+  session.setInput("draw.limits", MOMRT_F32, 1, 2, limits);
+  session.setInput("draw.how", MOMRT_I32, 1, 3, words);
+  session.setInput("draw.groups", MOMRT_I32, 1, output->channels, groups.data());
+}
+
+/// Reads the tokens that were drawn, and draws the next ones.
+void Generation::step() {
+  session.runTogether(entries);
+  ++result.steps;
+}
+
+/// Begins to bring what was drawn last to the host.
+void Generation::fetch(int64_t token) {
+  device.copyOutLater(drawn(token), session.addressOf(*input),
+                      count() * int64_t(sizeof(int32_t)));
+  marks[token % 2] = device.mark();
+}
+
+/// Waits for a token of each sequence; false once no sequence wants more. One that has ended
+/// is drawn on and forgotten, so that all steps are of one shape.
+bool Generation::read(int64_t token) {
+  device.await(marks[token % 2]);
   bool any = false;
   for (int64_t at = 0; at < count(); ++at) {
     if (ended[size_t(at)])
       continue;
-    int32_t id = drawn[size_t(at)];
+    int32_t id = drawn(token)[at];
     result.id[size_t(at)].push_back(id);
     if (options.onToken && !options.onToken(at, id))
       return false;
@@ -216,26 +286,40 @@ bool Generation::draw(int64_t step) {
   return any;
 }
 
-/// One token of each sequence. Those that have ended repeat their last one, so that all
-/// steps are of one shape, and so one graph on a GPU.
-void Generation::step() {
-  std::vector<Prompt> pieces;
-  for (const std::vector<int32_t> &made : result.id)
-    pieces.push_back({{made.back()}, {modalityOf(made.back())}});
-  forward(pieces, std::vector<char>(pieces.size()));
-}
-
 Generated Generation::run() {
   result.id.resize(prompts.size());
   if (prompts.empty() || !options.tokens)
     return std::move(result);
   readPrompts();
-  bool more = draw(0);
-  result.promptSeconds = passed();
-  for (int64_t token = 1; more && token < options.tokens; ++token) {
+  takeLogits();
+  setSteps();
+  session.run("draw");
+  fetch(0);
+  // A GPU's next step is under way while the host reads this one.
+  bool ahead = device.number() && !routesOnHost;
+  for (int64_t token = 0; token < options.tokens; ++token) {
+    bool last = token + 1 == options.tokens;
+    if (ahead && !last) {
+      step();
+      fetch(token + 1);
+    }
+    bool more = read(token);
+    if (token == 0)
+      result.promptSeconds = passed();
+    if (!more || last)
+      break;
+    if (ahead)
+      continue;
+    if (routesOnHost) {
+      std::vector<int32_t> modality;
+      for (int64_t at = 0; at < count(); ++at)
+        modality.push_back(options.modalityOf.empty()
+                               ? 0
+                               : options.modalityOf[size_t(drawn(token)[at])]);
+      session.setModality(modality.data(), /*onDevice=*/false);
+    }
     step();
-    more = draw(token);
-    ++result.steps;
+    fetch(token + 1);
   }
   session.checkStatus();
   result.seconds = passed();

@@ -1,14 +1,20 @@
 // Sequences that a model continues, a token at a time.
 #pragma once
 
-#include "runtime/Sample.h"
 #include "runtime/Session.h"
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace momrt {
+
+/// How a token is drawn: by the softmax of logits / temperature.
+struct Sampling {
+  double temperature = 1; ///< 0: always the likeliest
+  int64_t topK = 0;       ///< of so many likeliest ids only; 0: of all
+  double topP = 1;        ///< of the likeliest ids that have this share together
+  uint64_t seed = 1;
+};
 
 struct Prompt {
   std::vector<int32_t> id, modality; // [tokens], at least one
@@ -30,8 +36,9 @@ struct Generated {
 };
 
 /// Runs the entry "next": on all prompts side by side, some of their tokens at a time, then
-/// on one token of each. A sequence's tokens depend on its number and its prompt, not on
-/// what is beside it.
+/// on one token of each, which the entry "draw" drew. A GPU takes a step as one graph, and
+/// the host reads what was drawn while the next step is under way. A sequence's tokens
+/// depend on its number and its prompt, not on what is beside it.
 Generated generate(Session &session, const std::vector<Prompt> &prompts,
                    const GenerateOptions &options);
 

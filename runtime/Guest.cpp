@@ -3,6 +3,7 @@
 #include "runtime/Error.h"
 #include "runtime/Session.h"
 #include <algorithm>
+#include <utility>
 
 namespace momrt {
 
@@ -83,7 +84,9 @@ bool Session::liesAlone(const momrt_output &output) const {
 void Session::bindOutput(const momrt_output &output, void *to) {
   if (to && outputElements(output))
     where->checkMemory(to, fmt::format("output '{}'", table().string(output.name)));
-  boundOutputs[size_t(&output - table().outputs().begin())] = to;
+  void *&place = boundOutputs[size_t(&output - table().outputs().begin())];
+  if (std::exchange(place, to) != to)
+    where->forgetRecords(); // they may have copies to it
   hasLoans = true;
   placeSlots(workspace ? workspace : arena.data());
 }

@@ -376,6 +376,28 @@ void Session::run(const std::string &entry) {
     copyBoundOutputs(found);
 }
 
+void Session::runTogether(const std::vector<std::string> &names) {
+  std::vector<const momrt_entry *> entries;
+  bool turns = false;
+  for (const std::string &name : names) {
+    entries.push_back(&prepare(name));
+    turns |= writesStates(*entries.back());
+  }
+  WalkKey key = keyOf(*entries.front());
+  key.last = keyOf(*entries.back()).entry;
+  where->execute(key, [&] {
+    for (const momrt_entry *entry : entries) {
+      walkEntry(*entry);
+      if (hasLoans)
+        copyBoundOutputs(*entry);
+    }
+  });
+  if (turns) {
+    turn = 1 - turn;
+    placeStates();
+  }
+}
+
 double Session::time(const std::string &name) {
   const momrt_entry &entry = prepare(name);
   return where->time(keyOf(entry), [&] { walkEntry(entry); });
@@ -438,14 +460,13 @@ void Session::readOutputFloats(const momrt_output &output, float *to) {
   toFloats(output.type, bytes.data(), elements, to);
 }
 
-void Session::readRows(const momrt_output &output, int64_t first, int64_t count, float *to) {
+void Session::copyRows(const momrt_output &output, int64_t first, int64_t count, void *to) {
   int64_t row = output.channels * typeBytes(output.type);
-  const char *from = addressOf(output) + first * row;
-  if (output.type == MOMRT_F32)
-    return where->copyOut(to, from, count * row);
-  std::vector<char> bytes(size_t(count * row));
-  where->copyOut(bytes.data(), from, count * row);
-  toFloats(output.type, bytes.data(), count * output.channels, to);
+  where->copyWithin(to, addressOf(output) + first * row, count * row);
+}
+
+const char *Session::addressOf(const momrt_input &input) const {
+  return addresses.inputs[size_t(&input - table().inputs().begin())];
 }
 
 std::vector<float> Session::readFloats(const std::string &entry, momrt_output_kind kind,

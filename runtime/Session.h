@@ -75,6 +75,8 @@ public:
   void reserve(const std::string &entry);
   /// Runs an entry. Work may still be under way when this returns.
   void run(const std::string &entry);
+  /// Runs entries one after the other; on a GPU they are one graph. States turn once.
+  void runTogether(const std::vector<std::string> &entries);
   /// Throws if a kernel met a bad value, saying where. Waits for all work.
   void checkStatus();
   /// Forgets what kernels reported.
@@ -105,8 +107,10 @@ public:
   /// What the session holds on the device now.
   std::vector<MemoryPart> memory() const;
 
-  /// Rows [first, first + count) of an output, which are by position, as f32.
-  void readRows(const momrt_output &output, int64_t first, int64_t count, float *to);
+  /// Copies rows [first, first + count) of an output, which are by position, on the device.
+  void copyRows(const momrt_output &output, int64_t first, int64_t count, void *to);
+  /// Where an input lies on the device: what an entry replaces in place is read there.
+  const char *addressOf(const momrt_input &input) const;
 
 private:
   Buffer &space(momrt_space space);

@@ -5,6 +5,10 @@
 // arguments and results: a run of the entry continues where the one before it stopped.
 // One token a stream is a step of generation, a prompt is its beginning, and both are
 // the same kernels, as the batch's segments say where states are read and written.
+//
+// A second entry draws the next tokens from the logits, and leaves them where both find
+// what they read: ids, modalities and the numbers of tokens are replaced in place. So a
+// device takes step after step by itself.
 #include "dialect/Mom.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -64,13 +68,14 @@ public:
 
 private:
   LogicalResult addNext(func::FuncOp model);
+  void addDraw(func::FuncOp model);
   LogicalResult findLogits(func::FuncOp model);
   void slice(func::FuncOp model);
   void findWanted(RepeatOp repeat);
   /// What of a layer the wanted results are made from, in program order.
   SmallVector<Operation *> opsFor(func::FuncOp layer);
   LogicalResult check(ArrayRef<Operation *> ops);
-  func::FuncOp declare(func::FuncOp model);
+  func::FuncOp declare(func::FuncOp model, StringRef entry);
   func::FuncOp nextOf(func::FuncOp layer);
   void finish(func::FuncOp func, ArrayRef<Value> results);
 
@@ -277,12 +282,12 @@ SmallVector<Operation *> AddNextPass::opsFor(func::FuncOp layer) {
   return ops;
 }
 
-/// The entry with the arguments of the model that it reads, and the batch.
-func::FuncOp AddNextPass::declare(func::FuncOp model) {
+/// An entry without arguments yet.
+func::FuncOp AddNextPass::declare(func::FuncOp model, StringRef entry) {
   OpBuilder b(&getContext());
-  auto func = func::FuncOp::create(b, model.getLoc(), (model.getSymName() + ".next").str(),
+  auto func = func::FuncOp::create(b, model.getLoc(), (model.getSymName() + "." + entry).str(),
                                    b.getFunctionType({}, {}));
-  func->setAttr(attr::kEntry, b.getStringAttr("next"));
+  func->setAttr(attr::kEntry, b.getStringAttr(entry));
   symbols->insert(func);
   func.addEntryBlock();
   return func;
@@ -294,7 +299,7 @@ LogicalResult AddNextPass::addNext(func::FuncOp model) {
   slice(model);
   if (failed(check(needed.getArrayRef())))
     return failure();
-  func::FuncOp func = declare(model);
+  func::FuncOp func = declare(model, "next");
   IRMapping map;
   for (BlockArgument argument : model.getArguments()) {
     bool reads = isa<BatchType>(argument.getType()) || logits.contains(argument) ||
@@ -328,5 +333,40 @@ LogicalResult AddNextPass::addNext(func::FuncOp model) {
   }
   finish(func, results);
   func.setResAttrsAttr(b.getArrayAttr(attributes));
+  addDraw(model);
   return success();
+}
+
+/// A model may predict several inputs; the first is drawn. What a token draws is its own
+/// stream's next one, so that this is for batches of one token a stream.
+void AddNextPass::addDraw(func::FuncOp model) {
+  auto [predicted, value] = logits.front();
+  Location loc = model.getLoc();
+  func::FuncOp func = declare(model, "draw");
+  OpBuilder b = OpBuilder::atBlockEnd(&func.getBody().front());
+  auto add = [&](StringRef name, Type type) {
+    unsigned index = func.getNumArguments();
+    auto attributes = b.getDictionaryAttr(
+        b.getNamedAttr(attr::kInput, b.getStringAttr("draw." + name)));
+    (void)func.insertArgument(index, type, attributes, loc);
+    return func.getArgument(index);
+  };
+  auto place = [&](StringRef space, int64_t offset) -> Attribute {
+    return b.getDictionaryAttr({b.getNamedAttr(attr::kState, b.getStringAttr(space)),
+                                b.getNamedAttr(attr::kOffset, b.getI64IntegerAttr(offset))});
+  };
+  Type i32 = b.getI32Type(), idType = predicted.getType();
+  auto rows = withRows(value.getType(), RowsAttr::get(&getContext(), RowSpace::token));
+  auto words = [&](int64_t size) { return RankedTensorType::get({size}, i32); };
+  (void)func.insertArgument(0, idType, model.getArgAttrDict(predicted.getArgNumber()),
+                            predicted.getLoc());
+  BlockArgument from = add("logits", rows);
+  BlockArgument at = add("place", withChannels(idType, 3));
+  BlockArgument limits = add("limits", RankedTensorType::get({2}, b.getF32Type()));
+  BlockArgument how = add("how", words(3)), groups = add("groups", words(channelsOf(rows)));
+  auto draw = DrawOp::create(b, loc, TypeRange{idType, idType, at.getType()}, from, at, limits,
+                             how, groups);
+  finish(func, llvm::to_vector_of<Value>(draw->getResults()));
+  func.setResAttrsAttr(b.getArrayAttr({place("argument", 0), place("modality", 0),
+                                       place("argument", at.getArgNumber())}));
 }

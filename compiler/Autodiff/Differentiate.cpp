@@ -56,6 +56,8 @@ public:
     return gradient ? gradient : zeroLike(b, value.getLoc(), value);
   }
 
+  bool has(Value value) const { return gradients.contains(value); }
+
 private:
   void add(Value value, Value gradient) {
     Value &sum = gradients[value];
@@ -268,8 +270,8 @@ private:
       Attribute name = func.getArgAttr(argument.getArgNumber(), attr::kParam);
       if (!name)
         continue;
-      // A layer that is never called: its gradients stay the zeros they begin as.
-      if (isa<StackType>(argument.getType()) && argument.use_empty())
+      // Layers that the loss does not depend on: gradients stay the zeros they begin as.
+      if (isa<StackType>(argument.getType()) && !reverse.has(argument))
         continue;
       returned.push_back(reverse.get(argument));
       attributes.push_back(b.getDictionaryAttr(b.getNamedAttr(attr::kGradient, name)));

@@ -54,6 +54,9 @@ def AddNextPass : Pass<"mom-add-next", "::mlir::ModuleOp"> {
     gives the one that it ends with, in repeated layers (`@f.next`) by way of stacks;
     these arguments and results lie in the table's states. What depends on
     tokens that come later is an error.
+
+    `@m.draw` is `mom.draw` as an entry, for batches of one token a stream: it replaces
+    the ids and the modalities of the batch by those that it draws.
   }];
 }
 

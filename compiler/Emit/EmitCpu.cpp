@@ -1,6 +1,7 @@
 // mom-emit-cpu: one emitter an anchor.
 #include "compiler/Emit/EmitKernels.h"
 #include "compiler/Emit/conv/ConvCpu.h"
+#include "compiler/Emit/draw/Draw.h"
 #include "compiler/Emit/map/MapCpu.h"
 #include "compiler/Emit/plan/PlanCpu.h"
 #include "compiler/Emit/product/ProductCpu.h"
@@ -37,6 +38,8 @@ static LogicalResult emit(KernelOp kernel, KernelBuilder &k) {
     return emitConvCpu(kernel, k);
   case Anchor::reduce_rows:
     return emitReduceCpu(kernel, k);
+  case Anchor::draw:
+    return emitDraw(kernel, k);
   case Anchor::plan:
     return emitPlanCpu(kernel, k);
   }

@@ -1,6 +1,7 @@
 // mom-emit-gpu: one emitter an anchor.
 #include "compiler/Emit/EmitKernels.h"
 #include "compiler/Emit/conv/ConvGpu.h"
+#include "compiler/Emit/draw/Draw.h"
 #include "compiler/Emit/map/MapGpu.h"
 #include "compiler/Emit/plan/PlanGpu.h"
 #include "compiler/Emit/product/ProductGpu.h"
@@ -37,6 +38,8 @@ static LogicalResult emit(KernelOp kernel, KernelBuilder &k) {
     return emitConvGpu(kernel, k);
   case Anchor::reduce_rows:
     return emitReduceGpu(kernel, k);
+  case Anchor::draw:
+    return emitDraw(kernel, k);
   case Anchor::plan:
     return emitPlanGpu(kernel, k);
   }

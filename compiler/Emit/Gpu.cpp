@@ -83,6 +83,8 @@ Value Gpu::ballot(Value condition) {
 }
 
 Value Gpu::combine(Reduction kind, Value x, Value y) {
+  if (x.getType().isInteger())
+    return kind == Reduction::max ? k.max(x, y) : k.add(x, y);
   if (kind == Reduction::max)
     return arith::MaximumFOp::create(k.b, k.loc, x, y);
   return arith::AddFOp::create(k.b, k.loc, x, y);

@@ -88,14 +88,17 @@ private:
     return repeat && cast<OpResult>(value).getResultNumber() < repeat.getCarried().size();
   }
 
-  static void copy(OpOperand &operand) {
+  /// Copies of one value have numbers, or they would be taken for one again.
+  void copy(OpOperand &operand) {
     Value value = operand.get();
     auto type = dyn_cast<RankedTensorType>(value.getType());
     if (!type || !type.getElementType().isF32())
       return;
     OpBuilder b(operand.getOwner());
-    operand.set(AffineOp::create(b, value.getLoc(), type, value, b.getF64FloatAttr(1),
-                                 b.getF64FloatAttr(0)));
+    auto copied = AffineOp::create(b, value.getLoc(), type, value, b.getF64FloatAttr(1),
+                                   b.getF64FloatAttr(0));
+    copied->setAttr("mom.copy", b.getI64IntegerAttr(copies++));
+    operand.set(copied);
   }
 
   /// A condition has one user, and shares its kernel. So may what is spread over rows:
@@ -236,6 +239,7 @@ private:
   }
 
   llvm::StringMap<unsigned> carriedResults; // of the functions that are repeated
+  int64_t copies = 0;                      // so far
 
   /// Vectors of this many channels stay whole where rows are written in parts.
   static constexpr int64_t kJoinedChannels = 8;

@@ -18,7 +18,7 @@ std::string mom::scheduleName(func::FuncOp func) {
 bool mom::isFunctionSuffix(StringRef suffix) {
   static constexpr StringLiteral known[] = {
       "loss",  "forward", "backward", "entry", "vjp.entry", "gradient", "update", "accumulate",
-      "copies", "next"};
+      "copies", "next", "draw"};
   return llvm::is_contained(known, suffix);
 }
 

@@ -128,20 +128,30 @@ static int64_t tileCount(const Sizes &sizes, int64_t rows, int64_t columns) {
   return sizes.groups * llvm::divideCeil(sizes.m, rows) * llvm::divideCeil(sizes.n, columns);
 }
 
-/// Whether warpgroups do better to share tiles of a weight gradient of 256 columns than to take
-/// ones of 128 in turn. Taking turns hides a tile's end behind the next one, but the larger
-/// tiles read a quarter less, and such a product waits for the L2 cache.
+/// Whether warpgroups do better to share tiles of 256 columns than to take ones of 128 in
+/// turn. Taking turns hides a tile's end behind the next one, but the larger tiles read a
+/// quarter less, and a weight gradient, or a product of few columns and many steps, waits for
+/// the L2 cache.
 static bool sharesTiles(const Sizes &sizes) {
+  if (!sizes.m)
+    return sizes.n % 256 == 0 && sizes.n <= 1024 && sizes.k >= 4096;
   int64_t wide = llvm::divideCeil(tileCount(sizes, 128, 256), kBlocks / 2);
   int64_t narrow = llvm::divideCeil(tileCount(sizes, 128, 128), kBlocks / 2);
-  return sizes.m && sizes.n >= 256 && 18 * wide < 10 * narrow;
+  return sizes.n >= 256 && 18 * wide < 10 * narrow;
 }
 
 /// Parts of the rows of a weight gradient, so that small weights have blocks enough.
 static int64_t rowParts(const Sizes &sizes, int64_t tileRows, int64_t columns) {
   if (!sizes.m)
     return 1;
-  return std::clamp<int64_t>(kBlocks / tileCount(sizes, tileRows, columns), 1, 128);
+  int64_t tiles = tileCount(sizes, tileRows, columns);
+  return std::clamp<int64_t>((kBlocks + tiles / 2) / tiles, 1, 128);
+}
+
+/// Rows of a tile. Few columns make few tiles: of 64 rows there are enough for both
+/// warpgroups of each block.
+static int64_t tileRows(const Sizes &sizes, bool tma) {
+  return tma && !sizes.m && sizes.n <= 128 && sizes.k >= 1024 ? 64 : 128;
 }
 
 SmallVector<Value> mom::epilogueInputs(KernelOp kernel) {
@@ -199,7 +209,7 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
   bool shares = tma && sharesTiles(sizes);
   int64_t columns =
       given("tile_columns", shares ? 256 : tileColumns(sizes.n, unit, sizes.innerLast));
-  int64_t rows = given("tile_rows", 128);
+  int64_t rows = given("tile_rows", tileRows(sizes, tma));
   int64_t threads = given("threads", unit == ProductUnit::Mma ? 128 : tma ? kTmaThreads : 256);
   // Two blocks share a multiprocessor, so that one multiplies while the other stores, if
   // each has stages enough, and registers: its sums, and 64 for all else.
@@ -219,7 +229,8 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
   return llvm::StringSwitch<int64_t>(knob)
       .Case("unit", static_cast<int64_t>(usual))
       .Case("threads", threads)
-      .Case("tile_rows", 128)
+      .Case("tile_rows", rows)
+      .Case("band", tma ? 4 : 8)
       .Case("tile_columns", columns)
       .Case("tile_inner", inner)
       .Case("stages",

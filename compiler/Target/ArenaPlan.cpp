@@ -6,6 +6,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace mom;
 
@@ -26,6 +28,9 @@ momrt_count mom::countOf(Type type) {
   llvm_unreachable("all spaces are named");
 }
 
+/// Bytes that one thread of a GPU loads or stores at a time, at most.
+static constexpr int64_t kWidestAccess = 16;
+
 momrt_slot mom::sizeOf(Type type) {
   momrt_slot size = {};
   auto tensor = cast<RankedTensorType>(type);
@@ -37,7 +42,9 @@ momrt_slot mom::sizeOf(Type type) {
   }
   int64_t row = element * channelsOf(type);
   if (rows.getSpace() == RowSpace::chunk) { // at most tokens / chunk + segments rows
-    size.bytes[MOMRT_COUNT_TOKEN] = llvm::divideCeil(row, rows.getChunk());
+    // In a stack the next round's rows follow: they must begin as aligned as rows are.
+    size.bytes[MOMRT_COUNT_TOKEN] = llvm::alignTo(llvm::divideCeil(row, rows.getChunk()),
+                                                  std::gcd<int64_t>(row, kWidestAccess));
     size.bytes[MOMRT_COUNT_SEGMENT] = row;
     return size;
   }

@@ -106,6 +106,9 @@ static void addOp(KernelCosts &costs, Operation *op) {
       .Case<CrossEntropyOp, CrossEntropyGradOp>([&](auto loss) {
         exponentials(loss.getLogits().getType(), channelsOf(loss.getLogits()));
       })
+      .Case([&](DrawOp draw) {
+        exponentials(draw.getLogits().getType(), channelsOf(draw.getLogits()));
+      })
       .Case<SiluOp, SigmoidOp, SoftplusOp, math::ExpOp>([&](auto unary) {
         exponentials(unary.getType(), elementsOf(unary.getType()));
       });

@@ -110,6 +110,9 @@ private:
     Places places;
     for (BlockArgument argument : func.getArguments())
       placeArgument(func, argument, places);
+    arguments.clear();
+    for (BlockArgument argument : func.getArguments())
+      arguments.push_back(places.lookup(argument));
     entry.inputs.count = writer.inputs.size() - entry.inputs.offset;
 
     wanted.clear();
@@ -219,10 +222,11 @@ private:
     std::optional<Place> place;
     if (auto name = func.getResultAttrOfType<StringAttr>(index, attr::kGradient))
       place = flatPlace(MOMRT_SPACE_GRADIENTS, parameterOffset.lookup(name.getValue()), value);
-    else if (auto state = func.getResultAttrOfType<StringAttr>(index, attr::kState))
-      place = statePlace(state.getValue(),
-                         func.getResultAttrOfType<IntegerAttr>(index, attr::kOffset).getInt(),
-                         value);
+    else if (auto state = func.getResultAttrOfType<StringAttr>(index, attr::kState)) {
+      int64_t offset = func.getResultAttrOfType<IntegerAttr>(index, attr::kOffset).getInt();
+      place = state.getValue() == "argument" ? arguments[size_t(offset)]
+                                             : statePlace(state.getValue(), offset, value);
+    }
     if (auto stack = dyn_cast<StackType>(value.getType()); stack && place)
       place->stride = sizeOf(stack.getElement());
     return place;
@@ -579,6 +583,7 @@ private:
   llvm::StringMap<int64_t> parameterOffset; // elements
   DenseMap<StringAttr, uint32_t> kernelIndex;
   Places wanted; // results that must lie at a given place
+  std::vector<Place> arguments; // of the entry
   DenseMap<Operation *, SmallVector<Carry>> carries;
   SmallVector<std::pair<size_t, unsigned>> argBuffers, outputBuffers;
   RepeatOp inside; // the repetition whose body is being added, or null

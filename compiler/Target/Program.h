@@ -19,11 +19,18 @@ struct CodeOptions {
 /// Symbol under which the program of a model is exported.
 std::string programSymbol(llvm::StringRef model);
 
-/// Object file, or assembly text, of the program of an emitted module: its kernels
-/// and a momrt_program named `symbol`. `digest` names the program in checkpoints.
-mlir::LogicalResult compileProgram(mlir::ModuleOp emitted, const CodeOptions &options,
-                                   llvm::StringRef symbol, llvm::StringRef digest,
-                                   llvm::SmallVectorImpl<char> &bytes, bool assembly,
+/// An emitted module with the target that it was emitted for.
+struct TargetModule {
+  mlir::ModuleOp emitted;
+  CodeOptions options;
+};
+
+/// Object file, or assembly text, of the program of emitted modules, which are of one
+/// model: their kernels and a chain of momrt_program, the first named `symbol`. The CPU's
+/// code is as the first module's options say. `digest` names the program in checkpoints.
+mlir::LogicalResult compileProgram(llvm::ArrayRef<TargetModule> modules, llvm::StringRef symbol,
+                                   llvm::StringRef digest, llvm::SmallVectorImpl<char> &bytes,
+                                   bool assembly,
                                    llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
 } // namespace mom

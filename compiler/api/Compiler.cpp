@@ -99,7 +99,8 @@ LogicalResult Compiler::keepEntries() {
     }
   for (auto [name, func] : all)
     if (name != "loss" && !llvm::is_contained(options.entries, name) &&
-        !(name == "accumulate" && llvm::is_contained(options.entries, "update")))
+        !(name == "accumulate" && llvm::is_contained(options.entries, "update")) &&
+        !(name == "draw" && llvm::is_contained(options.entries, "next")))
       func.erase();
   return success();
 }
@@ -221,10 +222,20 @@ FailureOr<std::string> Compiler::ptx() {
 }
 
 LogicalResult Compiler::object(SmallVectorImpl<char> &bytes, bool assembly) {
-  if (failed(runTo(Stage::Lowered)))
-    return failure();
-  return compileProgram(*ir, codeOptions(options.pipeline), symbol(), digest(),
-                        bytes, assembly, [&] { return error(); });
+  return objectOf({this}, bytes, assembly);
+}
+
+LogicalResult Compiler::objectOf(ArrayRef<Compiler *> targets, SmallVectorImpl<char> &bytes,
+                                 bool assembly) {
+  SmallVector<TargetModule> modules;
+  for (Compiler *target : targets) {
+    if (failed(target->runTo(Stage::Lowered)))
+      return failure();
+    modules.push_back({*target->ir, codeOptions(target->options.pipeline)});
+  }
+  Compiler &first = *targets.front();
+  return compileProgram(modules, first.symbol(), first.digest(), bytes, assembly,
+                        [&] { return first.error(); });
 }
 
 /// Everything that the program depends on; empty if it is not to be cached. The IR holds

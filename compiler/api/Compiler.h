@@ -46,6 +46,9 @@ public:
   mlir::LogicalResult emit(Stage stage, llvm::raw_ostream &os);
   /// Object file of the whole program, with its one symbol.
   mlir::LogicalResult object(llvm::SmallVectorImpl<char> &bytes, bool assembly = false);
+  /// The same of one model for several targets: a compilation for each.
+  static mlir::LogicalResult objectOf(llvm::ArrayRef<Compiler *> targets,
+                                      llvm::SmallVectorImpl<char> &bytes, bool assembly = false);
   /// Compiles and loads, or finds the program in the cache.
   mlir::FailureOr<Program> jit();
 
@@ -58,6 +61,19 @@ public:
     wantNext();
   }
 
+  /// Tokens of a document, in batches that are not known yet.
+  static constexpr int64_t kDocument = 1024;
+
+  /// What backward saves, from most to least: the plans that --memory chooses from.
+  struct Plan {
+    int64_t recompute, checkpoint; ///< as in PipelineOptions
+  };
+  static llvm::ArrayRef<Plan> plans();
+  /// The bytes that a training step takes with a plan; `scheduled` is shown its module of
+  /// that stage. Before stage `grad`; nothing stays of it.
+  mlir::FailureOr<int64_t> tryPlan(Plan plan,
+                                   llvm::function_ref<void(mlir::ModuleOp)> scheduled = {});
+
   mlir::ModuleOp module() { return *ir; }
   Stage current() const { return stage; }
   /// Hash of the program's text and settings, as hexadecimal.
@@ -67,8 +83,6 @@ private:
   void wantNext();
   mlir::LogicalResult keepEntries();
   mlir::LogicalResult fitMemory();
-  /// Of what the options say; the IR stays as it is.
-  mlir::FailureOr<int64_t> bytesOfStep();
   std::string cacheKey();
   mlir::LogicalResult dump(Stage stage);
   void printIr(llvm::raw_ostream &os, bool locations);

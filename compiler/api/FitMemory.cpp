@@ -15,14 +15,10 @@
 using namespace mlir;
 using namespace mom;
 
-/// Tokens of a document, in batches that are not known yet.
-static constexpr int64_t kDocument = 1024;
-
-namespace {
-struct Plan {
-  int64_t recompute, checkpoint; ///< as in PipelineOptions
-};
-} // namespace
+ArrayRef<Compiler::Plan> Compiler::plans() {
+  static constexpr Plan all[] = {{1, 0}, {2, 0}, {2, 128}, {2, 256}};
+  return all;
+}
 
 static std::string sizeText(int64_t bytes) {
   if (bytes < int64_t(1) << 30)
@@ -30,18 +26,27 @@ static std::string sizeText(int64_t bytes) {
   return llvm::formatv("{0:F2} GiB", double(bytes) / (1 << 30)).str();
 }
 
-FailureOr<int64_t> Compiler::bytesOfStep() {
+FailureOr<int64_t> Compiler::tryPlan(Plan plan, function_ref<void(ModuleOp)> scheduled) {
   auto train = (*ir)->getAttrOfType<DictionaryAttr>(attr::kTrain);
   int64_t streams = train.getAs<IntegerAttr>("streams").getInt();
   int64_t length = train.getAs<IntegerAttr>("length").getInt();
   OwningOpRef<ModuleOp> before = ir->clone();
   Stage stageBefore = stage;
-  LogicalResult done = runTo(Stage::Lowered);
+  PipelineOptions optionsBefore = options.pipeline;
+  options.pipeline.recompute = plan.recompute;
+  options.pipeline.checkpoint = plan.checkpoint;
+  options.pipeline.memory = 0;
+  LogicalResult done = runTo(Stage::Scheduled);
+  if (succeeded(done) && scheduled)
+    scheduled(*ir);
+  if (succeeded(done))
+    done = runTo(Stage::Lowered);
   FailureOr<LaunchTable> built = failure();
   if (succeeded(done))
     built = buildLaunchTable(*ir, digest());
   ir = std::move(before);
   stage = stageBefore;
+  options.pipeline = optionsBefore;
   if (failed(built))
     return failure();
   momrt::Table table(reinterpret_cast<const momrt_table *>(built->bytes.data()));
@@ -56,13 +61,13 @@ LogicalResult Compiler::fitMemory() {
   if (!(*ir)->hasAttr(attr::kTrain))
     return error() << "--memory is of a training step, and the model has no train block";
   int64_t least = 0;
-  for (Plan plan : {Plan{1, 0}, Plan{2, 0}, Plan{2, 128}, Plan{2, 256}}) {
-    options.pipeline.recompute = plan.recompute;
-    options.pipeline.checkpoint = plan.checkpoint;
-    FailureOr<int64_t> bytes = bytesOfStep();
+  for (Plan plan : plans()) {
+    FailureOr<int64_t> bytes = tryPlan(plan);
     if (failed(bytes))
       return failure();
     if (*bytes <= memory) {
+      options.pipeline.recompute = plan.recompute;
+      options.pipeline.checkpoint = plan.checkpoint;
       InFlightDiagnostic remark = emitRemark(start());
       remark << "a training step takes " << sizeText(*bytes)
              << " with --recompute=" << plan.recompute;

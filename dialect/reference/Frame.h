@@ -12,10 +12,10 @@ namespace mom::reference {
 
 /// How a body runs.
 struct Running {
-  unsigned depth;                           ///< of nested calls
-  llvm::function_ref<void(Tensor &)> disturb; ///< done to each float result; may be null
+  unsigned depth; ///< of nested calls
+  Rounding rounding;
 
-  Running deeper() const { return {depth + 1, disturb}; }
+  Running deeper() const { return {depth + 1, rounding}; }
 };
 
 /// The values of one body while it runs. Arguments are borrowed from the
@@ -53,6 +53,11 @@ public:
   /// Null where an optional operand is absent.
   const Tensor *ifPresent(mlir::Value name) const { return name ? get(name).tensor() : nullptr; }
   const Batch *routeIfPresent(mlir::Value name) const { return name ? get(name).batch() : nullptr; }
+
+  /// A product, before it is added to others.
+  double term(double product) const {
+    return how.rounding.term ? how.rounding.term(product) : product;
+  }
 
   const Running how;
 
@@ -106,6 +111,7 @@ void evaluate(ScanGradOp op, Frame &frame);
 // Losses.cpp
 void evaluate(CrossEntropyOp op, Frame &frame);
 void evaluate(CrossEntropyGradOp op, Frame &frame);
+void evaluate(DrawOp op, Frame &frame);
 
 /// An op of arith or math, or a pointwise one of mom (Pointwise.cpp). Emits an
 /// error for any other.

@@ -259,15 +259,16 @@ static LogicalResult runOp(Operation *op, Frame &frame) {
             RmsNormOp, RmsNormGradOp, SplitOp, ConcatOp, EmbeddingOp, EmbeddingGradOp, SoftmaxOp,
             PlanOp, ComputedRouteOp, DispatchOp, RetrieveOp, LinearOp,
             LinearWgradOp, Conv1dOp, Conv1dGradOp, ScanOp, ScanGradOp, CrossEntropyOp,
-            CrossEntropyGradOp>([&](auto op) { return reference::evaluate(op, frame), success(); })
+            CrossEntropyGradOp, DrawOp>([&](auto op) { return reference::evaluate(op, frame), success(); })
       .Default([&](Operation *op) { return evaluatePointwise(op, frame); });
 }
 
-static void disturbResults(Operation *op, Frame &frame) {
+static void roundResults(Operation *op, Frame &frame) {
   for (mlir::Value result : op->getResults())
     if (Tensor *tensor = frame.ownTensor(result))
       if (isa<FloatType>(getElementTypeOrSelf(result.getType())))
-        frame.how.disturb(*tensor);
+        for (double &x : tensor->data)
+          x = frame.how.rounding.value(x);
 }
 
 /// Runs the ops that the wanted results need; the others yield nothing. So the
@@ -295,8 +296,8 @@ static FailureOr<Values> runBlock(Block &block, ArrayRef<const reference::Value 
       continue;
     if (failed(runOp(&op, frame)))
       return failure();
-    if (how.disturb)
-      disturbResults(&op, frame);
+    if (how.rounding.value)
+      roundResults(&op, frame);
   }
 
   Values results(terminator->getNumOperands());
@@ -378,12 +379,12 @@ struct ArgumentCheck {
 } // namespace
 
 FailureOr<Values> reference::interpret(func::FuncOp func, ArrayRef<reference::Value> arguments) {
-  return interpretDisturbed(func, arguments, nullptr);
+  return interpretRounded(func, arguments, {});
 }
 
-FailureOr<Values> reference::interpretDisturbed(func::FuncOp func,
-                                                ArrayRef<reference::Value> arguments,
-                                                function_ref<void(Tensor &)> disturb) {
+FailureOr<Values> reference::interpretRounded(func::FuncOp func,
+                                              ArrayRef<reference::Value> arguments,
+                                              Rounding rounding) {
   if (arguments.size() != func.getNumArguments())
     return func.emitError() << "expected " << func.getNumArguments() << " arguments, but got "
                             << arguments.size();
@@ -398,5 +399,5 @@ FailureOr<Values> reference::interpretDisturbed(func::FuncOp func,
   SmallVector<const reference::Value *> pointers;
   for (const reference::Value &argument : arguments)
     pointers.push_back(&argument);
-  return run(func, pointers, always, {0, disturb});
+  return run(func, pointers, always, {0, rounding});
 }

@@ -100,10 +100,16 @@ llvm::SmallVector<int64_t> shapeFor(mlir::RankedTensorType type, const Batch *ba
 mlir::FailureOr<llvm::SmallVector<Value>> interpret(mlir::func::FuncOp func,
                                                     llvm::ArrayRef<Value> arguments);
 
-/// The same, with something done to the float result of each op before others read
-/// it: what rounding of every intermediate value does to the results.
-mlir::FailureOr<llvm::SmallVector<Value>>
-interpretDisturbed(mlir::func::FuncOp func, llvm::ArrayRef<Value> arguments,
-                   llvm::function_ref<void(Tensor &)> disturb);
+/// What stands for rounding. Either may be null.
+struct Rounding {
+  llvm::function_ref<double(double)> value; ///< of each float that an op gives
+  llvm::function_ref<double(double)> term;  ///< of each product that an op adds to others
+};
+
+/// The same, with something done to numbers before others read them. Terms matter where
+/// they cancel: what is left of them is not off by its own rounding, but by theirs.
+mlir::FailureOr<llvm::SmallVector<Value>> interpretRounded(mlir::func::FuncOp func,
+                                                           llvm::ArrayRef<Value> arguments,
+                                                           Rounding rounding);
 
 } // namespace mom::reference

@@ -23,12 +23,12 @@ void reference::evaluate(LinearOp op, Frame &frame) {
       const double *w = weights.row(group[i] * out + o); // [in]
       if (op.getTransposed()) {
         for (int64_t c = 0; c < in; ++c)
-          yi[c] += w[c] * xi[o];
+          yi[c] += frame.term(w[c] * xi[o]);
         continue;
       }
       double sum = 0.0;
       for (int64_t c = 0; c < in; ++c)
-        sum += w[c] * xi[c];
+        sum += frame.term(w[c] * xi[c]);
       yi[o] = sum;
     }
   }
@@ -49,7 +49,7 @@ void reference::evaluate(LinearWgradOp op, Frame &frame) {
       double d = dy.row(i)[o];
       double *w = dweights.row(group[i] * out + o); // [in]
       for (int64_t c = 0; c < in; ++c)
-        w[c] += d * x.row(i)[c];
+        w[c] += frame.term(d * x.row(i)[c]);
     }
   frame.set(op.getDweights(), std::move(dweights));
 }

@@ -186,9 +186,10 @@ void reference::evaluate(RmsNormGradOp op, Frame &frame) {
   for (int64_t i = 0; i < x.rows(); ++i) {
     double r = inverseRms(x.row(i), channels, eps), product = 0.0;
     for (int64_t c = 0; c < channels; ++c)
-      product += x.row(i)[c] * dy.row(i)[c];
+      product += frame.term(x.row(i)[c] * dy.row(i)[c]);
     for (int64_t c = 0; c < channels; ++c)
-      dx.row(i)[c] = r * dy.row(i)[c] - x.row(i)[c] * r * r * r * product / channels;
+      dx.row(i)[c] = frame.term(r * dy.row(i)[c]) -
+                     frame.term(x.row(i)[c] * r * r * r * product / channels);
   }
   frame.set(op.getDx(), std::move(dx));
 }

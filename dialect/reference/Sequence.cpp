@@ -63,7 +63,7 @@ void reference::evaluate(Conv1dOp op, Frame &frame) {
       for (int64_t c = 0; c < channels; ++c) {
         double sum = bias ? bias->data[c] : 0.0;
         for (int64_t j = 0; j < width; ++j)
-          sum += weights.row(c)[width - 1 - j] * line[width - 1 + t - j][c];
+          sum += frame.term(weights.row(c)[width - 1 - j] * line[width - 1 + t - j][c]);
         y.row(rows[t])[c] = sum;
       }
     if (segment.final >= 0)
@@ -103,8 +103,8 @@ void reference::evaluate(Conv1dGradOp op, Frame &frame) {
         double d = dy.row(rows[t])[c];
         dbias.data[c] += d;
         for (int64_t j = 0; j < width; ++j) {
-          dline[width - 1 + t - j][c] += weights.row(c)[width - 1 - j] * d;
-          dweights.row(c)[width - 1 - j] += line[width - 1 + t - j][c] * d;
+          dline[width - 1 + t - j][c] += frame.term(weights.row(c)[width - 1 - j] * d);
+          dweights.row(c)[width - 1 - j] += frame.term(line[width - 1 + t - j][c] * d);
         }
       }
     if (dfinal && segment.final >= 0)
@@ -132,13 +132,15 @@ struct ScanInputs {
   const Tensor *init; // [streams, E * N]
   RowsAttr rows;
   bool reverse;
+  const Frame &frame;
   int64_t channels = u.channels(), n = A.channels();
 
   template <typename Op>
   ScanInputs(Op op, Frame &frame)
       : u(frame.tensor(op.getU())), delta(frame.tensor(op.getDelta())), A(frame.tensor(op.getA())),
         B(frame.tensor(op.getB())), C(frame.tensor(op.getC())), batch(frame.batch(op.getBatch())),
-        init(frame.ifPresent(op.getInit())), rows(rowsOf(op.getU())), reverse(op.getReverse()) {}
+        init(frame.ifPresent(op.getInit())), rows(rowsOf(op.getU())), reverse(op.getReverse()),
+        frame(frame) {}
 
   /// h before the first token of a segment.
   void start(const Segment &segment, double *h) const {
@@ -153,7 +155,8 @@ struct ScanInputs {
     const double *ut = u.row(row), *dt = delta.row(row), *b = B.row(row);
     for (int64_t e = 0; e < channels; ++e)
       for (int64_t k = 0; k < n; ++k)
-        next[e * n + k] = std::exp(dt[e] * A.row(e)[k]) * h[e * n + k] + dt[e] * ut[e] * b[k];
+        next[e * n + k] = frame.term(std::exp(dt[e] * A.row(e)[k]) * h[e * n + k]) +
+                          frame.term(dt[e] * ut[e] * b[k]);
   }
 };
 } // namespace
@@ -180,7 +183,7 @@ void reference::evaluate(ScanOp op, Frame &frame) {
       in.step(rows[t], h.data(), h.data());
       for (int64_t e = 0; e < in.channels; ++e)
         for (int64_t k = 0; k < in.n; ++k)
-          y.row(rows[t])[e] += in.C.row(rows[t])[k] * h[e * in.n + k];
+          y.row(rows[t])[e] += frame.term(in.C.row(rows[t])[k] * h[e * in.n + k]);
     }
     if (segment.final >= 0)
       std::copy(h.begin(), h.end(), final.row(segment.final));
@@ -226,13 +229,14 @@ void reference::evaluate(ScanGradOp op, Frame &frame) {
         for (int64_t k = 0; k < in.n; ++k) {
           int64_t i = e * in.n + k;
           double a = std::exp(delta * in.A.data[i]), b = in.B.row(r)[k];
-          double g = in.C.row(r)[k] * d + carried[i];
-          y.row(r)[e] += in.C.row(r)[k] * after[i];
-          dC.row(r)[k] += d * after[i];
-          dB.row(r)[k] += g * delta * u;
-          du.row(r)[e] += delta * g * b;
-          ddelta.row(r)[e] += g * (in.A.data[i] * a * before[i] + u * b);
-          dA.data[i] += g * delta * a * before[i];
+          double g = frame.term(in.C.row(r)[k] * d) + carried[i];
+          y.row(r)[e] += frame.term(in.C.row(r)[k] * after[i]);
+          dC.row(r)[k] += frame.term(d * after[i]);
+          dB.row(r)[k] += frame.term(g * delta * u);
+          du.row(r)[e] += frame.term(delta * g * b);
+          ddelta.row(r)[e] +=
+              frame.term(g * in.A.data[i] * a * before[i]) + frame.term(g * u * b);
+          dA.data[i] += frame.term(g * delta * a * before[i]);
           carried[i] = a * g;
         }
       }

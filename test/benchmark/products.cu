@@ -208,13 +208,21 @@ struct Bench {
   std::map<std::string, void *> memory;
   int rounds;
 
-  explicit Bench(int rounds) : rounds(rounds) {
+  std::string groups; ///< shares of the tokens, as they were given
+
+  Bench(int rounds, const std::string &groups) : rounds(rounds), groups(groups) {
     CHECK(cudaEventCreate(&before));
     CHECK(cudaEventCreate(&after));
-    double shares[] = {0.19, 0.47, 0.34};
+    std::istringstream shares(groups);
     offsets[0] = 0;
-    for (int g = 0; g < kGroups; ++g) // no group is a multiple of a tile
-      offsets[g + 1] = g + 1 == kGroups ? tokens : offsets[g] + int64_t(tokens * shares[g]) + 3;
+    for (int g = 0; g < kGroups; ++g) { // no group is a multiple of a tile
+      std::string share;
+      if (!std::getline(shares, share, ','))
+        fail("expected 3 shares such as 0.19,0.47,0.34, but got " + groups);
+      double part = atof(share.c_str());
+      int64_t end = offsets[g] + (part > 0 ? int64_t(tokens * part) + 3 : 0);
+      offsets[g + 1] = g + 1 == kGroups ? tokens : std::min(end, tokens);
+    }
     int64_t host[] = {1, tokens, 8, 8, 8};
     CHECK(cudaMalloc(&deviceOffsets, sizeof offsets));
     CHECK(cudaMemcpy(deviceOffsets, offsets, sizeof offsets, cudaMemcpyHostToDevice));
@@ -334,7 +342,8 @@ struct Bench {
     double bytes = 2.0 * xs + 2.0 * ws + ys * (wide ? 4.0 : 2.0) +
                    (after == 1 ? 4.0 * es : after == 2 ? 2.0 * es : 0.0);
     auto row = [&](const char *name, double ms, double error) {
-      printf("%-24s %-16s %8.4f ms %7.1f TFLOP/s %7.0f GB/s %6.3f of cublasLt  ", p.name.c_str(),
+      printf("%-14s %-24s %-16s %8.4f ms %7.1f TFLOP/s %7.0f GB/s %6.3f of cublasLt  ",
+             groups.c_str(), p.name.c_str(),
              name, ms, flops / ms * 1e-9, bytes / ms * 1e-6, median(other) / ms);
       error < 0 ? printf("\n") : printf("error %.1e%s\n", error, error < 4e-3 ? "" : " WRONG");
     };
@@ -351,7 +360,7 @@ struct Bench {
 
 int main(int argc, char **argv) {
   if (argc < 2)
-    fail("usage: products MANIFEST [ROUNDS]");
+    fail("usage: products MANIFEST [ROUNDS [SHARES...]]");
   CHECK(cudaFree(nullptr));
   std::ifstream in(argv[1]);
   std::vector<Product> products;
@@ -386,7 +395,13 @@ int main(int argc, char **argv) {
       products.back().variants.back().launches.push_back(l);
     }
   }
-  Bench bench(argc > 2 ? atoi(argv[2]) : 12);
-  for (Product &product : products)
-    bench.run(product);
+  std::vector<std::string> groups(argv + std::min(argc, 3), argv + argc);
+  if (groups.empty())
+    groups.push_back("0.19,0.47,0.34");
+  for (const std::string &shares : groups) {
+    Bench bench(argc > 2 ? atoi(argv[2]) : 12, shares);
+    std::vector<Product> fresh = products;
+    for (Product &product : fresh)
+      bench.run(product);
+  }
 }

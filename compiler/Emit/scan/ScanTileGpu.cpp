@@ -5,6 +5,7 @@
 #include "compiler/Emit/scan/ScanTensorGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -248,12 +249,15 @@ void ScanTile::storeStates(ValueRange states, const View &matrix, Value row) con
 Values ScanTile::loadStatesIf(const View &matrix, Value row) const {
   if (!matrix)
     return Values(shape.values(), k.f32(0));
-  // A row that exists is read in any case: at least one stream does.
-  Value present = isPresent(k, row);
-  Values values = loadStates(matrix, k.max(row, k.index(0)));
-  for (Value &value : values)
-    value = k.select(present, value, k.f32(0));
-  return values;
+  // Under a condition, as there may be no row at all: then not even memory is lent for one.
+  SmallVector<Type> types(shape.values(), k.b.getF32Type());
+  auto some = scf::IfOp::create(k.b, k.loc, types, isPresent(k, row), /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(k.b);
+  k.b.setInsertionPointToEnd(some.thenBlock());
+  scf::YieldOp::create(k.b, k.loc, loadStates(matrix, row));
+  k.b.setInsertionPointToEnd(some.elseBlock());
+  scf::YieldOp::create(k.b, k.loc, Values(shape.values(), k.f32(0)));
+  return llvm::to_vector_of<Value>(some.getResults());
 }
 
 //===----------------------------------------------------------------------===//

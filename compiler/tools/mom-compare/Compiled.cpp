@@ -96,7 +96,7 @@ LogicalResult compare::compileFunction(func::FuncOp func, const PipelineOptions 
     return failure();
   CodeOptions code = codeOptions(options);
   code.ptx = false; // checks run where they were compiled for
-  return compileProgram(*module, code, symbol, kEntryName, object,
+  return compileProgram(TargetModule{*module, code}, symbol, kEntryName, object,
                         /*assembly=*/false, [&] { return func.emitError(); });
 }
 
@@ -118,7 +118,7 @@ FailureOr<const momrt_program *> CompiledFunctions::compile(func::FuncOp func) {
   return program;
 }
 
-static momrt::BatchDescription describe(const reference::Batch &batch) {
+momrt::BatchDescription compare::describe(const reference::Batch &batch) {
   momrt::BatchDescription description;
   description.streams = batch.streams;
   description.documents = batch.documents;

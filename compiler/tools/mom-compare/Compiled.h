@@ -4,6 +4,7 @@
 #include "compiler/Pipeline.h"
 #include "compiler/api/Compiler.h"
 #include "compiler/tools/mom-compare/Report.h"
+#include "runtime/Batch.h"
 
 #include "llvm/ADT/DenseMap.h"
 
@@ -39,6 +40,9 @@ inline constexpr llvm::StringLiteral kEntryName = "function";
 mlir::LogicalResult compileFunction(mlir::func::FuncOp func, const PipelineOptions &options,
                                     llvm::StringRef symbol, llvm::SmallVectorImpl<char> &object,
                                     uint64_t knobs = 0);
+
+/// A batch as the runtime takes it.
+momrt::BatchDescription describe(const reference::Batch &batch);
 
 /// Makes each number one that f32 holds.
 void roundToFloat(llvm::MutableArrayRef<reference::Value> values);

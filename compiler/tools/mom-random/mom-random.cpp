@@ -1,8 +1,11 @@
 // mom-random: random legal programs, compiled and by the interpreter. A program that
-// fails is reduced and written with the command that runs it.
+// fails is reduced and written with the command that runs it. With --texts they are model
+// texts, and go through the frontend, too.
 #include "compiler/Passes.h"
 #include "compiler/tools/mom-compare/Bundle.h"
 #include "compiler/tools/mom-random/CheckCase.h"
+#include "compiler/tools/mom-random/CheckText.h"
+#include "compiler/tools/mom-random/RandomText.h"
 #include "compiler/tools/mom-reduce/Reduce.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -40,6 +43,8 @@ static cl::opt<bool> emulate("emulate", cl::desc("run a GPU's kernels on the CPU
 static cl::opt<std::string> storage("storage", cl::desc("between kernels: f32, bf16, f16"),
                                     cl::init("f32"), cl::cat(category));
 static cl::opt<bool> knobs("knobs", cl::desc("each program has a random schedule"),
+                           cl::cat(category));
+static cl::opt<bool> texts("texts", cl::desc("of model texts: the frontend, and the gradient"),
                            cl::cat(category));
 static cl::opt<std::string> folder("folder", cl::desc("where reduced programs are written"),
                                    cl::init("."), cl::cat(category));
@@ -83,10 +88,9 @@ static LogicalResult printJointOf(RandomCase &random, uint64_t program) {
   return success();
 }
 
-/// One program in a process of its own, as a failure may be a crash; what it prints
-/// comes back in `text`.
-static Verdict checkApart(ModuleOp module, const RandomCase &how, const CheckOptions &options,
-                          std::string &text) {
+/// A check in a process of its own, as a failure may be a crash; what it prints comes back
+/// in `text`.
+static Verdict apart(llvm::function_ref<Verdict(raw_ostream &)> check, std::string &text) {
   int ends[2];
   if (pipe(ends))
     return Verdict::Good;
@@ -100,7 +104,7 @@ static Verdict checkApart(ModuleOp module, const RandomCase &how, const CheckOpt
     for (int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE})
       std::signal(signal, SIG_DFL);
     llvm::raw_fd_ostream os(ends[1], /*shouldClose=*/true);
-    Verdict verdict = checkCase(module, how, options, os);
+    Verdict verdict = check(os);
     os.flush();
     _exit(int(verdict));
   }
@@ -116,6 +120,34 @@ static Verdict checkApart(ModuleOp module, const RandomCase &how, const CheckOpt
     return Verdict(std::min(WEXITSTATUS(status), int(Verdict::BadGradient)));
   text += llvm::formatv("the process ended by signal {0}\n", WTERMSIG(status));
   return Verdict::Bad;
+}
+
+static Verdict checkApart(ModuleOp module, const RandomCase &how, const CheckOptions &options,
+                          std::string &text) {
+  return apart([&](raw_ostream &os) { return checkCase(module, how, options, os); }, text);
+}
+
+static Verdict checkTextApart(const std::string &model, uint64_t program, std::string &said) {
+  return apart(
+      [&](raw_ostream &os) {
+        return checkText(model, randomOptions(), program, knobs ? program + 1 : 0, os);
+      },
+      said);
+}
+
+/// Writes what is left of a text where it fails; an illegal one as it is.
+static void reduceAndWrite(std::string model, uint64_t program, Verdict verdict) {
+  std::string said;
+  if (isLegal(model))
+    model = reduceText(std::move(model), [&](const std::string &shorter) {
+      return isLegal(shorter) && checkTextApart(shorter, program, said) == verdict;
+    });
+  (void)checkTextApart(model, program, said);
+  std::string path = llvm::formatv("{0}/random-{1}.mom", folder, program);
+  std::error_code error = llvm::sys::fs::create_directories(folder);
+  if (!error)
+    llvm::raw_fd_ostream(path, error) << model;
+  llvm::outs() << "reduced: " << path << "\n" << said << model << "\n";
 }
 
 /// Shrinks the batch, then the program, then writes it.
@@ -154,11 +186,14 @@ static void reduceAndWrite(RandomCase &how, const CheckOptions &options, uint64_
   reduceProgram(how.module, [&](ModuleOp module) { return isBad(module, how); });
   isBad(*how.module, how); // for its text
   std::string path = llvm::formatv("{0}/random-{1}.mlir", folder, program);
-  std::error_code error;
-  llvm::raw_fd_ostream file(path, error);
-  if (!error)
-    file << "// " << commandFor(how, options, path) << "\n" << *how.module << "\n";
-  llvm::outs() << "reduced: " << path << "\n"
+  std::error_code error = llvm::sys::fs::create_directories(folder);
+  if (!error) {
+    llvm::raw_fd_ostream file(path, error);
+    if (!error)
+      file << "// " << commandFor(how, options, path) << "\n" << *how.module << "\n";
+  }
+  llvm::outs() << "reduced: " << path << (error ? ", which cannot be written: " : "")
+               << (error ? error.message() : "") << "\n"
                << text << commandFor(how, options, path) << "\n" << *how.module << "\n";
 }
 
@@ -177,6 +212,22 @@ int main(int argc, char **argv) {
   context.printOpOnDiagnostic(false);
   int64_t verdicts[4] = {};
   for (uint64_t program = seed; program < seed + count; ++program) {
+    if (texts) {
+      std::string model = makeText(program), said;
+      if (printOnly) {
+        llvm::outs() << model;
+        continue;
+      }
+      Verdict verdict = checkTextApart(model, program, said);
+      ++verdicts[int(std::min(verdict, Verdict::Bad))];
+      if (verdict < Verdict::Bad)
+        continue;
+      llvm::outs() << "text " << program << " fails\n" << said;
+      llvm::outs().flush();
+      reduceAndWrite(std::move(model), program, verdict);
+      llvm::outs().flush();
+      continue;
+    }
     RandomCase random = makeCase(context, program, randomOptions());
     if (printOnly) {
       llvm::outs() << "// " << commandFor(random, checkOptions(program), "-") << "\n"

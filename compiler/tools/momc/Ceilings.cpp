@@ -2,6 +2,7 @@
 #include "compiler/tools/momc/Timed.h"
 
 #include "mlir/IR/Diagnostics.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 
 using namespace mlir;
@@ -12,8 +13,9 @@ namespace cl = llvm::cl;
 static cl::opt<std::string>
     ceilingsFile("ceilings",
                  cl::desc("JSON with the device's \"copy\" in GB/s, \"product\" in TFLOP/s and "
-                          "\"exps\" in Gexp/s; measured if not given"),
-                 cl::value_desc("file"), cl::cat(timingOptions));
+                          "\"exps\" in Gexp/s; measured if not given, and written if there is no "
+                          "such file"),
+                 cl::value_desc("file"), cl::cat(timingOptions), cl::cat(explainOptions));
 
 /// Columns of the programs below: C.
 static constexpr StringLiteral kCopy = R"mlir(
@@ -38,6 +40,24 @@ module {
   }
 }
 )mlir";
+
+/// As many exponentials an element as make bytes cheap.
+static constexpr int kExpsOfElement = 24;
+
+static std::string expsProgram() {
+  std::string body, last = "x";
+  for (int i = 0; i < kExpsOfElement; ++i) {
+    std::string n = std::to_string(i);
+    body += "    %a" + n + " = mom.affine %" + last +
+            " {scale = -0.5 : f64, offset = 0.25 : f64} : !x\n    %e" + n + " = math.exp %a" + n +
+            " : !x\n";
+    last = "e" + n;
+  }
+  return "!x = tensor<?xCxf32, #mom.rows<token>>\nmodule {\n  func.func @exps(%batch: !mom.batch, "
+         "%x: !x {mom.input = \"x\"}) -> (!x {mom.output = \"y\"})\n      attributes {mom.entry = "
+         "\"exps\"} {\n" +
+         body + "    return %" + last + " : !x\n  }\n}\n";
+}
 
 /// The same with operands that a GPU's tensor cores take as they lie in memory.
 static constexpr StringLiteral kNarrowProduct = R"mlir(
@@ -115,6 +135,8 @@ static FailureOr<double> measure(StringRef text, StringRef entry, int64_t rows, 
   return best;
 }
 
+bool mom::tool::hasCeilings() { return !ceilingsFile.empty(); }
+
 static FailureOr<Ceilings> readCeilings() {
   auto buffer = llvm::MemoryBuffer::getFile(ceilingsFile);
   if (!buffer) {
@@ -135,22 +157,42 @@ static FailureOr<Ceilings> readCeilings() {
                   object->getNumber("exps").value_or(0), "from " + ceilingsFile};
 }
 
-FailureOr<Ceilings> mom::tool::findCeilings() {
-  if (!ceilingsFile.empty())
-    return readCeilings();
+static FailureOr<Ceilings> measureCeilings() {
   bool gpu = compileOptionsFromCommandLine().pipeline.target != "cpu";
-  int64_t columns = gpu ? 4096 : 512, copied = gpu ? 16384 : 16384, rows = gpu ? 8192 : 512;
+  int64_t columns = gpu ? 4096 : 512, copied = 16384, rows = gpu ? 8192 : 512;
   FailureOr<double> copy =
       measure(kCopy, "copy", copied, columns, "f32",
               [](const TimedKernel &kernel) { return kernel.gigabytesPerSecond(); });
   FailureOr<double> product =
       measure(gpu ? kNarrowProduct : kProduct, "product", rows, columns, "f32",
               [](const TimedKernel &kernel) { return kernel.teraflops(); });
-  if (failed(copy) || failed(product))
+  FailureOr<double> exps =
+      measure(expsProgram(), "exps", rows, columns, "f32",
+              [](const TimedKernel &kernel) { return kernel.gigaexps(); });
+  if (failed(copy) || failed(product) || failed(exps))
     return failure();
-  return Ceilings{*copy, *product, 0,
+  return Ceilings{*copy, *product, *exps,
                   llvm::formatv("measured here with momc's own kernels: a map that reads and writes "
-                                "{0} MB, a linear of {1} x {2} x {2} in {3}",
-                                copied * columns * 4 >> 20, rows, columns, gpu ? "bf16" : "f32")
+                                "{0} MB, a linear of {1} x {2} x {2} in {3}, {4} exponentials in a row",
+                                copied * columns * 4 >> 20, rows, columns, gpu ? "bf16" : "f32",
+                                kExpsOfElement)
                       .str()};
+}
+
+static LogicalResult writeCeilings(const Ceilings &ceilings) {
+  llvm::json::Object object{{"copy", ceilings.copy},
+                            {"product", ceilings.product},
+                            {"exps", ceilings.exps},
+                            {"origin", ceilings.origin}};
+  std::string text = llvm::formatv("{0:2}\n", llvm::json::Value(std::move(object))).str();
+  return success(!writeFile(ceilingsFile, text));
+}
+
+FailureOr<Ceilings> mom::tool::findCeilings() {
+  if (hasCeilings() && llvm::sys::fs::exists(ceilingsFile))
+    return readCeilings();
+  FailureOr<Ceilings> measured = measureCeilings();
+  if (succeeded(measured) && hasCeilings() && failed(writeCeilings(*measured)))
+    return failure();
+  return measured;
 }

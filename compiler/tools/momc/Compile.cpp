@@ -150,6 +150,32 @@ static int link(StringRef object, StringRef symbol, StringRef path) {
              : 0;
 }
 
+/// Reads the model once for each of --target's. What is said about it is said once.
+static int loadTargets(std::vector<std::unique_ptr<ModelFile>> &models) {
+  for (StringRef name : llvm::split(target, ',')) {
+    bool again = llvm::any_of(models, [&](auto &other) { return other->target() == name; });
+    if (name.empty() || again)
+      return fail("expected --target as cpu, sm_90a or several, each once, but got " + target);
+    std::vector<std::string> entries(entryNames.begin(), entryNames.end());
+    models.push_back(std::make_unique<ModelFile>(std::move(entries), name));
+    ModelFile &model = *models.back();
+    if (models.size() > 1)
+      model.keepQuiet();
+    if (!model || failed(model->load()))
+      return 1;
+    model->setName(programName);
+  }
+  return 0;
+}
+
+static LogicalResult objectOf(ArrayRef<std::unique_ptr<ModelFile>> models,
+                              SmallVectorImpl<char> &bytes) {
+  SmallVector<Compiler *> targets;
+  for (const std::unique_ptr<ModelFile> &model : models)
+    targets.push_back(model->operator->());
+  return Compiler::objectOf(targets, bytes);
+}
+
 int mom::tool::compile() {
   bool wantsObject = output.getNumOccurrences() || shared.empty();
   if (wantsObject && !StringRef(output).ends_with(".o"))
@@ -157,19 +183,17 @@ int mom::tool::compile() {
   if (programName.getNumOccurrences() && !isIdentifierEnd(programName))
     return fail("expected --name of letters, digits and underscores, but got '" + programName +
                 "'");
-  ModelFile model({entryNames.begin(), entryNames.end()});
+  std::vector<std::unique_ptr<ModelFile>> models;
   SmallVector<char> bytes;
-  if (!model || failed(model->load()))
+  if (loadTargets(models) || failed(objectOf(models, bytes)))
     return 1;
-  model->setName(programName);
-  if (failed(model->object(bytes)))
-    return 1;
+  ModelFile &model = *models.front();
   FailureOr<LaunchTable> facts = buildLaunchTable(model->module(), model->digest());
   if (failed(facts))
     return 1;
   std::string text =
       HeaderWriter(*reinterpret_cast<const momrt_table *>(facts->bytes.data()))
-          .write(model->symbol(), compileOptionsFromCommandLine().pipeline.target);
+          .write(model->symbol(), llvm::join(llvm::split(target, ','), " and "));
   StringRef object(bytes.data(), bytes.size());
   if (!shared.empty())
     if (int status = link(object, model->symbol(), shared))

@@ -1,8 +1,7 @@
 // momc run and momc interpret: one entry on tensors from a file.
 #include "compiler/Target/LaunchTable.h"
+#include "compiler/tools/mom-compare/Entry.h"
 #include "compiler/tools/momc/Verbs.h"
-#include "dialect/ParameterLayout.h"
-#include "dialect/reference/Interpreter.h"
 #include "runtime/RunFile.h"
 
 using namespace mlir;
@@ -54,94 +53,6 @@ int mom::tool::run() {
 // The same by the interpreter
 //===----------------------------------------------------------------------===//
 
-static reference::Tensor toTensor(const momrt::NamedTensor &tensor) {
-  reference::Tensor result;
-  result.shape.assign(tensor.shape.begin(), tensor.shape.end());
-  result.data = tensor.data;
-  return result;
-}
-
-static std::shared_ptr<const reference::Batch> toBatch(const momrt::BatchDescription &description,
-                                                       int64_t groups) {
-  auto batch = std::make_shared<reference::Batch>();
-  for (const momrt_segment &segment : description.segments)
-    batch->segments.push_back({segment.start, segment.length, segment.initial, segment.final});
-  batch->modality = description.modality;
-  batch->tokens = description.modality.size();
-  batch->streams = description.streams;
-  batch->documents = description.documents;
-  batch->groups = groups;
-  batch->fillRoute();
-  return batch;
-}
-
-static int64_t groupsOf(ModuleOp module) {
-  auto all = module->getAttrOfType<DictionaryAttr>(attr::kModalities);
-  return all && !all.empty() ? cast<ArrayAttr>(all.begin()->getValue()).size() : 1;
-}
-
-/// `{}` in a parameter's name stands for the round; a layer used once has none.
-static std::string nameOfRound(StringRef name, int64_t round) {
-  auto [before, after] = name.split("{}");
-  return name.contains("{}") ? (before + Twine(round) + after).str() : name.str();
-}
-
-using Tensors = llvm::StringMap<const momrt::NamedTensor *>;
-
-/// An argument of the entry: the batch, a parameter (a stack of its rounds), or
-/// an input of that name.
-static FailureOr<reference::Value> argumentValue(func::FuncOp func, BlockArgument argument,
-                                                 const momrt::Request &request,
-                                                 const Tensors &parameters) {
-  unsigned index = argument.getArgNumber();
-  if (isa<BatchType>(argument.getType()))
-    return reference::Value(toBatch(request.batch, groupsOf(func->getParentOfType<ModuleOp>())));
-  if (auto name = func.getArgAttrOfType<StringAttr>(index, attr::kParam)) {
-    auto stack = dyn_cast<StackType>(argument.getType());
-    if (!stack)
-      return reference::Value(toTensor(*parameters.lookup(name.getValue())));
-    reference::Stack values;
-    for (int64_t i = 0; i < static_cast<int64_t>(stack.getCount()); ++i)
-      values.values.push_back(toTensor(*parameters.lookup(nameOfRound(name.getValue(), i))));
-    return reference::Value(std::move(values));
-  }
-  auto name = func.getArgAttrOfType<StringAttr>(index, attr::kInput);
-  for (const momrt::NamedTensor &tensor : request.tensors) {
-    if (!name || tensor.name != name.getValue())
-      continue;
-    reference::Tensor value = toTensor(tensor);
-    if (isRows(argument.getType()) && value.shape.size() == 1)
-      value.shape.push_back(1);
-    return reference::Value(std::move(value));
-  }
-  return func.emitError() << "expected an input " << name << ", but the file has none";
-}
-
-/// The name of a result, as `momc run` writes it.
-static std::string resultName(func::FuncOp func, unsigned index) {
-  for (auto [key, kind] : {std::pair(attr::kLoss, MOMRT_OUTPUT_LOSS),
-                           {attr::kSum, MOMRT_OUTPUT_SUM},
-                           {attr::kCount, MOMRT_OUTPUT_COUNT},
-                           {attr::kOutput, MOMRT_OUTPUT_TENSOR}})
-    if (auto name = func.getResultAttrOfType<StringAttr>(index, key))
-      return momrt::outputName(kind, name.str());
-  if (auto name = func.getResultAttrOfType<StringAttr>(index, attr::kGradient))
-    return "gradient." + name.str();
-  return "result" + std::to_string(index);
-}
-
-static void addResult(const std::string &name, const reference::Value &value,
-                      std::vector<momrt::NamedTensor> &results) {
-  if (const reference::Stack *stack = value.stack()) {
-    for (auto [i, element] : llvm::enumerate(stack->values))
-      addResult(nameOfRound(name, i), element, results);
-    return;
-  }
-  if (const reference::Tensor *tensor = value.tensor())
-    results.push_back(
-        {name, MOMRT_F64, {tensor->shape.begin(), tensor->shape.end()}, tensor->data});
-}
-
 int mom::tool::interpret() {
   if (inputs.empty())
     return fail("expected --inputs: the tensors of a batch");
@@ -152,11 +63,7 @@ int mom::tool::interpret() {
   if (model->current() < Stage::Grad && failed(model->runTo(Stage::Grad)))
     return 1;
   ModuleOp module = model->module();
-  func::FuncOp func;
-  for (auto candidate : module.getOps<func::FuncOp>())
-    if (auto name = candidate->getAttrOfType<StringAttr>(attr::kEntry);
-        name && name.getValue() == entryName())
-      func = candidate;
+  func::FuncOp func = compare::entryNamed(module, entryName());
   if (!func)
     return fail("the model has no entry '" + entryName() + "'");
 
@@ -167,27 +74,16 @@ int mom::tool::interpret() {
   if (failed(table))
     return 1;
   momrt::Request request;
-  std::vector<momrt::NamedTensor> parameters, results;
+  std::vector<momrt::NamedTensor> parameters;
   std::string error = momrt::readRequest(inputs, request);
   if (error.empty())
     error = momrt::readParameters(reinterpret_cast<const momrt_table *>(table->bytes.data()),
                                   checkpoint, seed, parameters);
   if (!error.empty())
     return fail(error);
-  Tensors byName;
-  for (const momrt::NamedTensor &parameter : parameters)
-    byName[parameter.name] = &parameter;
-  SmallVector<reference::Value> arguments;
-  for (BlockArgument argument : func.getArguments()) {
-    FailureOr<reference::Value> value = argumentValue(func, argument, request, byName);
-    if (failed(value))
-      return 1;
-    arguments.push_back(std::move(*value));
-  }
-  FailureOr<SmallVector<reference::Value>> values = reference::interpret(func, arguments);
-  if (failed(values))
-    return 1;
-  for (auto [i, value] : llvm::enumerate(*values))
-    addResult(resultName(func, i), value, results);
-  return finish(results);
+  FailureOr<SmallVector<reference::Value>> values =
+      compare::argumentsOf(func, request, parameters);
+  if (succeeded(values))
+    values = reference::interpret(func, *values);
+  return failed(values) ? 1 : finish(compare::namedResults(func, *values));
 }

@@ -67,7 +67,9 @@ struct Ceilings {
   std::string origin;                     ///< where they come from, for people
 };
 
-/// From the file of --ceilings, or measured here and now.
+/// Whether --ceilings names a file.
+bool hasCeilings();
+/// From the file of --ceilings; measured, and written there, if there is none.
 mlir::FailureOr<Ceilings> findCeilings();
 
 } // namespace mom::tool

@@ -11,7 +11,7 @@ namespace mom::tool {
 // Groups of options; a verb takes those of its groups only.
 extern llvm::cl::OptionCategory compileOptions, runOptions, trainOptions, emitOptions,
     artefactOptions, checkOptions, timingOptions, deviceOptions, gradcheckOptions,
-    formatOptions, generateOptions;
+    formatOptions, generateOptions, explainOptions;
 
 extern llvm::cl::opt<std::string> input;      ///< the model
 extern llvm::cl::opt<std::string> checkpoint; ///< of parameters: a file or a run's folder
@@ -56,13 +56,20 @@ public:
   /// Opens the input, to compile the loss and `entries` (empty: everything). False
   /// after a message.
   explicit ModelFile(std::vector<std::string> entries = {});
+  /// The same for that target instead of --target's.
+  ModelFile(std::vector<std::string> entries, llvm::StringRef target);
   explicit operator bool() const { return static_cast<bool>(compiler); }
   Compiler *operator->() { return compiler.get(); }
+  llvm::StringRef target() const { return forTarget; }
+  /// Warnings are said by another one.
+  void keepQuiet();
 
 private:
+  std::string forTarget;
   mlir::MLIRContext context;
   llvm::SourceMgr sources;
   std::unique_ptr<mlir::SourceMgrDiagnosticHandler> handler;
+  std::optional<mlir::ScopedDiagnosticHandler> filter;
   std::unique_ptr<Compiler> compiler;
 };
 

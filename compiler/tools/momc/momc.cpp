@@ -137,7 +137,11 @@ int addSchedules(llvm::SourceMgr &sources) {
   return 0;
 }
 
-ModelFile::ModelFile(std::vector<std::string> entries) {
+ModelFile::ModelFile(std::vector<std::string> entries)
+    : ModelFile(std::move(entries), tool::target) {}
+
+ModelFile::ModelFile(std::vector<std::string> entries, StringRef target)
+    : forTarget(target.str()) {
   std::string message;
   std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(input, &message);
   if (!buffer) {
@@ -154,7 +158,14 @@ ModelFile::ModelFile(std::vector<std::string> entries) {
   handler = std::make_unique<SourceMgrDiagnosticHandler>(sources, &context);
   CompileOptions options = compileOptionsFromCommandLine();
   options.entries = std::move(entries);
+  options.pipeline.target = forTarget;
   compiler = std::make_unique<Compiler>(context, sources, std::move(options));
+}
+
+void ModelFile::keepQuiet() {
+  filter.emplace(&context, [](Diagnostic &diagnostic) {
+    return success(diagnostic.getSeverity() != DiagnosticSeverity::Error); // others are dropped
+  });
 }
 
 FailureOr<Program> compileModel(ModelFile &model) {
@@ -179,7 +190,7 @@ static ArrayRef<Verb> verbs() {
       {"schedule",
        "print how each kernel runs, as a schedule to edit",
        schedule,
-       {&compileOptions, &emitOptions}},
+       {&compileOptions, &emitOptions, &explainOptions}},
       {"compile",
        "write a program as an object file and a header",
        compile,

@@ -73,6 +73,10 @@ typedef struct {
  * means, and says how many there are. MOMRT_DEVICE without a driver or a GPU. */
 MOMRT_API momrt_result momrt_gpus(momrt_gpu *gpus, int64_t capacity, int64_t *count);
 
+/* A device: where a program runs, or a tensor lies. */
+#define MOMRT_HOST 0u
+#define MOMRT_GPU(n) (1u + (uint32_t)(n)) /* GPU n */
+
 /* Checks a program, for a host compiled with version `abi` of this header. Its table
  * and kernels must outlive the model. */
 MOMRT_API momrt_result momrt_open_version(uint32_t abi, const momrt_program *program,
@@ -80,12 +84,27 @@ MOMRT_API momrt_result momrt_open_version(uint32_t abi, const momrt_program *pro
 static inline momrt_result momrt_open(const momrt_program *program, momrt_model **model) {
   return momrt_open_version(MOMRT_ABI_VERSION, program, model);
 }
+/* A program for several targets (`momc compile --target sm_90a,cpu`) is opened for the first
+ * of them that this machine has a device for, or, here, for a device: MOMRT_HOST or
+ * MOMRT_GPU(n). MOMRT_DEVICE, with what it is compiled for, if there is none for it. */
+MOMRT_API momrt_result momrt_open_on_version(uint32_t abi, const momrt_program *program,
+                                             uint32_t device, momrt_model **model);
+static inline momrt_result momrt_open_on(const momrt_program *program, uint32_t device,
+                                         momrt_model **model) {
+  return momrt_open_on_version(MOMRT_ABI_VERSION, program, device, model);
+}
 /* The same of the program in a shared library that `momc compile --shared` made; the
  * library stays loaded as long as the model and its sessions. */
 MOMRT_API momrt_result momrt_open_file_version(uint32_t abi, const char *path,
                                                momrt_model **model);
 static inline momrt_result momrt_open_file(const char *path, momrt_model **model) {
   return momrt_open_file_version(MOMRT_ABI_VERSION, path, model);
+}
+MOMRT_API momrt_result momrt_open_file_on_version(uint32_t abi, const char *path, uint32_t device,
+                                                  momrt_model **model);
+static inline momrt_result momrt_open_file_on(const char *path, uint32_t device,
+                                              momrt_model **model) {
+  return momrt_open_file_on_version(MOMRT_ABI_VERSION, path, device, model);
 }
 /* Sessions keep what they need of a model: it may be closed before them. */
 MOMRT_API void momrt_close(momrt_model *model);
@@ -155,10 +174,6 @@ MOMRT_API momrt_result momrt_initialise(momrt_session *session, uint64_t seed);
 MOMRT_API momrt_result momrt_load(momrt_session *session, const char *path);
 /* Writes the parameters alone, as safetensors. */
 MOMRT_API momrt_result momrt_save(momrt_session *session, const char *path);
-
-/* Where a tensor lies. */
-#define MOMRT_HOST 0u
-#define MOMRT_GPU(n) (1u + (uint32_t)(n)) /* GPU n */
 
 /* A caller's dense, row-major tensor: on the host, or on the GPU of the session. */
 typedef struct {

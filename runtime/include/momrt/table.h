@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 #define MOMRT_TABLE_MAGIC 0x6c62746d6f6dull /* "momtbl" */
-#define MOMRT_TABLE_VERSION 4u
+#define MOMRT_TABLE_VERSION 5u
 #define MOMRT_ALIGNMENT 64 /* bytes: of the arena's slots and of parameters */
 
 /* An array: `count` structs from `offset` bytes into the table. */
@@ -240,11 +240,14 @@ typedef struct {
  * runs it or in which order blocks run. */
 typedef void (*momrt_cpu_kernel)(void *const *buffers, int64_t block, void *scratch);
 
-/* The one symbol that a compiled program exports. */
-typedef struct {
+/* The one symbol that a compiled program exports. A program for several targets is a chain
+ * of them, one each, of the same parameters: a session takes the one that suits its device. */
+typedef struct momrt_program momrt_program;
+struct momrt_program {
   const momrt_table *table;
   const momrt_cpu_kernel *kernels; /* one a table kernel; null for a GPU program */
-} momrt_program;
+  const momrt_program *other;      /* the same for another target, or null */
+};
 
 #ifdef __cplusplus
 }

@@ -74,6 +74,7 @@ class GenerateOptions(Structure):
 _RUNTIME = {
     "momrt_open_version": [c_uint32, c_void_p, POINTER(c_void_p)],
     "momrt_open_file_version": [c_uint32, c_char_p, POINTER(c_void_p)],
+    "momrt_open_file_on_version": [c_uint32, c_char_p, c_uint32, POINTER(c_void_p)],
     "momrt_close": [c_void_p],
     "momrt_model_describe": [c_void_p, POINTER(ModelInfo)],
     "momrt_modality_name": [c_void_p, c_int64, POINTER(c_char_p)],

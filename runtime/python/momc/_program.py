@@ -102,10 +102,20 @@ class _Compiled:
         lib.compiler().momc_release(self.handle)
 
 
-def load(path: Union[str, os.PathLike[str]]) -> Program:
-    """The program of a library that `momc compile --shared` made."""
+def load(path: Union[str, os.PathLike[str]], *, device: Optional[str] = None) -> Program:
+    """The program of a library that `momc compile --shared` made. One for several targets is
+    loaded for `device`: "cpu", "cuda" or "cuda:1"; without it for the first target that
+    this machine has a device for."""
     model = c_void_p()
-    lib.runtime().momrt_open_file_version(lib.RUNTIME_ABI, os.fsencode(path), byref(model))
+    if device is None:
+        lib.runtime().momrt_open_file_version(lib.RUNTIME_ABI, os.fsencode(path), byref(model))
+        return Program(model)
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or number and not (kind == "cuda" and number.isdecimal()):
+        raise ValueError(f"expected cpu, cuda or cuda:N as device but got {device}")
+    where = 1 + int(number or 0) if kind == "cuda" else 0
+    lib.runtime().momrt_open_file_on_version(lib.RUNTIME_ABI, os.fsencode(path), where,
+                                             byref(model))
     return Program(model)
 
 

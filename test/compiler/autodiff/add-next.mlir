@@ -56,6 +56,16 @@ module attributes {mom.model = @m} {
 // CHECK: mom.scan {{.*}} init %[[SCAN]]
 // CHECK: return %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x6xf32, #mom.rows<token>>, tensor<?x18xf32, #mom.rows<stream>>, tensor<?x12xf32, #mom.rows<stream>>
 
+// What is drawn replaces ids, modalities and places.
+// CHECK: func.func @m.draw(%{{.*}}: tensor<?x1xi32, #mom.rows<token>> {mom.input = "id", mom.limit = 9 : i64},
+// CHECK-SAME: tensor<?x9xf32, #mom.rows<token>> {mom.input = "draw.logits"}
+// CHECK-SAME: tensor<9xi32> {mom.input = "draw.groups"}
+// CHECK-SAME: {mom.offset = 0 : i64, mom.state = "argument"}
+// CHECK-SAME: {mom.offset = 0 : i64, mom.state = "modality"}
+// CHECK-SAME: {mom.offset = 2 : i64, mom.state = "argument"}
+// CHECK-SAME: attributes {mom.entry = "draw"}
+// CHECK: mom.draw
+
 // -----
 
 !x = tensor<?x6xf32, #mom.rows<token>>

@@ -40,8 +40,8 @@ struct Compiled {
     auto report = [&] { return emitError(UnknownLoc::get(&context)); };
     SmallVector<char> object;
     FailureOr<std::unique_ptr<Jit>> jit = Jit::create(report);
-    if (failed(jit) || failed(compileProgram(*module, options, "plan_test", "plan", object,
-                                             /*assembly=*/false, report)) ||
+    if (failed(jit) || failed(compileProgram(TargetModule{*module, options}, "plan_test", "plan",
+                                             object, /*assembly=*/false, report)) ||
         failed((*jit)->load(object, report)))
       return std::nullopt;
     auto *program = static_cast<const momrt_program *>((*jit)->lookup("plan_test"));

@@ -3,7 +3,9 @@
 // RUN: mom-compare %s --compiled --lengths=1,1,2,3,4,1,64,65 --streams=3 --fuse=0 --seed=8
 // RUN: mom-compare %s --compiled --tokens=60 --storage=bf16 --streams=7 --segments=4 --seed=12
 // RUN: mom-compare %s --compiled --tokens=4097 --function=states_17_4,plain_40_4 --seed=10
+// RUN: mom-compare %s --compiled --tokens=7 --streams=0
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,1,3,129
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=7 --streams=0
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --storage=bf16 --lengths=1,1,2,3,4,1,64,65 --streams=3 --seed=8
 // RUN: mom-compare %s --compiled --target=sm_80 --emulate --storage=f16 --tokens=60 --streams=7 --segments=4 --seed=12
 

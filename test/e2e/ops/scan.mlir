@@ -3,7 +3,9 @@
 // RUN: mom-compare %s --compiled --lengths=1,1,16,17,1,32,1,15 --streams=3 --fuse=0 --seed=8
 // RUN: mom-compare %s --compiled --tokens=60 --storage=bf16 --streams=7 --segments=4 --seed=9
 // RUN: mom-compare %s --compiled --tokens=4097 --function=states_3_2,gradients_3_2 --seed=10
+// RUN: mom-compare %s --compiled --tokens=7 --streams=0
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,1,33
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=7 --streams=0
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --lengths=1,1,16,17,1,8 --streams=3 --function=states_1_1,states_3_33_reverse,sorted,prefill --seed=8
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=60 --storage=bf16 --streams=7 --segments=4 --function=block,sorted --seed=9
 // RUN: mom-compare %s --compiled --target=sm_80 --emulate --tokens=40 --storage=f16 --fuse=0 --function=block,sorted --seed=10
