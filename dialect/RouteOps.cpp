@@ -1,7 +1,7 @@
 // Mixture-of-Mamba dialect: verifiers of computed routes.
 #include "dialect/Mom.h"
 
-#include "mlir/IR/Builders.h"
+#include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
 using namespace mom;
@@ -74,6 +74,40 @@ static LogicalResult verifyParts(Operation *op, RouteType route, Value copies,
 
 LogicalResult DispatchOp::verify() {
   return verifyParts(*this, getRoute().getType(), getY(), getParts());
+}
+
+/// What of `factor` each token's copies have, if it is rows [copies, 1] that were
+/// dispatched by `route`, over all channels.
+static OperandRange dispatchedOver(Value factor, Value route) {
+  auto spread = factor.getDefiningOp<BroadcastOp>();
+  auto gates = spread ? spread.getX().getDefiningOp<DispatchOp>() : DispatchOp();
+  if (!gates || gates.getRoute() != route)
+    return OperandRange(nullptr, 0);
+  return gates.getParts();
+}
+
+// retrieve(x * g) is retrieve(x) * g, where nobody else reads the product: then nobody
+// stores it, and forward has no use for the gates of copies.
+LogicalResult RetrieveOp::canonicalize(RetrieveOp op, PatternRewriter &rewriter) {
+  auto product = op.getX().getDefiningOp<arith::MulFOp>();
+  if (!product || !product->hasOneUse())
+    return rewriter.notifyMatchFailure(op, "its copies are no product of its own");
+  for (auto [x, factor] : {std::pair(product.getLhs(), product.getRhs()),
+                           std::pair(product.getRhs(), product.getLhs())}) {
+    OperandRange gates = dispatchedOver(factor, op.getRoute());
+    if (gates.empty())
+      continue;
+    auto parts = RetrieveOp::create(rewriter, op.getLoc(), op.getParts().getTypes(), x,
+                                    op.getRoute());
+    SmallVector<Value> scaled;
+    for (auto [part, gate] : llvm::zip_equal(parts.getParts(), gates)) {
+      Value spread = BroadcastOp::create(rewriter, op.getLoc(), part.getType(), gate, part, Value());
+      scaled.push_back(arith::MulFOp::create(rewriter, op.getLoc(), part, spread));
+    }
+    rewriter.replaceOp(op, scaled);
+    return success();
+  }
+  return rewriter.notifyMatchFailure(op, "no factor was dispatched by its route");
 }
 
 LogicalResult RetrieveOp::verify() {

@@ -75,7 +75,8 @@ def Mom_DispatchOp : Mom_DiffOp<"dispatch", [Mom_ByIndex]> {
 def Mom_RetrieveOp : Mom_DiffOp<"retrieve", [Mom_ByIndex]> {
   let summary = "the rows of each token's copies: the inverse of mom.dispatch";
   let description = [{
-    Row i of `parts[j]` is the row of `x` at which copy j of token i lies.
+    Row i of `parts[j]` is the row of `x` at which copy j of token i lies. Copies times
+    what was dispatched to them, a gate, are canonically retrieved without it.
 
     (C1) there is a part for each copy that `route` makes of a token.
     (C2) the parts are token rows of one type; `x` has the copies of `route`, in its
@@ -84,6 +85,7 @@ def Mom_RetrieveOp : Mom_DiffOp<"retrieve", [Mom_ByIndex]> {
   let arguments = (ins Mom_Rows:$x, Mom_RouteType:$route);
   let results = (outs Variadic<Mom_Rows>:$parts);
   let assemblyFormat = "$x `for` $route attr-dict `:` type($route) `,` type($x) `->` type($parts)";
+  let hasCanonicalizeMethod = 1;
 }
 
 #endif // MOM_ROUTE_OPS

@@ -62,7 +62,7 @@ Value FunctionGen::dispatch(ArrayRef<Value> parts, const CallExpr &top, Location
                             computed.lookup(&top).route);
 }
 
-/// The gates meet copies, where the product that makes them can multiply by them.
+/// Gates multiply copies, not tokens' parts: their gradient then reads each row once.
 Value FunctionGen::combine(Value y, const CallExpr &top, Location location) {
   ComputedRoute made = computed.lookup(&top);
   Location gate = locate(top.range, (top.routeName + ".gates").str());
