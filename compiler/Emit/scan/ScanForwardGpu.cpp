@@ -89,7 +89,7 @@ void ScanForwardGpu::segment(Value s) {
         [&](At at, Value, Value) {
           return SmallVector<ScanTile::Bound>{{y, tile.loadSum(sums, at)}};
         },
-        /*also=*/{}, &nextRun);
+        &nextRun);
     llvm::append_range(next, nextData);
     llvm::append_range(next, ahead);
     llvm::append_range(next, nextRows);
@@ -107,7 +107,8 @@ Values ScanForwardGpu::run(const ScanTile &tile, const SegmentWalk &walk, Value 
   WalkAlong along(tile, sums);
   Value groups = k.ceilDiv(count, shape.group);
   Values init(states);
-  if (shape.tensor)
+  bool carries = shape.tensor && along.isCarried();
+  if (carries)
     llvm::append_range(init, along.begin(k.index(0)));
   Values result = k.loop(k.index(0), groups, 1, init, [&](Value g, ValueRange carried) {
     Values h(carried.take_front(states.size())), parts; // parts: [tokens * own] of y
@@ -127,8 +128,11 @@ Values ScanForwardGpu::run(const ScanTile &tile, const SegmentWalk &walk, Value 
     }
     if (shape.tensor) {
       Value next = k.min(k.add(g, 1), k.sub(groups, k.index(1)));
+      if (!carries)
+        ahead = along.begin(start);
       h = along.walk(h, ahead, start, k.mul(next, shape.group), shape.group);
-      llvm::append_range(h, ahead);
+      if (carries)
+        llvm::append_range(h, ahead);
       return h;
     }
     if (!sums)

@@ -241,15 +241,6 @@ void ScanGradGpu::segment(Value s) {
   for (const Values &more : {states, data, rows, ahead})
     llvm::append_range(carried, more);
 
-  auto countAt = [&](Value i) {
-    return k.max(k.min(k.index(tokens), k.sub(walk.segment.length, i)), k.index(0));
-  };
-  // A chunk of several runs is walked along in the tiles first.
-  bool isStagedBefore = runsOfChunk == 1;
-  if (isStagedBefore) {
-    Value i = runAt(k.index(0));
-    tile.stage(walk, {i, countAt(i), rows, data});
-  }
   carried = k.loop(k.index(0), runs, 1, carried, [&](Value back, ValueRange values) {
     Values gradients(values.take_front(carriedKinds() * n));
     values = values.drop_front(carriedKinds() * n);
@@ -260,7 +251,7 @@ void ScanGradGpu::segment(Value s) {
     }
     Values states(parts[0]);
     ValueRange data = parts[1], rows = parts[2], ahead = parts[3];
-    Value i = runAt(back), count = countAt(i), before = runAt(k.add(back, 1));
+    Value i = runAt(back), count = k.min(k.index(tokens), k.sub(walk.segment.length, i));
     if (runsOfChunk > 1) {
       Value number = k.rem(k.div(i, tokens), runsOfChunk);
       Value isLast = arith::OrIOp::create(k.b, k.loc, k.equal(back, k.index(0)),
@@ -268,29 +259,24 @@ void ScanGradGpu::segment(Value s) {
       k.ifThen(isLast, [&] { leaveRuns(tile, tiles, walk, s, i); });
       states = kept(tile, tiles.runs, number);
     }
-    if (!isStagedBefore)
-      tile.stage(walk, {i, count, rows, data});
+    ScanTile::Run run{i, count, rows, data};
+    tile.stage(walk, run);
     tile.gpu.barrier();
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, runAt(k.add(back, 2))),
-           nextStates = firstStates(before);
-    Values next = run(tile, tiles, count, states, gradients);
-    Values late = tile.fetchLate(rows); // on its way while the next run's values are made
+           nextStates = firstStates(runAt(k.add(back, 1))), late = tile.fetchLate(rows);
+    Values next = walkRun(tile, tiles, count, states, gradients);
     tile.gpu.barrier();
-    ScanTile::Run nextRun{before, countAt(before), ahead, nextData};
-    tile.finish(
-        walk, {i, count, rows, data}, late, pointwise, rowSums,
-        [&](At at, Value u, Value delta) {
-          Value sumA = tile.loadSum(tiles.sumA, at), sumB = tile.loadSum(tiles.sumB, at);
-          if (!shape.exact) // A was A log2(e)
-            sumA = tile.mul(sumA, k.splat(k.f32(0.693147180559945309), at.lanes));
-          SmallVector<ScanTile::Bound> values = {{op.getDu(), tile.mul(delta, sumB)},
-                                                 {op.getDdelta(), k.fma(u, sumB, sumA)}};
-          if (tiles.y)
-            values.push_back({op.getY(), tile.loadSum(tiles.y, at)});
-          return values;
-        },
-        [&](bool isWhole) { finishParts(tile, tiles, walk, i, count, isWhole); },
-        isStagedBefore ? &nextRun : nullptr);
+    finishParts(tile, tiles, walk, i, count);
+    tile.finish(walk, run, late, pointwise, rowSums, [&](At at, Value u, Value delta) {
+      Value sumA = tile.loadSum(tiles.sumA, at), sumB = tile.loadSum(tiles.sumB, at);
+      if (!shape.exact) // A was A log2(e)
+        sumA = tile.mul(sumA, k.splat(k.f32(0.693147180559945309), at.lanes));
+      SmallVector<ScanTile::Bound> values = {{op.getDu(), tile.mul(delta, sumB)},
+                                             {op.getDdelta(), k.fma(u, sumB, sumA)}};
+      if (tiles.y)
+        values.push_back({op.getY(), tile.loadSum(tiles.y, at)});
+      return values;
+    });
     for (ValueRange more :
          {ValueRange(nextStates), ValueRange(nextData), ahead, ValueRange(nextRows)})
       llvm::append_range(next, more);
@@ -307,8 +293,8 @@ void ScanGradGpu::segment(Value s) {
 }
 
 /// Walks the staged run forward and back; what is carried to the run before.
-Values ScanGradGpu::run(const ScanTile &tile, const Tiles &tiles, Value count, Values states,
-                        ValueRange gradients) const {
+Values ScanGradGpu::walkRun(const ScanTile &tile, const Tiles &tiles, Value count, Values states,
+                            ValueRange gradients) const {
   if (shape.rounded() == shape.group)
     return group(tile, tiles, k.index(0), states, gradients);
   Value groups = k.ceilDiv(count, shape.group), last = k.sub(groups, k.index(1));
@@ -423,40 +409,28 @@ void ScanGradGpu::storeChannelSums(const ScanTile &tile, const Tiles &tiles, Val
   }
 }
 
-/// Adds up the block's warps and leaves the sums of a run's tokens, by position; of all
-/// tokens if the run `isWhole`.
+/// Adds up the block's warps and leaves the sums of a run's tokens, by position.
 void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk,
-                              Value i, Value count, bool isWhole) const {
+                              Value i, Value count) const {
   if (kinds.empty())
     return;
   int64_t all = kinds.size() * shape.states, width = shape.vectorOfStates();
   Deal deal{shape.threads, tokens, all, width};
   View to = k.workspaceView(partsOfKinds);
-  auto load = [&](const Deal::Place &place) {
-    Value kind = k.div(place.column, shape.states), sum;
-    Value column = k.add(k.mul(kind, shape.slots()), k.rem(place.column, shape.states));
-    for (int64_t w = 0; w < shape.channelWarps(); ++w) {
-      Value part = k.load(tiles.parts,
-                          At{k.add(place.token, w * shape.rounded()), column, width, Value()});
-      sum = sum ? tile.add(sum, part) : part;
-    }
-    return sum;
-  };
-  auto store = [&](const Deal::Place &place, Value sum) {
-    Value position = walk.position(k.add(i, place.token));
-    k.store(sum, to, At{position, k.add(k.mul(tile.number, all), place.column), width, Value()});
-  };
-  static constexpr int64_t kRounds = 8; // that are under way together
-  if (!isWhole || !deal.even() || deal.rounds() > kRounds)
-    return k.loop(k.index(0), k.index(deal.rounds()), 1, [&](Value round) {
-      Deal::Place place = deal.at(k, round);
-      k.ifThen(k.less(place.token, count), [&] { store(place, load(place)); });
+  k.loop(k.index(0), k.index(deal.rounds()), 1, [&](Value round) {
+    Deal::Place place = deal.at(k, round);
+    k.ifThen(k.less(place.token, count), [&] {
+      Value position = walk.position(k.add(i, place.token));
+      Value kind = k.div(place.column, shape.states);
+      Value column = k.add(k.mul(kind, shape.slots()), k.rem(place.column, shape.states)), sum;
+      for (int64_t w = 0; w < shape.channelWarps(); ++w) {
+        Value part = k.load(tiles.parts,
+                            At{k.add(place.token, w * shape.rounded()), column, width, Value()});
+        sum = sum ? tile.add(sum, part) : part;
+      }
+      k.store(sum, to, At{position, k.add(k.mul(tile.number, all), place.column), width, Value()});
     });
-  Values sums;
-  for (int64_t round = 0; round < deal.rounds(); ++round)
-    sums.push_back(load(deal.at(k, k.index(round))));
-  for (int64_t round = 0; round < deal.rounds(); ++round)
-    store(deal.at(k, k.index(round)), sums[round]);
+  });
 }
 
 LogicalResult mom::emitScanGradGpu(ScanGradOp op, KernelBuilder &k) {

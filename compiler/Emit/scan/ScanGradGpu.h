@@ -56,8 +56,8 @@ private:
                  mlir::Value i) const;
   void advanceGroups(const ScanTile &tile, const Tiles &tiles, mlir::Value groups, Values &states,
                      bool keepThem) const;
-  Values run(const ScanTile &tile, const Tiles &tiles, mlir::Value count, Values states,
-             mlir::ValueRange gradients) const;
+  Values walkRun(const ScanTile &tile, const Tiles &tiles, mlir::Value count, Values states,
+                 mlir::ValueRange gradients) const;
   Values groupOnTensorCores(const ScanTile &tile, const Tiles &tiles, mlir::Value start,
                             const Values &states, mlir::ValueRange carried) const;
   Values group(const ScanTile &tile, const Tiles &tiles, mlir::Value start, const Values &states,
@@ -67,7 +67,7 @@ private:
   void storeChannelSums(const ScanTile &tile, const Tiles &tiles, mlir::Value token,
                         const ScatteredSums &sums) const;
   void finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk, mlir::Value i,
-                   mlir::Value count, bool isWhole) const;
+                   mlir::Value count) const;
   void sumSegments(const View &parts, mlir::Value block, int64_t elements,
                    llvm::ArrayRef<unsigned> outputs);
   void sumBlocks(mlir::Value first, int64_t tile);

@@ -3,6 +3,7 @@
 #include "compiler/Emit/scan/ScanTileGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -378,7 +379,7 @@ static int64_t slotsOf(const Deal &deal) {
 
 void ScanTile::finish(const SegmentWalk &walk, const Run &run, ValueRange fetchedLate,
                       ArrayRef<unsigned> outputs, ArrayRef<RowSum> sums, Bind bind,
-                      function_ref<void(bool)> also, const Run *next) const {
+                      const Run *next) const {
   int64_t width = channelDeal.width;
   auto finishVector = [&](const Deal::Place &place, int64_t number) {
     Value row = ahead ? gpu.toI64(run.rows[number]) : rowOf(walk, k.add(run.i, place.token));
@@ -403,35 +404,33 @@ void ScanTile::finish(const SegmentWalk &walk, const Run &run, ValueRange fetche
   // A thread stages where it finishes, so the tiles of one run do for both: it makes the
   // next run's values among the finished ones', and stores them after.
   bool isTogether = next && ahead && channelDeal.even() && matrixDeal.even();
-  overWholeOrPart(
-      channelDeal, run.count, shape.channels % shape.blockChannels() == 0, [&](bool isWhole) {
-        Stores stores;
-        if (isTogether)
-          stage(walk, *next, &stores);
-        if (also)
-          also(isWhole);
-        if (!outputs.empty() || !sums.empty())
-          overRounds(channelDeal, [&](Value round, int64_t number) {
-            Deal::Place place = channelDeal.at(k, round);
-            if (isWhole)
-              finishVector(place, number);
-            else
-              k.ifThen(isThere(place, run.count), [&] { finishVector(place, number); });
-          });
-        for (const std::function<void()> &store : stores)
-          store();
-        if (next && !isTogether)
-          stage(walk, *next);
+  auto finishAll = [&](bool isWhole) {
+    Stores stores;
+    if (isTogether)
+      stage(walk, *next, &stores);
+    if (!outputs.empty() || !sums.empty())
+      overRounds(channelDeal, [&](Value round, int64_t number) {
+        Deal::Place place = channelDeal.at(k, round);
+        if (isWhole)
+          finishVector(place, number);
+        else
+          k.ifThen(isThere(place, run.count), [&] { finishVector(place, number); });
       });
-}
-
-void ScanTile::overWholeOrPart(const Deal &deal, Value count, bool mayBeWhole,
-                               function_ref<void(bool)> body) const {
-  if (!mayBeWhole || !deal.even())
-    return body(false);
-  Value isWhole = k.equal(count, k.index(deal.tokens));
-  k.ifThen(isWhole, [&] { body(true); });
-  k.ifThen(k.less(count, k.index(deal.tokens)), [&] { body(false); });
+    for (const std::function<void()> &store : stores)
+      store();
+    if (next && !isTogether)
+      stage(walk, *next);
+  };
+  if (!isTogether || shape.channels % shape.blockChannels())
+    return finishAll(/*isWhole=*/false);
+  // A run that has all its tokens needs no conditions: all rounds' waits are one.
+  Value isPart = k.less(run.count, k.index(shape.tokens));
+  auto either = scf::IfOp::create(k.b, k.loc, isPart, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(k.b);
+  k.b.setInsertionPointToStart(either.thenBlock());
+  finishAll(/*isWhole=*/false);
+  k.b.setInsertionPointToStart(either.elseBlock());
+  finishAll(/*isWhole=*/true);
 }
 
 View ScanTile::rowSumTile() const {

@@ -175,6 +175,8 @@ public:
   /// Leaves the sums of states times C in `sums`, if given.
   WalkAlong(const ScanTile &tile, const View &sums) : tile(tile), sums(sums) {}
 
+  /// Whether what is ahead is worth the registers from one turn of a loop to the next.
+  bool isCarried() const { return tile.shape.held <= 2; }
   /// What is ahead of the tokens from `start` on.
   Values begin(mlir::Value start) const;
   /// States after `tokens` from `start` on; `ahead` becomes that of the tokens from `next` on.

@@ -151,16 +151,10 @@ public:
   /// the run (token and column of the block) from u and delta there.
   using Bound = std::pair<mlir::Value, mlir::Value>;
   using Bind = llvm::function_ref<llvm::SmallVector<Bound>(At, mlir::Value, mlir::Value)>;
-  /// `also` is emitted beside, with whether the run has all its tokens; `next`, if given, is
-  /// staged.
+  /// `next`, if given, is staged.
   void finish(const SegmentWalk &walk, const Run &run, mlir::ValueRange fetchedLate,
               llvm::ArrayRef<unsigned> outputs, llvm::ArrayRef<RowSum> sums, Bind bind,
-              llvm::function_ref<void(bool)> also, const Run *next) const;
-  /// Emits `body` twice, for runs of all tokens that a deal has and for others, of which
-  /// `body` must ask whether a place exists; or only the latter. Without conditions all
-  /// rounds' waits are one.
-  void overWholeOrPart(const Deal &deal, mlir::Value count, bool mayBeWhole,
-                       llvm::function_ref<void(bool)> body) const;
+              const Run *next = nullptr) const;
   /// A tile [slots, channels of the block], cleared, that `finish` adds sums over rows to:
   /// each thread has places of its own. And the sums over its slots: row `part` of a
   /// workspace [parts, channels].

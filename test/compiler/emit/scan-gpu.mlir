@@ -8,8 +8,8 @@
 
 // A run is fetched in whole accesses while the run before it is walked; softplus is
 // computed where it is staged, which is, but for the first run, beside the run before it
-// being finished. A group of tokens has no branch, and the sums over a channel's four
-// lanes take three shuffles for four tokens.
+// being finished, without a branch where that has all its tokens. A group of tokens has
+// none either, and the sums over a channel's four lanes take three shuffles for four tokens.
 // CHECK-LABEL: llvm.func ptx_kernelcc @forward$y
 // CHECK:         mom.softplus {{.*}} : vector<8xf32>
 // CHECK:         llvm.store {{.*}} {alignment = 64 : i64} : vector<16xf32>, !llvm.ptr<3>
@@ -28,6 +28,7 @@
 // CHECK:             scf.yield
 // CHECK:           "llvm.nvvm.barrier.cta.sync.aligned.all"
 // CHECK:           scf.if
+// CHECK:           } else {
 // CHECK-NOT:         scf.if
 // CHECK:             mom.softplus
 // CHECK-NOT:         scf.if
