@@ -263,8 +263,9 @@ void ScanGradGpu::segment(Value s) {
     tile.stage(walk, run);
     tile.gpu.barrier();
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, runAt(k.add(back, 2))),
-           nextStates = firstStates(runAt(k.add(back, 1))), late = tile.fetchLate(rows);
+           nextStates = firstStates(runAt(k.add(back, 1)));
     Values next = walkRun(tile, tiles, count, states, gradients);
+    Values late = tile.fetchLate(rows);
     tile.gpu.barrier();
     finishParts(tile, tiles, walk, i, count);
     tile.finish(walk, run, late, pointwise, rowSums, [&](At at, Value u, Value delta) {

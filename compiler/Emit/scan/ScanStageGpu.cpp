@@ -3,7 +3,6 @@
 #include "compiler/Emit/scan/ScanTileGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -423,14 +422,10 @@ void ScanTile::finish(const SegmentWalk &walk, const Run &run, ValueRange fetche
   };
   if (!isTogether || shape.channels % shape.blockChannels())
     return finishAll(/*isWhole=*/false);
-  // A run that has all its tokens needs no conditions: all rounds' waits are one.
-  Value isPart = k.less(run.count, k.index(shape.tokens));
-  auto either = scf::IfOp::create(k.b, k.loc, isPart, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(k.b);
-  k.b.setInsertionPointToStart(either.thenBlock());
-  finishAll(/*isWhole=*/false);
-  k.b.setInsertionPointToStart(either.elseBlock());
-  finishAll(/*isWhole=*/true);
+  // A run that has all its tokens needs no conditions: all rounds' waits are one. Two
+  // branches: of one with two sides LLVM would take out what both make.
+  k.ifThen(k.equal(run.count, k.index(shape.tokens)), [&] { finishAll(/*isWhole=*/true); });
+  k.ifThen(k.less(run.count, k.index(shape.tokens)), [&] { finishAll(/*isWhole=*/false); });
 }
 
 View ScanTile::rowSumTile() const {

@@ -28,7 +28,6 @@
 // CHECK:             scf.yield
 // CHECK:           "llvm.nvvm.barrier.cta.sync.aligned.all"
 // CHECK:           scf.if
-// CHECK:           } else {
 // CHECK-NOT:         scf.if
 // CHECK:             mom.softplus
 // CHECK-NOT:         scf.if
