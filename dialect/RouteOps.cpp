@@ -101,7 +101,8 @@ LogicalResult RetrieveOp::canonicalize(RetrieveOp op, PatternRewriter &rewriter)
                                     op.getRoute());
     SmallVector<Value> scaled;
     for (auto [part, gate] : llvm::zip_equal(parts.getParts(), gates)) {
-      Value spread = BroadcastOp::create(rewriter, op.getLoc(), part.getType(), gate, part, Value());
+      Value spread =
+          BroadcastOp::create(rewriter, op.getLoc(), part.getType(), gate, part, Value());
       scaled.push_back(arith::MulFOp::create(rewriter, op.getLoc(), part, spread));
     }
     rewriter.replaceOp(op, scaled);

@@ -87,7 +87,8 @@ bool Parser::parsePrecision(TrainDecl &train) {
     llvm::StringRef item = token.spelling;
     if (item != "weights" && item != "moments" && item != "gradients" && item != "residual" &&
         item != "interface")
-      return error("expected 'weights', 'moments', 'gradients', 'residual' or 'interface', but got " +
+      return error("expected 'weights', 'moments', 'gradients', 'residual' or 'interface', but "
+                   "got " +
                    describeToken());
     advance();
     train.precision += (separator + item + " ").str();

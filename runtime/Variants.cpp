@@ -71,7 +71,8 @@ const momrt_program *programFor(const momrt_program *first, uint32_t device) {
   }
   if (best)
     return best->program;
-  fail(MOMRT_DEVICE, "model '{}' is compiled for {}, but not for {}: compile it for that target too",
+  fail(MOMRT_DEVICE,
+       "model '{}' is compiled for {}, but not for {}: compile it for that target too",
        variants.front().table.model(), targetsOf(variants),
        device == MOMRT_HOST ? "the CPU"
                             : fmt::format("{}, which is sm_{}", gpu.name, gpu.architecture));

@@ -203,9 +203,9 @@ void AssignStoragePass::narrowInterfaces() {
         continue;
       SharedValue shared(value);
       RowsAttr rows = rowsOf(value);
-      bool narrow = rows ? rows.getSpace() == RowSpace::token
-                         : isWeightGradient(value) ||
-                               (isa<BlockArgument>(value) && llvm::all_of(shared.readers(), isWeight));
+      bool isOfProduct = isWeightGradient(value) || (isa<BlockArgument>(value) &&
+                                                     llvm::all_of(shared.readers(), isWeight));
+      bool narrow = rows ? rows.getSpace() == RowSpace::token : isOfProduct;
       if (narrow && shared.isOurs(ours))
         shared.narrow(precision.interface);
     }

@@ -112,7 +112,7 @@ LogicalResult RowPlan::addRowSum(unsigned index, ReduceRowsOp op) {
   int64_t channels = channelsOf(op.getX());
   if (op.getRoute() || channels == 1)
     return k.error() << "a map kernel sums rows of several channels, whatever their group";
-  RowSum sum{op.getX(), index, 0, {}, {}};
+  TeamSum sum{op.getX(), index, 0, {}, {}};
   sum.parts =
       k.workspace(RankedTensorType::get({k.knob("parts"), channels}, k.b.getF32Type()));
   sum.teams = k.onGpu() ? k.sharedView(k.teams(), channels, k.b.getF32Type())
@@ -177,7 +177,7 @@ SmallVector<Value> RowPlan::roots() const {
     result.push_back(store.value);
   for (ReduceOp reduce : reductions)
     result.push_back(reduce.getX());
-  for (const RowSum &sum : rowSums)
+  for (const TeamSum &sum : rowSums)
     result.push_back(sum.x);
   return result;
 }
@@ -238,7 +238,7 @@ RowPlan::Work RowPlan::workOf(int64_t atLevel, int64_t size) {
   for (ReduceOp reduce : reductions)
     if (here(reduce.getX()))
       work.summed.push_back(reduce);
-  for (const RowSum &sum : rowSums)
+  for (const TeamSum &sum : rowSums)
     if (here(sum.x))
       work.added.push_back({sum.x, sum.mine});
   return work;
@@ -382,13 +382,13 @@ bool RowPlan::bindScratch(int64_t atLevel) {
 
 SmallVector<SumParts> RowPlan::sumParts(int64_t parts) const {
   SmallVector<SumParts> result;
-  for (const RowSum &sum : rowSums)
+  for (const TeamSum &sum : rowSums)
     result.push_back({{sum.output}, {sum.parts}, 1, parts, sum.mine.channels});
   return result;
 }
 
 void RowPlan::clearRowSums() {
-  for (const RowSum &sum : rowSums)
+  for (const TeamSum &sum : rowSums)
     k.columns(sum.mine.channels, k.knob("lanes"), {}, [&](At at, ValueRange) {
       k.store(k.zeros(at.lanes), sum.mine, at);
       return SmallVector<Value>();
@@ -399,7 +399,7 @@ void RowPlan::clearRowSums() {
 void RowPlan::storeRowSums(Value part) {
   if (k.onGpu())
     Gpu(k).barrier();
-  for (const RowSum &sum : rowSums)
+  for (const TeamSum &sum : rowSums)
     k.loop(k.onGpu() ? k.thread() : k.index(0), k.index(sum.mine.channels),
            k.onGpu() ? k.threads() : 1, [&](Value column) {
              Value total;

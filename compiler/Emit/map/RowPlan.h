@@ -59,7 +59,7 @@ protected:
     View to;
   };
   /// A sum over rows, of which each team of a block has a part.
-  struct RowSum {
+  struct TeamSum {
     mlir::Value x;
     unsigned output;
     unsigned parts; ///< workspace [parts, channels]
@@ -99,7 +99,7 @@ protected:
   int64_t scratchLeft = std::numeric_limits<int64_t>::max(); ///< bytes
   llvm::SmallVector<Store> stores;
   llvm::SmallVector<ReduceOp> reductions;
-  llvm::SmallVector<RowSum> rowSums;
+  llvm::SmallVector<TeamSum> rowSums;
 
 private:
   mlir::LogicalResult visit(mlir::Value v);

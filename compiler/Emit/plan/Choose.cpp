@@ -41,7 +41,8 @@ SmallVector<Value> mom::emitChoices(KernelBuilder &k, PlanOp op, Value token) {
       Value first = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, group, i32(0));
       Value takes = arith::OrIOp::create(b, loc, more, first);
       for (Value before : chosen)
-        takes = both(takes, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, before, i32(c)));
+        takes =
+            both(takes, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, before, i32(c)));
       best = k.select(takes, score, best);
       group = k.select(takes, i32(c), group);
     }

@@ -316,7 +316,8 @@ void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, Valu
       storeOr(waiting, [=] { storeInputs(newDelta, newU, here); });
       if (all)
         for (auto [value, tile] : llvm::zip_equal(staged, more))
-          storeOr(waiting, [=, tile = tile, value = valueOf(value)] { k.store(value, tile, here); });
+          storeOr(waiting,
+                  [=, tile = tile, value = valueOf(value)] { k.store(value, tile, here); });
     };
     if (channelDeal.even())
       stageVector();

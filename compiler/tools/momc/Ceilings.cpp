@@ -172,8 +172,9 @@ static FailureOr<Ceilings> measureCeilings() {
   if (failed(copy) || failed(product) || failed(exps))
     return failure();
   return Ceilings{*copy, *product, *exps,
-                  llvm::formatv("measured here with momc's own kernels: a map that reads and writes "
-                                "{0} MB, a linear of {1} x {2} x {2} in {3}, {4} exponentials in a row",
+                  llvm::formatv("measured here with momc's own kernels: a map that reads and "
+                                "writes {0} MB, a linear of {1} x {2} x {2} in {3}, {4} "
+                                "exponentials in a row",
                                 copied * columns * 4 >> 20, rows, columns, gpu ? "bf16" : "f32",
                                 kExpsOfElement)
                       .str()};

@@ -15,7 +15,9 @@ static cl::opt<std::string> outputs("outputs", cl::desc("write the results here"
                                     cl::value_desc("file"), cl::cat(emitOptions));
 
 /// The one entry that is asked for; the loss.
-static std::string entryName() { return entryNames.empty() ? "loss" : entryNames[entryNames.size() - 1]; }
+static std::string entryName() {
+  return entryNames.empty() ? "loss" : entryNames[entryNames.size() - 1];
+}
 
 static int finish(const std::vector<momrt::NamedTensor> &results) {
   for (const momrt::NamedTensor &tensor : results)
