@@ -8,12 +8,12 @@
 # To make:  --target sm_90a|sm_80|cpu  --build BUILD  --functions PATTERN (of FILE.FUNCTION)
 #           --storages f32,bf16,f16  --tokens 0,1,3,129,4097  --steps N  --models NAME,... or none
 #           --random N (programs of mom-random, with gradients)
-# To run:   --parts ops,models,large,sanitizer  --select NAME,...  --sizes SIZE,...  --jobs N
+# To run:   --parts ops,models,large,hosts,sanitizer  --select NAME,...  --sizes SIZE,...  --jobs N
 #           --seconds N (a check)  --large-rows N
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 bundle='' target=sm_90a build='' functions=. storages=f32,bf16,f16 tokens=0,1,3,129,4097 steps=50
-models=mixture-of-mamba,dense-mamba random=40 parts=ops,models,large,sanitizer
+models=mixture-of-mamba,dense-mamba random=40 parts=ops,models,large,hosts,sanitizer
 run=()
 while (($#)); do
   (($# > 1)) || { echo "check.sh: $1 needs a value" >&2; exit 2; }
@@ -53,11 +53,25 @@ check_model() { # NAME STORAGE
   }
 }
 
+# A program in C of examples/embed with its model, as it wants it: HOST MODEL OPTION...
+make_host() {
+  local host=$1 name=$2
+  shift 2
+  momc compile "$repo/examples/mixture-of-mamba.mom" --set D=16 --set depth=2 --name "$name" \
+    --target "$target" "$@" -o "$work/$name.o" >"$work/logs/$host" 2>&1 &&
+    "${cxx/clang++/clang}" -O1 -s -I "$work" -I "$repo/runtime/include" \
+      -c "$repo/examples/embed/$host.c" -o "$work/$host.o" >>"$work/logs/$host" 2>&1 &&
+    "$cxx" -s "$work/$host.o" "$work/$name.o" "$build/runtime/libmomrt.a" -static-libstdc++ \
+      -static-libgcc -pthread -ldl -lm -o "$work/host-$host" >>"$work/logs/$host" 2>&1 &&
+    gzip -9 "$work/host-$host" && mv "$work/host-$host.gz" "$dir" ||
+    echo "not made: host.$host: $(grep -m1 error "$work/logs/$host" || echo no message)" | tee -a "$work/broken"
+}
+
 make_one() { if [[ $1 == */* ]]; then check_function "$1" "$2"; else check_model "$1" "$2"; fi; }
 
 # The runner with the programs of all object files.
 link_runner() {
-  local cxx object name
+  local object name
   cxx=$(sed -n 's/^set(CMAKE_CXX_COMPILER "\(.*\)")/\1/p' "$build"/CMakeFiles/*/CMakeCXXCompiler.cmake)
   {
     echo '#include "test/gpu/Suite.h"'
@@ -114,8 +128,10 @@ make_bundle() { # DIR
       done
     done
   } | xargs -P "$(nproc)" -L 1 bash -c 'make_one "$0" "$1"'
-  rm -rf "$dir/cases" "$dir"/runner* "$dir/broken"
+  rm -rf "$dir/cases" "$dir"/runner* "$dir"/host-* "$dir/broken"
   link_runner "$work/runner"
+  make_host train mixture
+  make_host generate counter --entry gradient --entry update --entry next
   gzip -9 "$work/runner" # PTX and cubins of similar kernels: a quarter is left
   mv "$work/runner.gz" "$work/cases" "$dir"
   [[ ! -f $work/broken ]] || mv "$work/broken" "$dir"
@@ -127,6 +143,23 @@ make_bundle() { # DIR
 sanitized=conv.states_17_4.bf16,conv.sorted.f32,scan.states_3_2.f32,scan.gradients_40_16.bf16,products.ends.bf16
 sanitized+=,products.routed_33_65.f32,rows.norm_40.bf16,rows.sums_17.f32,rows.embedding_50_33.f32,rows.loss_37.bf16
 sanitized+=,pointwise.unary_7.bf16,static.adamw.f32,routes.plan_5_of_2.f32,routes.experts_8_of_2.f32
+
+# Each learns to count, and says so by its status or its losses.
+check_hosts() {
+  local file host status
+  for file in "$here"/host-*.gz; do
+    host=$(basename "$file" .gz) status=0
+    gunzip -c "$file" >"$log.host"
+    chmod +x "$log.host"
+    timeout 60 "$log.host" >"$log" 2>&1 || status=$?
+    if ((status == 0)); then
+      echo "ok     ${host/-/.} $(tail -n 1 "$log")"
+    else
+      echo "FAILED ${host/-/.} status $status: $(tail -n 1 "$log")"
+      failed=1
+    fi
+  done
+}
 
 check_sanitizer() {
   local tool begin status sanitizer
@@ -151,7 +184,7 @@ run_bundle() {
   failed=0
   log=$(mktemp)
   runner=$here/runner
-  trap 'rm -f "$log" "$log.runner"' EXIT
+  trap 'rm -f "$log" "$log.runner" "$log.host"' EXIT
   if [[ ! -x $runner ]]; then
     [[ -w $here ]] || runner=$log.runner
     gunzip -c "$here/runner.gz" >"$runner"
@@ -162,9 +195,11 @@ run_bundle() {
     failed=1
   fi
   local own=${parts//sanitizer/}
+  own=${own//hosts/}
   if [[ $own =~ [a-z] ]]; then
     "$runner" --folder "$here" --parts "$own" "${run[@]}" || failed=1
   fi
+  if [[ ,$parts, == *,hosts,* ]]; then check_hosts; fi
   if [[ ,$parts, == *,sanitizer,* ]]; then check_sanitizer; fi
   exit $failed
 }
