@@ -55,11 +55,12 @@ check_model() { # NAME STORAGE
 
 # A program in C of examples/embed with its model, as it wants it: HOST MODEL OPTION...
 make_host() {
-  local host=$1 name=$2
+  local host=$1 name=$2 cc
+  cc=$(compiler_of C)
   shift 2
   momc compile "$repo/examples/mixture-of-mamba.mom" --set D=16 --set depth=2 --name "$name" \
     --target "$target" "$@" -o "$work/$name.o" >"$work/logs/$host" 2>&1 &&
-    "${cxx/clang++/clang}" -O1 -s -I "$work" -I "$repo/runtime/include" \
+    "$cc" -O1 -s -I "$work" -I "$repo/runtime/include" \
       -c "$repo/examples/embed/$host.c" -o "$work/$host.o" >>"$work/logs/$host" 2>&1 &&
     "$cxx" -s "$work/$host.o" "$work/$name.o" "$build/runtime/libmomrt.a" -static-libstdc++ \
       -static-libgcc -pthread -ldl -lm -o "$work/host-$host" >>"$work/logs/$host" 2>&1 &&
@@ -69,10 +70,15 @@ make_host() {
 
 make_one() { if [[ $1 == */* ]]; then check_function "$1" "$2"; else check_model "$1" "$2"; fi; }
 
+# The compiler that the build has for C or CXX.
+compiler_of() {
+  sed -n "s/^set(CMAKE_$1_COMPILER \"\(.*\)\")/\1/p" "$build"/CMakeFiles/*/CMake$1Compiler.cmake
+}
+
 # The runner with the programs of all object files.
 link_runner() {
   local object name
-  cxx=$(sed -n 's/^set(CMAKE_CXX_COMPILER "\(.*\)")/\1/p' "$build"/CMakeFiles/*/CMakeCXXCompiler.cmake)
+  cxx=$(compiler_of CXX)
   {
     echo '#include "test/gpu/Suite.h"'
     for object in "$work"/objects/*.o; do
