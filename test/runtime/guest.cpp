@@ -2,9 +2,11 @@
 // on the CPU, and on the tests' own GPU, which says what the host waited for.
 #include "Check.h"
 #include "FakeGpu.h"
+#include "runtime/CudaDriver.h"
 #include "runtime/EdgeMemory.h"
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <vector>
 
 using namespace momrt;
@@ -169,24 +171,53 @@ struct GuestDriver {
   template <typename F> static F *find(const char *name) {
     return reinterpret_cast<F *>(dlsym(dlopen("libcuda.so.1", RTLD_NOW), name));
   }
-  int (*allocate)(void **, size_t) = find<int(void **, size_t)>("cuMemAlloc_v2");
-  int (*createStream)(void **, unsigned) = find<int(void **, unsigned)>("cuStreamCreate");
-  int (*synchronise)(void *) = find<int(void *)>("cuStreamSynchronize");
-  int (*setContext)(void *) = find<int(void *)>("cuCtxSetCurrent");
-  int (*begin)(void *, int) = find<int(void *, int)>("cuStreamBeginCapture_v2");
-  int (*end)(void *, void **) = find<int(void *, void **)>("cuStreamEndCapture");
-  int (*instantiate)(void **, void *, unsigned long long) =
-      find<int(void **, void *, unsigned long long)>("cuGraphInstantiateWithFlags");
-  int (*launch)(void *, void *) = find<int(void *, void *)>("cuGraphLaunch");
+  using Reserve = CUresult(CUdeviceptr *, size_t);
+  using Instantiate = CUresult(CUgraphExec *, CUgraph, unsigned long long);
+  void *allocate(size_t bytes) {
+    CUdeviceptr memory = 0;
+    find<Reserve>("cuMemAlloc_v2")(&memory, bytes);
+    undo.push_back([=] { find<CUresult(CUdeviceptr)>("cuMemFree_v2")(memory); });
+    return reinterpret_cast<void *>(memory);
+  }
+  CUstream createStream() {
+    CUstream stream = nullptr;
+    find<CUresult(CUstream *, unsigned)>("cuStreamCreate")(&stream, 0);
+    undo.push_back([=] { find<CUresult(CUstream)>("cuStreamDestroy_v2")(stream); });
+    return stream;
+  }
+  CUresult (*synchronise)(CUstream) = find<CUresult(CUstream)>("cuStreamSynchronize");
+  CUresult (*setContext)(CUcontext) = find<CUresult(CUcontext)>("cuCtxSetCurrent");
+  CUresult (*begin)(CUstream, int) = find<CUresult(CUstream, int)>("cuStreamBeginCapture_v2");
+  CUgraph end(CUstream stream) {
+    CUgraph graph = nullptr;
+    find<CUresult(CUstream, CUgraph *)>("cuStreamEndCapture")(stream, &graph);
+    undo.push_back([=] { find<CUresult(CUgraph)>("cuGraphDestroy")(graph); });
+    return graph;
+  }
+  CUgraphExec instantiate(CUgraph graph) {
+    CUgraphExec executable = nullptr;
+    find<Instantiate>("cuGraphInstantiateWithFlags")(&executable, graph, 0);
+    undo.push_back([=] { find<CUresult(CUgraphExec)>("cuGraphExecDestroy")(executable); });
+    return executable;
+  }
+  CUresult (*launch)(CUgraphExec, CUstream) =
+      find<CUresult(CUgraphExec, CUstream)>("cuGraphLaunch");
+
+  GuestDriver() = default;
+  GuestDriver(const GuestDriver &) = delete;
+  ~GuestDriver() { // after the session
+    for (auto step = undo.rbegin(); step != undo.rend(); ++step)
+      (*step)();
+  }
+  std::vector<std::function<void()>> undo;
 };
 
 static void onTheGpu() {
   tiny::Model gpu = gpuModel();
   FakeCuda &state = fake();
   GuestDriver driver;
-  void *stream = nullptr, *id = nullptr, *out = nullptr, *workspace = nullptr, *graph = nullptr;
-  driver.createStream(&stream, 0);
-  driver.setContext(&driver); // what the thread has current stays so
+  CUstream stream = driver.createStream();
+  driver.setContext(reinterpret_cast<CUcontext>(&driver)); // what the thread has current stays so
   momrt_session_options options = {};
   options.guest = 1;
   options.stream = stream;
@@ -204,9 +235,8 @@ static void onTheGpu() {
   momrt_batch batch = batchOf(modality);
   int64_t bytes = 0;
   OK(momrt_workspace_size(open.session, &batch, &bytes));
-  driver.allocate(&workspace, size_t(bytes));
-  driver.allocate(&id, sizeof kIds);
-  driver.allocate(&out, sizeof kIds);
+  void *workspace = driver.allocate(size_t(bytes));
+  void *id = driver.allocate(sizeof kIds), *out = driver.allocate(sizeof kIds);
   std::memcpy(id, kIds, sizeof kIds);
   OK(momrt_workspace_set(open.session, workspace, bytes));
   OK(momrt_batch_set(open.session, &batch));
@@ -224,18 +254,15 @@ static void onTheGpu() {
   OK(momrt_status_check(open.session));
 
   // The guest captures the same calls on another stream and replays its graph.
-  void *other = nullptr, *executable = nullptr;
-  driver.createStream(&other, 0);
+  CUstream other = driver.createStream();
   OK(momrt_stream_set(open.session, other));
   driver.begin(other, 0);
   OK(momrt_input_set(open.session, "id", &ids));
-  driver.end(other, &graph);
-  CHECK(graph); // copies within the device are the graph's
+  CHECK(driver.end(other)); // copies within the device are the graph's
   driver.begin(other, 0);
   OK(momrt_input_bind(open.session, "id", &ids));
   OK(momrt_enqueue(open.session, "loss"));
-  driver.end(other, &graph);
-  driver.instantiate(&executable, graph, 0);
+  CUgraphExec executable = driver.instantiate(driver.end(other));
   std::memset(out, 0, sizeof kIds);
   driver.launch(executable, other);
   driver.synchronise(other);
