@@ -105,6 +105,8 @@ private:
   Type checkSpace(ast::CallExpr &call, const Type &argument, ast::Space from, ast::Space to);
   bool checkRouteBind(ast::BindStmt &statement);
   Type checkTop(ast::CallExpr &call, const Type &logits);
+  /// Whether an argument is a route; `usage` shows a call that has one.
+  bool checkRoute(const ast::CallExpr::Argument &argument, const Type &type, llvm::StringRef usage);
   Type checkDispatch(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
   Type checkCombine(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
   Type checkBalance(ast::CallExpr &call, const Type &argument);

@@ -48,12 +48,19 @@ Type Sema::checkTop(CallExpr &call, const Type &logits) {
   return type;
 }
 
+bool Sema::checkRoute(const CallExpr::Argument &argument, const Type &type,
+                      llvm::StringRef usage) {
+  if (type.kind == Type::Route)
+    return true;
+  error(argument.value) << "expected a route, as in " << usage << ", but got " << type.text();
+  return false;
+}
+
 /// dispatch(x, e)
 Type Sema::checkDispatch(CallExpr &call, llvm::ArrayRef<Type> types) {
   const Type &x = types[0], &route = types[1];
-  if (route.kind != Type::Route)
-    return invalid(error(call.arguments[1].value)
-                   << "expected a route, as in dispatch(x, e), but got " << route.text());
+  if (!checkRoute(call.arguments[1], route, "dispatch(x, e)"))
+    return {};
   if (x.kind == Type::Rows && x.space == Space::Copy)
     return invalid(error(call.arguments[0].value)
                    << "expected rows of tokens to dispatch, but got " << x.text()
@@ -70,9 +77,8 @@ Type Sema::checkDispatch(CallExpr &call, llvm::ArrayRef<Type> types) {
 /// combine(y, e)
 Type Sema::checkCombine(CallExpr &call, llvm::ArrayRef<Type> types) {
   const Type &y = types[0], &route = types[1];
-  if (route.kind != Type::Route)
-    return invalid(error(call.arguments[1].value)
-                   << "expected a route, as in combine(y, e), but got " << route.text());
+  if (!checkRoute(call.arguments[1], route, "combine(y, e)"))
+    return {};
   if (y.kind != Type::Rows || y.route != route.route)
     return invalid(error(call.arguments[0].value)
                    << "expected copies by '" << route.route->routeName
@@ -84,9 +90,8 @@ Type Sema::checkCombine(CallExpr &call, llvm::ArrayRef<Type> types) {
 
 /// balance(e)
 Type Sema::checkBalance(CallExpr &call, const Type &argument) {
-  if (argument.kind != Type::Route)
-    return invalid(error(call.arguments[0].value)
-                   << "expected a route, as in balance(e), but got " << argument.text());
+  if (!checkRoute(call.arguments[0], argument, "balance(e)"))
+    return {};
   return Type::rows(Space::Token, 1);
 }
 

@@ -1,6 +1,7 @@
 // Arithmetic, memory and loops of emitted functions.
 #include "compiler/Emit/Emitter.h"
 
+#include "compiler/Emit/Gpu.h"
 #include "momrt/table.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -189,6 +190,10 @@ void KernelBuilder::store(Value value, const View &view, At at) {
 }
 
 void KernelBuilder::prefetch(const View &view, At at, bool write) {
+  if (onGpu()) { // LLVM drops its own there; the second-level cache is near
+    Gpu(*this).assembly("prefetch", {}, address(view, at), "prefetch.global.L2 [$0];", "l");
+    return;
+  }
   LLVM::Prefetch::create(b, loc, address(view, at), /*rw=*/write, /*hint=*/3, /*cache=*/1);
 }
 

@@ -127,10 +127,6 @@ void Gpu::copyAsync(Value shared, Value global, Value present) {
   intrinsic("llvm.nvvm.cp.async.cg.shared.global.16.s", {}, {shared, from, bytes});
 }
 
-void Gpu::prefetch(Value global) {
-  assembly("prefetch", {}, global, "prefetch.global.L2 [$0];", "l");
-}
-
 void Gpu::commitCopies() { intrinsic("llvm.nvvm.cp.async.commit.group", {}, {}); }
 void Gpu::waitCopies(int64_t pending) {
   intrinsic("llvm.nvvm.cp.async.wait.group", {}, {i32(pending)});
@@ -192,6 +188,8 @@ Value KernelBuilder::shared(int64_t bytes, int64_t alignment) {
 }
 
 void mom::fitBlocks(KernelBuilder &k, int64_t blocks) {
+  if (!blocks)
+    return;
   SmallVector<Attribute> attributes;
   if (ArrayAttr given = k.function.getPassthroughAttr())
     attributes.assign(given.begin(), given.end());

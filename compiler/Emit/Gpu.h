@@ -50,9 +50,6 @@ public:
   /// Waits until at most `pending` of this thread's last groups are under way.
   void waitCopies(int64_t pending);
 
-  /// Brings what lies at a global address into the second-level cache.
-  void prefetch(mlir::Value global);
-
   mlir::Value intrinsic(llvm::StringRef name, mlir::Type result, mlir::ValueRange operands);
   /// Inline assembly; `name` is what the emulator knows it by.
   mlir::Value assembly(llvm::StringRef name, mlir::Type result, mlir::ValueRange operands,
@@ -70,7 +67,7 @@ private:
 };
 
 /// Registers of the current phase must suffice for so many blocks of a multiprocessor.
-/// Left alone, ptxas may take so many that too few warps hide each other's waits.
+/// Left alone, as by 0, ptxas may take so many that too few warps hide each other's waits.
 void fitBlocks(KernelBuilder &k, int64_t blocks);
 
 /// Refuses the last phase where it needs more shared memory than a block can have; `knobs`

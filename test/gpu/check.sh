@@ -150,20 +150,26 @@ sanitized=conv.states_17_4.bf16,conv.sorted.f32,scan.states_3_2.f32,scan.gradien
 sanitized+=,products.routed_33_65.f32,rows.norm_40.bf16,rows.sums_17.f32,rows.embedding_50_33.f32,rows.loss_37.bf16
 sanitized+=,pointwise.unary_7.bf16,static.adamw.f32,routes.plan_5_of_2.f32,routes.experts_8_of_2.f32
 
+# Says how a check went: its exit status, what to say of it if that is 0, and if not.
+report() {
+  if (($1 == 0)); then
+    echo "ok     $2"
+  else
+    echo "FAILED $3"
+    failed=1
+  fi
+}
+
 # Each learns to count, and says so by its status or its losses.
 check_hosts() {
-  local file host status
+  local file host status last
   for file in "$here"/host-*.gz; do
     host=$(basename "$file" .gz) status=0
     gunzip -c "$file" >"$log.host"
     chmod +x "$log.host"
     timeout 60 "$log.host" >"$log" 2>&1 || status=$?
-    if ((status == 0)); then
-      echo "ok     ${host/-/.} $(tail -n 1 "$log")"
-    else
-      echo "FAILED ${host/-/.} status $status: $(tail -n 1 "$log")"
-      failed=1
-    fi
+    last=$(tail -n 1 "$log")
+    report "$status" "${host/-/.} $last" "${host/-/.} status $status: $last"
   done
 }
 
@@ -177,12 +183,8 @@ check_sanitizer() {
     begin=$SECONDS status=0
     timeout 150 "$sanitizer" --tool "$tool" --error-exitcode 9 "$runner" --folder "$here" --jobs 0 \
       --parts ops --sizes 3,60-one-group,static --select "$sanitized" >"$log" 2>&1 || status=$?
-    if ((status == 0)); then
-      echo "ok     compute-sanitizer $tool, $(grep -c '^ok' "$log") checks, $((SECONDS - begin)) s"
-    else
-      echo "FAILED compute-sanitizer $tool, status $status: $(grep -m1 -E '^=========.*(Error|hazard|Invalid)|^FAILED' "$log")"
-      failed=1
-    fi
+    report "$status" "compute-sanitizer $tool, $(grep -c '^ok' "$log") checks, $((SECONDS - begin)) s" \
+      "compute-sanitizer $tool, status $status: $(grep -m1 -E '^=========.*(Error|hazard|Invalid)|^FAILED' "$log")"
   done
 }
 

@@ -111,7 +111,7 @@ static void emitStaticGroup(KernelBuilder &k, const StaticGroup &group, Value bl
 }
 
 static LogicalResult emitStaticPointwise(KernelOp kernel, KernelBuilder &k) {
-  int64_t chunk = k.knob("chunk"), total = 0, elements = 0;
+  int64_t chunk = k.knob("chunk"), elements = 0;
   k.begin();
   SmallVector<StaticGroup> groups;
   for (unsigned i = 0; i < kernel.getNumResults(); ++i) {
@@ -131,20 +131,16 @@ static LogicalResult emitStaticPointwise(KernelOp kernel, KernelBuilder &k) {
   }
   for (StaticGroup &group : groups)
     elements += group.size;
-  bool single = elements <= chunk;
-  for (StaticGroup &group : groups) {
-    if (single) {
+  if (elements <= chunk) {
+    for (StaticGroup &group : groups)
       for (int64_t block = 0; block < group.blocks; ++block)
         emitStaticGroup(k, group, k.index(block));
-      continue;
-    }
-    Value block = k.sub(k.block(), k.index(total));
-    Value inside = arith::AndIOp::create(k.b, k.loc, k.less(k.index(-1), block),
-                                         k.less(block, k.index(group.blocks)));
-    k.ifThen(inside, [&] { emitStaticGroup(k, group, block); });
-    total += group.blocks;
+    k.finish(k.fixedGrid(1));
+    return success();
   }
-  k.finish(k.fixedGrid(single ? 1 : total));
+  auto blocks = llvm::map_to_vector(groups, [](const StaticGroup &g) { return g.blocks; });
+  k.finish(k.fixedGrid(k.dealBlocks(
+      blocks, [&](size_t i, Value block) { emitStaticGroup(k, groups[i], block); })));
   return success();
 }
 

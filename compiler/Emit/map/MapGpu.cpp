@@ -83,8 +83,7 @@ static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
     return emitElementwise(kernel, k);
 
   k.begin(results);
-  if (int64_t blocks = k.knob("resident"))
-    fitBlocks(k, blocks);
+  fitBlocks(k, k.knob("resident"));
   k.formTeams(k.knob("team"));
   TeamRows plan(k, /*flat=*/false, widestRow(kernel));
   for (unsigned i = 0; i < kernel.getNumResults(); ++i)

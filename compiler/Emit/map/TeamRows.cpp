@@ -272,7 +272,7 @@ void TeamRows::prefetchRow(Value row) {
     for (int64_t from = 0; from < size; from += k.teamSize() * lanes) {
       Place place = placeAt(k.index(from), 0, size, row);
       place.at.column = k.min(place.at.column, k.index(size - lanes));
-      Gpu(k).prefetch(k.address(k.view(input), place.at));
+      k.prefetch(k.view(input), place.at);
     }
   }
 }

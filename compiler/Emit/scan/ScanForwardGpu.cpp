@@ -187,7 +187,7 @@ LogicalResult mom::emitScanForwardGpu(ScanOp op, KernelBuilder &k) {
   }
 
   k.begin();
-  limitRegisters(k);
+  fitBlocks(k, k.knob("resident"));
   for (unsigned output : checkpoints)
     forward.checkpoints.push_back(k.output(output));
   for (unsigned output : finals)

@@ -92,7 +92,7 @@ void ScanGradGpu::saveStates() {
 
 void ScanGradGpu::walkBack() {
   k.begin(pointwise);
-  limitRegisters(k);
+  fitBlocks(k, k.knob("resident"));
   int64_t width = shape.channels * shape.states;
   RowsAttr segments = chunkRows(k, kWholeSegment);
   if (!kinds.empty())

@@ -353,15 +353,6 @@ ScatteredSums::ScatteredSums(KernelBuilder &k, Values parts, int64_t high, int64
   }
 }
 
-void mom::limitRegisters(KernelBuilder &k) {
-  int64_t blocks = k.knob("resident");
-  if (!blocks)
-    return;
-  auto attributes = llvm::to_vector(k.function.getPassthroughAttr());
-  attributes.push_back(k.b.getStrArrayAttr({"nvvm.minctasm", std::to_string(blocks)}));
-  k.function.setPassthroughAttr(k.b.getArrayAttr(attributes));
-}
-
 GridAttr mom::segmentGrid(KernelBuilder &k, int64_t extra, int64_t factor) {
   return GridAttr::get(k.b.getContext(), k.b.getStringAttr("segment"), 1, extra, factor);
 }

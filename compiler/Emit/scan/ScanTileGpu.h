@@ -240,8 +240,6 @@ private:
   bool needsC;
 };
 
-/// The current phase, which walks: its registers suffice for the blocks of knob `resident`.
-void limitRegisters(KernelBuilder &k);
 /// `#mom.grid` of a kernel with `factor` blocks a segment, and `extra` times as many more.
 GridAttr segmentGrid(KernelBuilder &k, int64_t extra, int64_t factor);
 
