@@ -264,6 +264,22 @@ void ConvRun::bind(PointwiseEmitter &emitter, const Token &token) const {
   }
 }
 
+/// Segment, border and what is carried at a token, which may be a segment's first.
+Values ConvRun::cross(const Token &token, ValueRange now, Enter enter) {
+  auto crossing = scf::IfOp::create(k.b, k.loc, TypeRange(now), k.equal(token.position, now[1]),
+                                    /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(k.b);
+  k.b.setInsertionPointToStart(crossing.elseBlock());
+  scf::YieldOp::create(k.b, k.loc, now);
+  k.b.setInsertionPointToStart(crossing.thenBlock());
+  Value following = k.add(now[0], gpu.i32(down ? -1 : 1));
+  Segment entered = k.segment(batch, gpu.toI64(following));
+  Values changed{following, border(entered)};
+  llvm::append_range(changed, enter(entered, now.drop_front(2)));
+  scf::YieldOp::create(k.b, k.loc, changed);
+  return Values(crossing.getResults());
+}
+
 Values ConvRun::walk(ValueRange init, Enter enter, Step step, Chunk chunk) {
   bool indexed = static_cast<bool>(rows.getRoute());
   Value one = gpu.i32(1), segment0 = segmentIndex, border0 = border(segment);
@@ -309,36 +325,39 @@ Values ConvRun::walk(ValueRange init, Enter enter, Step step, Chunk chunk) {
     if (indexed)
       after = chunkRows(k.add(i, gpu.i32(2)));
 
-    Value segmentNow = values[0], borderNow = values[1];
-    Values user(values.drop_front(own));
-    for (int64_t t = 0; t < ahead; ++t) {
-      Token token{position(start, t), gpu.toI64(here[t]), {}, {}};
-      token.valid = k.less(token.position, tokens);
-      Values before{segmentNow, borderNow};
-      llvm::append_range(before, user);
-      auto crossing = scf::IfOp::create(k.b, k.loc, TypeRange(ValueRange(before)),
-                                        k.equal(token.position, borderNow),
-                                        /*withElseRegion=*/true);
-      {
-        OpBuilder::InsertionGuard guard(k.b);
-        k.b.setInsertionPointToStart(crossing.elseBlock());
-        scf::YieldOp::create(k.b, k.loc, before);
-        k.b.setInsertionPointToStart(crossing.thenBlock());
-        Value following = k.add(segmentNow, down ? gpu.i32(-1) : one);
-        Segment entered = k.segment(batch, gpu.toI64(following));
-        Values changed{following, border(entered)};
-        llvm::append_range(changed, enter(entered, user));
-        scf::YieldOp::create(k.b, k.loc, changed);
+    Values now{values[0], values[1]}; // segment, border, what the caller carries
+    llvm::append_range(now, values.drop_front(own));
+    // Most chunks have tokens of one segment only: without conditions they take a third fewer
+    // instructions, since selections of all that is carried come with each.
+    Value crosses = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ult,
+                                          k.sub(now[1], start), gpu.i32(ahead));
+    Value ends = k.less(tokens, k.add(start, gpu.i32(ahead)));
+    auto steps = scf::IfOp::create(k.b, k.loc, TypeRange(ValueRange(now)),
+                                   arith::OrIOp::create(k.b, k.loc, crosses, ends),
+                                   /*withElseRegion=*/true);
+    for (bool whole : {false, true}) {
+      OpBuilder::InsertionGuard guard(k.b);
+      k.b.setInsertionPointToStart(whole ? steps.elseBlock() : steps.thenBlock());
+      Values result = now;
+      for (int64_t t = 0; t < ahead; ++t) {
+        Token token{position(start, t), gpu.toI64(here[t]), {}, {}};
+        token.valid = whole ? Value(arith::ConstantIntOp::create(k.b, k.loc, 1, 1))
+                            : k.less(token.position, tokens);
+        for (auto [n, view] : llvm::enumerate(views))
+          token.values.push_back(unpack(loads[t * views.size() + n], view.element));
+        if (!whole)
+          result = cross(token, result, enter);
+        Values next = step(token, ArrayRef(result).drop_front(2));
+        result.truncate(2);
+        llvm::append_range(result, next);
       }
-      segmentNow = crossing.getResult(0);
-      borderNow = crossing.getResult(1);
-      for (auto [n, view] : llvm::enumerate(views))
-        token.values.push_back(unpack(loads[t * views.size() + n], view.element));
-      user = step(token, crossing.getResults().drop_front(2));
+      scf::YieldOp::create(k.b, k.loc, result);
     }
+    ValueRange stepped = steps.getResults();
+    Values user(stepped.drop_front(2));
     if (chunk)
       user = chunk(i64, user);
-    Values yielded{segmentNow, borderNow};
+    Values yielded{stepped[0], stepped[1]};
     llvm::append_range(yielded, more.getResults());
     if (indexed) {
       llvm::append_range(yielded, there);

@@ -104,6 +104,7 @@ private:
   mlir::Value rowOf(mlir::Value position); ///< i32, as all rows here
   mlir::Value loadPacked(const View &view, mlir::Value row);
   mlir::Value unpack(mlir::Value packed, mlir::Type element);
+  Values cross(const Token &token, mlir::ValueRange now, Enter enter);
   /// The position at which the next segment begins.
   mlir::Value border(const Segment &segment);
 

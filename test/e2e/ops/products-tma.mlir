@@ -89,6 +89,28 @@ func.func @weights(%batch: !mom.batch, %x: tensor<?x72xf32, #t>, %dy: tensor<?x1
   return %dw : tensor<136x72xf32>
 }
 
+// Tiles of 192 columns, one a warpgroup, as weight gradients of some sizes have them.
+func.func @wide_turns(%batch: !mom.batch, %x: tensor<?x392xf32, #t>, %dy: tensor<?x200xf32, #t>) -> tensor<200x392xf32> {
+  %xn = mom.kernel map "xn"(%x) : (tensor<?x392xf32, #t>) -> tensor<?x392xbf16, #t> {
+  ^bb0(%a: tensor<?x392xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x392xf32, #t> to tensor<?x392xbf16, #t>
+    mom.yield %0 : tensor<?x392xbf16, #t>
+  }
+  %dyn = mom.kernel map "dyn"(%dy) : (tensor<?x200xf32, #t>) -> tensor<?x200xbf16, #t> {
+  ^bb0(%a: tensor<?x200xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x200xf32, #t> to tensor<?x200xbf16, #t>
+    mom.yield %0 : tensor<?x200xbf16, #t>
+  }
+  %dw = mom.kernel product "dw"(%xn, %dyn) schedule {grid = 4 : i64, tile_columns = 192 : i64, pingpong = 1 : i64, split_k = 1 : i64} : (tensor<?x392xbf16, #t>, tensor<?x200xbf16, #t>) -> tensor<200x392xf32> {
+  ^bb0(%a: tensor<?x392xbf16, #t>, %b: tensor<?x200xbf16, #t>):
+    %0 = arith.extf %a : tensor<?x392xbf16, #t> to tensor<?x392xf32, #t>
+    %1 = arith.extf %b : tensor<?x200xbf16, #t> to tensor<?x200xf32, #t>
+    %2 = mom.linear_wgrad %0, %1 : tensor<?x392xf32, #t>, tensor<?x200xf32, #t> -> tensor<200x392xf32>
+    mom.yield %2 : tensor<200x392xf32>
+  }
+  return %dw : tensor<200x392xf32>
+}
+
 func.func @parts(%batch: !mom.batch, %x: tensor<?x40xf32, #t>, %dy: tensor<?x64xf32, #t>) -> tensor<64x40xf32> {
   %xn = mom.kernel map "xn"(%x) : (tensor<?x40xf32, #t>) -> tensor<?x40xbf16, #t> {
   ^bb0(%a: tensor<?x40xf32, #t>):
