@@ -58,6 +58,8 @@ inline constexpr llvm::StringLiteral kScratch =
 inline constexpr llvm::StringLiteral kThreads = "mom.threads"; ///< i64: threads of a GPU block
 inline constexpr llvm::StringLiteral kShared =
     "mom.shared"; ///< i64: bytes of a GPU block's shared memory
+inline constexpr llvm::StringLiteral kNarrow =
+    "mom.narrow"; ///< unit: a GPU kernel whose rows of tokens have 16 bits a number
 // On arguments.
 inline constexpr llvm::StringLiteral kParam = "mom.param";   ///< string: name; `{}` is the round
 inline constexpr llvm::StringLiteral kInit = "mom.init";     ///< #mom.init: initial values

@@ -16,6 +16,8 @@ struct Approximations {
   /// GPU: exponentials and reciprocals are its own instructions (2 ulp of f32, denormal
   /// numbers flushed to 0), and so is what is made of them.
   bool gpu = false;
+  /// Operands or results have 16 bits: fewer digits do.
+  bool narrow = false;
 
   /// 1.0 ulp; 0 below -104, infinity above 88.73, denormal results kept.
   mlir::Value exp(mlir::Value x);
@@ -34,6 +36,7 @@ struct Approximations {
   mlir::Value erf(mlir::Value x);
   mlir::Value sigmoid(mlir::Value x);
   mlir::Value silu(mlir::Value x);
+  /// Narrow: off by 6e-5 of itself at most, however small.
   mlir::Value softplus(mlir::Value x);
 
   mlir::Value constant(double value, mlir::Value like);

@@ -54,6 +54,21 @@ void KernelBuilder::begin(ArrayRef<unsigned> written, StringRef suffix) {
   declare(suffix);
 }
 
+/// Whether all floats of tokens' rows that a kernel reads and writes have 16 bits.
+static bool isNarrow(KernelOp kernel) {
+  bool some = false;
+  auto allow = [&](Type type) {
+    RowsAttr rows = rowsOf(type);
+    if (!rows || (rows.getSpace() != RowSpace::token && rows.getSpace() != RowSpace::copy) ||
+        !isa<FloatType>(getElementTypeOrSelf(type)))
+      return true;
+    some = true;
+    return getElementTypeOrSelf(type).getIntOrFloatBitWidth() == 16;
+  };
+  return llvm::all_of(kernel.getInputs().getTypes(), allow) &&
+         llvm::all_of(kernel.getOutputs().getTypes(), allow) && some;
+}
+
 /// Calling convention and promises that let loads go through the read-only cache:
 /// launches never write what they read, except where the training state is
 /// updated in place.
@@ -63,6 +78,8 @@ void KernelBuilder::describeGpuFunction() {
   // Denormal numbers stay: with them flushed, LLVM 22 compares bf16 by an instruction
   // that does not exist.
   function.setPassthroughAttr(b.getArrayAttr({b.getStrArrayAttr({"nvvm.reqntid", size})}));
+  if (isNarrow(kernel))
+    function->setAttr(attr::kNarrow, b.getUnitAttr());
   bool inPlace = llvm::any_of(kernel.getOutputs(), [](Value result) {
     return llvm::any_of(result.getUses(), [](OpOperand &use) {
       auto func = dyn_cast<func::FuncOp>(use.getOwner()->getParentOp());

@@ -20,9 +20,9 @@ using namespace mlir;
 using namespace mom;
 
 /// What stands for the result of `op`, or null where it stays.
-static Value expand(Operation *op, bool gpu) {
+static Value expand(Operation *op, bool gpu, bool narrow) {
   OpBuilder b(op);
-  Approximations a{b, op->getLoc(), gpu};
+  Approximations a{b, op->getLoc(), gpu, narrow};
   Value x = op->getOperand(0);
   return TypeSwitch<Operation *, Value>(op)
       .Case([&](SigmoidOp) { return a.sigmoid(x); })
@@ -69,6 +69,7 @@ public:
         return signalPassFailure();
     for (auto function : getOperation().getOps<LLVM::LLVMFuncOp>()) {
       bool gpu = function.getCConv() == LLVM::CConv::PTX_Kernel;
+      bool narrow = function->hasAttr(attr::kNarrow);
       SmallVector<Operation *> candidates;
       function.walk([&](Operation *op) {
         if (op->getNumResults() == 1 && op->getNumOperands() == 1 &&
@@ -76,7 +77,7 @@ public:
           candidates.push_back(op);
       });
       for (Operation *op : candidates) {
-        Value expanded = expand(op, gpu);
+        Value expanded = expand(op, gpu, narrow);
         if (!expanded)
           continue;
         op->replaceAllUsesWith(ValueRange(expanded));

@@ -14,6 +14,17 @@ llvm.func @vectors(%p: !llvm.ptr) {
   llvm.return
 }
 
+// Where rows have 16 bits each, softplus has fewer digits.
+// CHECK-LABEL: @narrow
+// CHECK-NOT: -3.244
+// CHECK: 0.0413473025
+llvm.func @narrow(%p: !llvm.ptr) attributes {mom.narrow} {
+  %x = llvm.load %p : !llvm.ptr -> f32
+  %0 = mom.softplus %x : f32
+  llvm.store %0, %p : f32, !llvm.ptr
+  llvm.return
+}
+
 // `scale` 0 does not read x: a fill is a fill whatever x is.
 // CHECK-LABEL: @fill
 // CHECK: %[[ONE:.*]] = arith.constant 1.000000e+00 : f32
