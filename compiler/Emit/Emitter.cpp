@@ -359,6 +359,16 @@ Value KernelBuilder::segmentField(Value batch, Value i, int64_t field) {
 }
 
 Value KernelBuilder::segmentOf(Value batch, Value position) {
+  return searchSegments(
+      [&](Value s) { return less(position, segmentField(batch, s, 0)); });
+}
+
+Value KernelBuilder::segmentOfChunk(Value batch, Value row, int64_t tokens) {
+  return searchSegments(
+      [&](Value s) { return less(row, add(div(segmentField(batch, s, 0), tokens), s)); });
+}
+
+Value KernelBuilder::searchSegments(function_ref<Value(Value)> after) {
   Value segments = segmentCount();
   SmallVector<Type> types(2, b.getI64Type());
   auto search = scf::WhileOp::create(
@@ -372,9 +382,10 @@ Value KernelBuilder::segmentOf(Value batch, Value position) {
         OpBuilder::InsertionGuard guard(b);
         b.restoreInsertionPoint(nested.saveInsertionPoint());
         Value middle = div(add(range[0], range[1]), 2);
-        Value before = less(position, segmentField(batch, middle, 0));
-        scf::YieldOp::create(
-            b, loc, ValueRange{select(before, range[0], middle), select(before, middle, range[1])});
+        Value isAfter = after(middle);
+        scf::YieldOp::create(b, loc,
+                             ValueRange{select(isAfter, range[0], middle),
+                                        select(isAfter, middle, range[1])});
       });
   return search.getResult(0);
 }

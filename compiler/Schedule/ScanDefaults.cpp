@@ -1,6 +1,8 @@
 // Defaults of the knobs of scans on a GPU.
 #include "compiler/Schedule/ScanDefaults.h"
 
+#include "dialect/TrainedRows.h"
+
 using namespace mlir;
 using namespace mom;
 
@@ -136,4 +138,36 @@ int64_t mom::scanExact(KernelOp kernel) {
     return 1;
   return llvm::any_of(storageOf(op, /*operands=*/2, channelsOf(op->getOperand(0))),
                       [](Type type) { return type.isF32(); });
+}
+
+int64_t mom::scanStreams(KernelOp kernel) {
+  // Of 132 multiprocessors, each with 256 threads that walk. Pieces take nearly twice the
+  // work: they pay where half of these threads have none.
+  static constexpr int64_t kThreads = 132 * 256 / 2;
+  Operation *op = anchorOf(kernel);
+  if (!op)
+    return 1;
+  int64_t threads = channelsOf(op->getOperand(0)) * scanLanes(kernel) / (scanUnit(kernel) ? 2 : 1);
+  return std::max<int64_t>(kThreads / threads, 1);
+}
+
+/// Whether the kernel sees the batches of the train block only: callers hand in any, and
+/// states where a sequence goes on from the last one.
+static bool isTrained(KernelOp kernel, Operation *anchor) {
+  auto entry = kernel->getParentOp()->getAttrOfType<StringAttr>(attr::kEntry);
+  bool hasStates = isa<ScanOp>(anchor) ? cast<ScanOp>(anchor).getInit() != nullptr
+                                       : cast<ScanGradOp>(anchor).getInit() != nullptr;
+  return !hasStates && (!entry || entry == "loss" || entry == "gradient");
+}
+
+int64_t mom::scanPiece(KernelOp kernel) {
+  static constexpr int64_t kTokens = 1024;
+  Operation *op = anchorOf(kernel);
+  int64_t streams = scanStreams(kernel);
+  if (!op || streams == 1) // not even one segment alone is cut
+    return 0;
+  std::optional<TrainedBatch> batch = trainedBatch(kernel->getParentOfType<ModuleOp>());
+  if (!batch || !isTrained(kernel, op))
+    return kTokens;
+  return batch->streams < streams && batch->length > 2 * kTokens ? kTokens : 0;
 }

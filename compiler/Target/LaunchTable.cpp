@@ -502,10 +502,13 @@ private:
                           .Case("stream", MOMRT_COUNT_STREAM)
                           .Case("document", MOMRT_COUNT_DOCUMENT)
                           .Case("segment", MOMRT_COUNT_SEGMENT)
+                          .Case("chunk", MOMRT_COUNT_TOKEN)
                           .Default(MOMRT_COUNT_ONE);
     if (inWindows() && op.grid_count == MOMRT_COUNT_TOKEN)
       op.grid_count = MOMRT_COUNT_WINDOW;
     op.grid_tile = grid.getTile();
+    op.grid_segments = grid.getSpace() && grid.getSpace() == "chunk";
+    op.grid_above = grid.getAbove();
     op.grid_extra = grid.getExtra();
     op.grid_factor = grid.getFactor();
     op.args = writer.args.size();

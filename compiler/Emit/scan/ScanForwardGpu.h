@@ -1,7 +1,7 @@
 // The walk along a scan on a GPU, whose states, sums or both are wanted.
 #pragma once
 
-#include "compiler/Emit/scan/ScanTileGpu.h"
+#include "compiler/Emit/scan/ScanPiecesGpu.h"
 
 namespace mom {
 
@@ -15,15 +15,17 @@ public:
   /// Views of checkpoints and of final states, asked for once the phase has begun.
   llvm::SmallVector<View> checkpoints, finals;
   int64_t chunk = 0; ///< tokens from a checkpoint to the next
+  /// Views of the states after a piece and of the sum of its delta, if they are asked for.
+  View ends, sums;
 
-  /// Emits the block's work.
-  void emit();
-  GridAttr grid();
+  /// Emits the phase's blocks, each of which walks a piece, and ends it.
+  void emit(const ScanPieces &pieces, const PieceStates &states);
+  /// Walks a piece from the states that `before` gives.
+  void walk(const Piece &piece, llvm::function_ref<Values(const ScanTile &)> before);
 
 private:
-  void segment(mlir::Value s);
-  Values run(const ScanTile &tile, const SegmentWalk &walk, mlir::Value s, mlir::Value i,
-             mlir::Value count, const View &sums, mlir::ValueRange states);
+  Values run(const ScanTile &tile, const Piece &piece, mlir::Value i, mlir::Value count,
+             const View &sums, mlir::ValueRange states);
   void clearFinals(mlir::Value part);
 
   KernelBuilder &k;

@@ -50,3 +50,18 @@ void compare::drawKnobs(ModuleOp module, const PipelineOptions &how, uint64_t se
     kernel.setScheduleAttr(schedule.getDictionary(b.getContext()));
   });
 }
+
+void compare::chooseKnobs(ModuleOp module, const PipelineOptions &how, const KnobChoice &choice) {
+  if (choice.seed)
+    drawKnobs(module, how, choice.seed);
+  StringRef family = isGpu(how) ? "gpu" : "cpu";
+  Builder b(module.getContext());
+  module.walk([&](KernelOp kernel) {
+    NamedAttrList schedule(kernel.getScheduleAttr());
+    for (const auto &[name, value] : choice.given)
+      for (const Knob &knob : allKnobs())
+        if (knob.anchor == kernel.getAnchor() && knob.target == family && knob.name == name)
+          schedule.set(knob.name, b.getI64IntegerAttr(value));
+    kernel.setScheduleAttr(schedule.getDictionary(b.getContext()));
+  });
+}

@@ -1,0 +1,198 @@
+// Pieces of a GPU's scan, and the phases that find their states: see ScanPiecesGpu.h.
+#include "compiler/Emit/scan/ScanPiecesGpu.h"
+
+#include "compiler/Emit/Approximations.h"
+#include "compiler/Emit/scan/ScanForwardGpu.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace mom;
+
+/// A chunk that no batch fills: rows numbered by it have one row a segment.
+static constexpr int64_t kWholeSegment = 1 << 30;
+
+RowsAttr mom::chunkRows(KernelBuilder &k, int64_t tokens) {
+  return RowsAttr::get(k.b.getContext(), RowSpace::chunk, tokens, StringAttr());
+}
+
+RowsAttr mom::segmentRows(KernelBuilder &k) { return chunkRows(k, kWholeSegment); }
+
+RankedTensorType mom::rowsType(KernelBuilder &k, int64_t width, RowsAttr rows) {
+  return RankedTensorType::get({ShapedType::kDynamic, width}, k.b.getF32Type(), rows);
+}
+
+static Value both(KernelBuilder &k, Value x, Value y) {
+  return arith::AndIOp::create(k.b, k.loc, x, y);
+}
+
+Value Piece::isFirst() const { return walk.k.equal(first, walk.k.index(0)); }
+Value Piece::isLast() const { return walk.k.equal(end, walk.segment.length); }
+
+Piece Piece::mirrored() const {
+  KernelBuilder &k = walk.k;
+  auto [start, length, initial, final] = walk.segment;
+  return {number, SegmentWalk{k, walk.batch, Segment{start, length, final, initial}, !walk.reverse},
+          k.sub(length, end), k.sub(length, first), row};
+}
+
+ScanPieces::ScanPieces(KernelBuilder &k, const ScanOperands &op, int64_t unit)
+    : k(k), op(op), tokens(llvm::alignTo(k.knob("piece"), unit)) {}
+
+RowsAttr ScanPieces::rows() const { return tokens ? chunkRows(k, tokens) : segmentRows(k); }
+
+GridAttr ScanPieces::grid(int64_t extra, int64_t factor) const {
+  auto space = k.b.getStringAttr(tokens ? "chunk" : "segment");
+  return GridAttr::get(k.b.getContext(), space, tokens ? tokens : 1, extra, factor);
+}
+
+GridAttr ScanPieces::gridWhereCut(StringRef space, int64_t factor) const {
+  return GridAttr::get(k.b.getContext(), k.b.getStringAttr(space), space == "chunk" ? tokens : 1,
+                       /*extra=*/0, factor, /*above=*/2 * tokens);
+}
+
+Value ScanPieces::isCut() const {
+  Value longest = k.segment(op.batch, k.longestSegment(op.batch, k.index(0))).length;
+  // Two pieces take as long as they are walked twice.
+  return both(k, k.less(k.index(2 * tokens), longest),
+              k.less(k.count(RowSpace::token), k.mul(longest, k.knob("streams"))));
+}
+
+Value ScanPieces::countOf(const Segment &segment, Value cut) const {
+  return k.select(cut, k.ceilDiv(segment.length, tokens), k.index(1));
+}
+
+Value ScanPieces::firstRow(const Segment &segment, Value number) const {
+  return tokens ? k.add(k.div(segment.start, tokens), number) : number;
+}
+
+void ScanPieces::visitRow(Value row, Value number, Value cut,
+                          function_ref<void(const Piece &)> body) const {
+  Segment segment = k.segment(op.batch, number);
+  Value firstRow = this->firstRow(segment, number), length = segment.length;
+  row = k.select(cut, row, firstRow);
+  Value first = k.mul(k.sub(row, firstRow), tokens);
+  Value end = k.select(cut, k.min(k.add(first, tokens), length), length);
+  k.ifThen(k.less(first, length), [&] {
+    body({number, SegmentWalk{k, op.batch, segment, op.reverse}, first, end, row});
+  });
+}
+
+void ScanPieces::visit(Value n, function_ref<void(const Piece &)> body) const {
+  if (!tokens)
+    return k.ifThen(k.less(n, k.segmentCount()), [&] {
+      Value s = k.longestSegment(op.batch, n);
+      Segment segment = k.segment(op.batch, s);
+      body({s, SegmentWalk{k, op.batch, segment, op.reverse}, k.index(0), segment.length, s});
+    });
+  overRows(n, [&] {
+    Value cut = isCut(), last = k.sub(k.segmentCount(), k.index(1));
+    Value isSegment = arith::OrIOp::create(k.b, k.loc, cut, k.less(n, k.segmentCount()));
+    k.ifThen(isSegment, [&] {
+      Value s = k.select(cut, k.segmentOfChunk(op.batch, n, tokens),
+                         k.longestSegment(op.batch, k.min(n, last)));
+      visitRow(n, s, cut, body);
+    });
+  });
+}
+
+void ScanPieces::visitCut(Value row, function_ref<void(const Piece &)> body) const {
+  overRows(row, [&] {
+    Value cut = isCut();
+    k.ifThen(cut, [&] { visitRow(row, k.segmentOfChunk(op.batch, row, tokens), cut, body); });
+  });
+}
+
+/// Where there is such a row of pieces, there is a segment.
+void ScanPieces::overRows(Value row, function_ref<void()> body) const {
+  Value rows = k.add(k.div(k.count(RowSpace::token), tokens), k.segmentCount());
+  k.ifThen(k.less(row, rows), body);
+}
+
+//===----------------------------------------------------------------------===//
+// States before pieces
+//===----------------------------------------------------------------------===//
+
+void PieceStates::emit(StringRef prefix) {
+  if (!pieces.tokens)
+    return;
+  walkPieces((prefix + "pieces").str());
+  carry((prefix + "carry").str());
+}
+
+void PieceStates::walkPieces(StringRef name) {
+  k.begin({}, name);
+  fitBlocks(k, k.knob("resident"));
+  ends = k.workspace(rowsType(k, shape.channels * shape.states, pieces.rows()));
+  sums = k.workspace(rowsType(k, shape.channels, pieces.rows()));
+  ScanForwardGpu forward(k, op, shape);
+  forward.ends = k.workspaceView(ends);
+  forward.sums = k.workspaceView(sums);
+  pieces.visitCut(k.div(k.block(), shape.blocks()), [&](const Piece &piece) {
+    Piece mine = back ? piece.mirrored() : piece;
+    k.ifThen(k.less(mine.end, mine.walk.segment.length), [&] {
+      forward.walk(mine, [&](const ScanTile &) { return Values(shape.values(), k.f32(0)); });
+    });
+  });
+  k.finish(pieces.gridWhereCut("chunk", shape.blocks()));
+}
+
+void PieceStates::carry(StringRef name) {
+  k.begin({}, name);
+  int64_t elements = shape.channels * shape.states,
+          blocks = llvm::divideCeil(elements, shape.threads);
+  starts = k.workspace(rowsType(k, elements, pieces.rows()));
+  Value s = k.div(k.block(), blocks);
+  Value element = k.add(k.mul(k.rem(k.block(), blocks), shape.threads), k.thread());
+  k.ifThen(both(k, k.less(s, k.segmentCount()), k.less(element, k.index(elements))), [&] {
+    Value cut = pieces.isCut();
+    k.ifThen(cut, [&] { carrySegment(s, cut, element); });
+  });
+  k.finish(pieces.gridWhereCut("segment", blocks));
+}
+
+/// This thread's state of a channel, before each piece of a segment.
+void PieceStates::carrySegment(Value s, Value cut, Value element) {
+  static constexpr int64_t kAhead = 16; // pieces whose loads are under way
+  View left = k.workspaceView(ends), delta = k.workspaceView(sums), to = k.workspaceView(starts);
+  Segment segment = k.segment(op.batch, s);
+  Value first = pieces.firstRow(segment, s),
+        last = k.sub(pieces.countOf(segment, cut), k.index(1));
+  auto rowOf = [&](Value i) { return k.add(first, back ? k.sub(last, i) : i); };
+  auto zero = [&] { return Values{k.f32(0)}; };
+  Value channel = k.div(element, shape.states), a = k.load(k.view(op.A), At{{}, element, 1, {}});
+  Values state = zero();
+  if (op.init) {
+    Value row = back ? segment.final : segment.initial;
+    state = either(k, isPresent(k, row),
+                   [&] { return Values{k.load(k.view(op.init), At{row, element, 1, {}})}; }, zero);
+  }
+  state = k.loop(k.index(0), last, kAhead, state, [&](Value i, ValueRange carried) {
+    Values lefts, decays;
+    for (int64_t j = 0; j < kAhead; ++j) {
+      Value row = rowOf(k.min(k.add(i, j), k.sub(last, k.index(1))));
+      lefts.push_back(k.load(left, At{row, element, 1, {}}));
+      decays.push_back(k.load(delta, At{row, channel, 1, {}}));
+    }
+    for (Value &decay : decays)
+      decay = Approximations{k.b, k.loc}.decay(arith::MulFOp::create(k.b, k.loc, a, decay));
+    Value h = carried[0];
+    for (int64_t j = 0; j < kAhead; ++j) {
+      Value at = k.add(i, j), exists = k.less(at, last);
+      k.ifThen(exists, [&] { k.store(h, to, At{rowOf(at), element, 1, {}}); });
+      Value next = k.fma(h, decays[j], arith::AddFOp::create(k.b, k.loc, h, lefts[j]));
+      h = k.select(exists, next, h);
+    }
+    return Values{h};
+  });
+  k.store(state[0], to, At{rowOf(last), element, 1, {}});
+}
+
+Values PieceStates::before(const ScanTile &tile, const Piece &piece) const {
+  View init = op.init ? k.view(op.init) : View();
+  auto initial = [&] { return tile.loadStatesIf(init, piece.walk.segment.initial); };
+  if (!pieces.tokens)
+    return initial();
+  return either(k, piece.isFirst(), initial,
+                [&] { return tile.loadStates(k.workspaceView(starts), piece.row); });
+}
