@@ -3,6 +3,8 @@
 
 #include "dialect/TrainedRows.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace mom;
 
@@ -140,15 +142,12 @@ int64_t mom::scanExact(KernelOp kernel) {
                       [](Type type) { return type.isF32(); });
 }
 
-int64_t mom::scanStreams(KernelOp kernel) {
-  // Of 132 multiprocessors, each with 256 threads that walk. Pieces take nearly twice the
-  // work: they pay where half of these threads have none.
-  static constexpr int64_t kThreads = 132 * 256 / 2;
-  Operation *op = anchorOf(kernel);
-  if (!op)
-    return 1;
-  int64_t threads = channelsOf(op->getOperand(0)) * scanLanes(kernel) / (scanUnit(kernel) ? 2 : 1);
-  return std::max<int64_t>(kThreads / threads, 1);
+int64_t mom::scanFill(KernelOp kernel) {
+  // Threads, as measured on an H200 at 512 channels of 16 states: a walk along of fewer
+  // leaves it idle sooner than a gradient's, which waits for more.
+  int64_t threads = isGradient(kernel) ? 15000 : 11000;
+  int64_t channels = scanUnit(kernel) ? 2 : 1; // of `lanes` threads
+  return std::max<int64_t>(threads * channels / scanLanes(kernel), 1);
 }
 
 /// Whether the kernel sees the batches of the train block only: callers hand in any, and
@@ -161,13 +160,13 @@ static bool isTrained(KernelOp kernel, Operation *anchor) {
 }
 
 int64_t mom::scanPiece(KernelOp kernel) {
-  static constexpr int64_t kTokens = 1024;
+  static constexpr int64_t kTokens = 512;
   Operation *op = anchorOf(kernel);
-  int64_t streams = scanStreams(kernel);
-  if (!op || streams == 1) // not even one segment alone is cut
+  if (!op)
     return 0;
+  int64_t channels = channelsOf(op->getOperand(0)), fill = scanFill(kernel);
   std::optional<TrainedBatch> batch = trainedBatch(kernel->getParentOfType<ModuleOp>());
   if (!batch || !isTrained(kernel, op))
-    return kTokens;
-  return batch->streams < streams && batch->length > 2 * kTokens ? kTokens : 0;
+    batch = {1, std::numeric_limits<int64_t>::max()};
+  return batch->streams * channels < fill && batch->length > 2 * kTokens ? kTokens : 0;
 }

@@ -53,9 +53,10 @@ GridAttr ScanPieces::gridWhereCut(StringRef space, int64_t factor) const {
 
 Value ScanPieces::isCut() const {
   Value longest = k.segment(op.batch, k.longestSegment(op.batch, k.index(0))).length;
-  // Two pieces take as long as they are walked twice.
+  Value all = k.mul(k.count(RowSpace::token), channelsOf(op.u));
+  // Two pieces take as long, as they are walked twice.
   return both(k, k.less(k.index(2 * tokens), longest),
-              k.less(k.count(RowSpace::token), k.mul(longest, k.knob("streams"))));
+              k.less(all, k.mul(longest, k.knob("fill"))));
 }
 
 Value ScanPieces::countOf(const Segment &segment, Value cut) const {

@@ -15,8 +15,9 @@
 //
 // That takes nearly twice the exponentials, and pays where whole segments leave most of
 // the device idle. The same program sees both, so each block decides, from the segment
-// table: a batch is cut if it has fewer tokens than `streams` segments as long as its
-// longest. Otherwise the first blocks walk whole segments, and all others return.
+// table: a batch is cut if tokens times channels are fewer than those of its longest
+// segment with `fill` channels. Otherwise the first blocks walk whole segments, and all
+// others return.
 //
 // Pieces are numbered as rows of `#mom.rows<chunk of piece>` are: the piece that begins
 // at token i of the walk along segment s has row (start + i) / piece + s.

@@ -39,7 +39,7 @@ inline constexpr llvm::StringLiteral kEntryName = "function";
 /// Object file of a function as the one entry of a program named `symbol`.
 mlir::LogicalResult compileFunction(mlir::func::FuncOp func, const PipelineOptions &options,
                                     llvm::StringRef symbol, llvm::SmallVectorImpl<char> &object,
-                                    const KnobChoice &knobs);
+                                    const KnobChoice &knobs = {});
 
 /// A batch as the runtime takes it.
 momrt::BatchDescription describe(const reference::Batch &batch);

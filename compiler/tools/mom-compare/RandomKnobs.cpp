@@ -11,8 +11,13 @@
 using namespace mlir;
 using namespace mom;
 
+/// Where a batch of tens of tokens is to be cut.
+static constexpr int64_t kShortPiece = 8;
+
 /// A value near the default, or at an end of the range.
 static int64_t drawValue(const Knob &knob, int64_t usual, std::mt19937_64 &random) {
+  if (knob.name == "piece")
+    usual = kShortPiece;
   int64_t most = std::min(knob.greatest, 4 * std::max<int64_t>(usual, 2)), value = usual;
   switch (random() % 5) {
   case 0:
