@@ -96,8 +96,8 @@ struct Walker {
     pointers.clear();
     for (const momrt_arg &arg : table.argsOf(op))
       pointers.push_back(resolve(arg, addresses, capacities, round));
-    device.launch({op.kernel, blocks, pointers.data(), pointers.size(),
-                   size_t(&op - table.ops().begin())});
+    device.launch(
+        {op.kernel, blocks, pointers.data(), pointers.size(), size_t(&op - table.ops().begin())});
   }
 
   size_t endOf(size_t repeat) const {

@@ -359,8 +359,7 @@ Value KernelBuilder::segmentField(Value batch, Value i, int64_t field) {
 }
 
 Value KernelBuilder::segmentOf(Value batch, Value position) {
-  return searchSegments(
-      [&](Value s) { return less(position, segmentField(batch, s, 0)); });
+  return searchSegments([&](Value s) { return less(position, segmentField(batch, s, 0)); });
 }
 
 Value KernelBuilder::segmentOfChunk(Value batch, Value row, int64_t tokens) {
@@ -383,9 +382,9 @@ Value KernelBuilder::searchSegments(function_ref<Value(Value)> after) {
         b.restoreInsertionPoint(nested.saveInsertionPoint());
         Value middle = div(add(range[0], range[1]), 2);
         Value isAfter = after(middle);
-        scf::YieldOp::create(b, loc,
-                             ValueRange{select(isAfter, range[0], middle),
-                                        select(isAfter, middle, range[1])});
+        scf::YieldOp::create(
+            b, loc,
+            ValueRange{select(isAfter, range[0], middle), select(isAfter, middle, range[1])});
       });
   return search.getResult(0);
 }

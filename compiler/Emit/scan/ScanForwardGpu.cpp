@@ -75,8 +75,7 @@ void ScanForwardGpu::walk(const Piece &piece, function_ref<Values(const ScanTile
     return k.max(k.min(k.index(shape.tokens), k.sub(piece.end, i)), k.index(0));
   };
   tile.stage(walk, {piece.first, countAt(piece.first), rows, data});
-  carried = k.loop(piece.first, piece.end, shape.tokens, carried,
-                   [&](Value i, ValueRange values) {
+  carried = k.loop(piece.first, piece.end, shape.tokens, carried, [&](Value i, ValueRange values) {
     ValueRange data = values.slice(states, fetched), rows = values.slice(states + fetched, looked),
                ahead = values.slice(states + fetched + looked, looked);
     Value count = countAt(i), after = k.add(i, shape.tokens);
@@ -102,8 +101,8 @@ void ScanForwardGpu::walk(const Piece &piece, function_ref<Values(const ScanTile
   });
   carried.truncate(states);
   for (const View &view : finals) {
-    Value isFinal = arith::AndIOp::create(k.b, k.loc, piece.isLast(),
-                                          isPresent(k, walk.segment.final));
+    Value isFinal =
+        arith::AndIOp::create(k.b, k.loc, piece.isLast(), isPresent(k, walk.segment.final));
     k.ifThen(isFinal, [&] { tile.storeStates(carried, view, walk.segment.final); });
   }
   if (ends)

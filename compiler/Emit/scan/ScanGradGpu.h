@@ -1,9 +1,10 @@
 // The gradient of a scan on a GPU.
 //
 // A block has some channels of a segment, or of a piece of one (ScanPiecesGpu.h), and
-// walks its runs from the last to the first. From a run's checkpoint it walks forward once, leaving the states before each
-// group of tokens; then the groups go by backwards: forward once more through the
-// group, keeping the state before each token and each decay in registers, and back:
+// walks its runs from the last to the first. From a run's checkpoint it walks forward
+// once, leaving the states before each group of tokens; then the groups go by backwards:
+// forward once more through the group, keeping the state before each token and each decay
+// in registers, and back:
 //
 //     g        = C[t] dy[t] + G            G: what later tokens carry back
 //     p        = exp(delta[t] A) h[t - 1]

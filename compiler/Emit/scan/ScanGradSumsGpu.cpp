@@ -41,7 +41,7 @@ void ScanGradGpu::sumParts() {
 
 /// This thread's element of parts [pieces, elements].
 void ScanGradGpu::sumPieces(const View &parts, Value block, int64_t elements,
-                              ArrayRef<unsigned> outputs) {
+                            ArrayRef<unsigned> outputs) {
   Value element = k.add(k.mul(block, shape.threads), k.thread());
   k.ifThen(k.less(element, k.index(elements)), [&] {
     Type f64 = k.b.getF64Type();
@@ -55,8 +55,8 @@ void ScanGradGpu::sumPieces(const View &parts, Value block, int64_t elements,
       if (!pieces->tokens)
         return Values{add(so[0], load(s))};
       Segment segment = k.segment(operands.batch, s);
-      Value first = pieces->firstRow(segment, s), count = pieces->countOf(segment, pieces->isCut()),
-            last = k.sub(count, k.index(1));
+      Value count = k.select(pieces->isCut(), pieces->countOf(segment), k.index(1)),
+            first = pieces->firstRow(segment, s), last = k.sub(count, k.index(1));
       return k.loop(k.index(0), count, kUnroll, so, [&](Value i, ValueRange so) {
         Values loaded;
         for (int64_t j = 0; j < kUnroll; ++j)

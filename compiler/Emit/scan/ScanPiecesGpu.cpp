@@ -55,12 +55,7 @@ Value ScanPieces::isCut() const {
   Value longest = k.segment(op.batch, k.longestSegment(op.batch, k.index(0))).length;
   Value all = k.mul(k.count(RowSpace::token), channelsOf(op.u));
   // Two pieces take as long, as they are walked twice.
-  return both(k, k.less(k.index(2 * tokens), longest),
-              k.less(all, k.mul(longest, k.knob("fill"))));
-}
-
-Value ScanPieces::countOf(const Segment &segment, Value cut) const {
-  return k.select(cut, k.ceilDiv(segment.length, tokens), k.index(1));
+  return both(k, k.less(k.index(2 * tokens), longest), k.less(all, k.mul(longest, k.knob("fill"))));
 }
 
 Value ScanPieces::firstRow(const Segment &segment, Value number) const {
@@ -87,12 +82,13 @@ void ScanPieces::visit(Value n, function_ref<void(const Piece &)> body) const {
       body({s, SegmentWalk{k, op.batch, segment, op.reverse}, k.index(0), segment.length, s});
     });
   overRows(n, [&] {
-    Value cut = isCut(), last = k.sub(k.segmentCount(), k.index(1));
+    Value cut = isCut();
     Value isSegment = arith::OrIOp::create(k.b, k.loc, cut, k.less(n, k.segmentCount()));
     k.ifThen(isSegment, [&] {
-      Value s = k.select(cut, k.segmentOfChunk(op.batch, n, tokens),
-                         k.longestSegment(op.batch, k.min(n, last)));
-      visitRow(n, s, cut, body);
+      Values s = either(
+          k, cut, [&] { return Values{k.segmentOfChunk(op.batch, n, tokens)}; },
+          [&] { return Values{k.longestSegment(op.batch, n)}; });
+      visitRow(n, s[0], cut, body);
     });
   });
 }
@@ -145,28 +141,24 @@ void PieceStates::carry(StringRef name) {
   starts = k.workspace(rowsType(k, elements, pieces.rows()));
   Value s = k.div(k.block(), blocks);
   Value element = k.add(k.mul(k.rem(k.block(), blocks), shape.threads), k.thread());
-  k.ifThen(both(k, k.less(s, k.segmentCount()), k.less(element, k.index(elements))), [&] {
-    Value cut = pieces.isCut();
-    k.ifThen(cut, [&] { carrySegment(s, cut, element); });
-  });
+  k.ifThen(both(k, k.less(s, k.segmentCount()), k.less(element, k.index(elements))),
+           [&] { k.ifThen(pieces.isCut(), [&] { carrySegment(s, element); }); });
   k.finish(pieces.gridWhereCut("segment", blocks));
 }
 
 /// This thread's state of a channel, before each piece of a segment.
-void PieceStates::carrySegment(Value s, Value cut, Value element) {
+void PieceStates::carrySegment(Value s, Value element) {
   static constexpr int64_t kAhead = 16; // pieces whose loads are under way
   View left = k.workspaceView(ends), delta = k.workspaceView(sums), to = k.workspaceView(starts);
   Segment segment = k.segment(op.batch, s);
-  Value first = pieces.firstRow(segment, s),
-        last = k.sub(pieces.countOf(segment, cut), k.index(1));
+  Value first = pieces.firstRow(segment, s), last = k.sub(pieces.countOf(segment), k.index(1));
   auto rowOf = [&](Value i) { return k.add(first, back ? k.sub(last, i) : i); };
-  auto zero = [&] { return Values{k.f32(0)}; };
   Value channel = k.div(element, shape.states), a = k.load(k.view(op.A), At{{}, element, 1, {}});
-  Values state = zero();
+  Values state{k.f32(0)};
   if (op.init) {
     Value row = back ? segment.final : segment.initial;
-    state = either(k, isPresent(k, row),
-                   [&] { return Values{k.load(k.view(op.init), At{row, element, 1, {}})}; }, zero);
+    auto initial = [&] { return Values{k.load(k.view(op.init), At{row, element, 1, {}})}; };
+    state = either(k, isPresent(k, row), initial, [&] { return Values{k.f32(0)}; });
   }
   state = k.loop(k.index(0), last, kAhead, state, [&](Value i, ValueRange carried) {
     Values lefts, decays;

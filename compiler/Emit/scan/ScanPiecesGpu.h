@@ -68,8 +68,8 @@ public:
   /// The piece of a row, if there is one and the batch is cut.
   void visitCut(mlir::Value row, llvm::function_ref<void(const Piece &)> body) const;
 
-  /// A segment's pieces: how many, and the row of the first.
-  mlir::Value countOf(const Segment &segment, mlir::Value cut) const;
+  /// A segment's pieces: how many where it is cut, and the row of the first.
+  mlir::Value countOf(const Segment &segment) const { return k.ceilDiv(segment.length, tokens); }
   mlir::Value firstRow(const Segment &segment, mlir::Value number) const;
 
 private:
@@ -93,7 +93,7 @@ public:
 private:
   void walkPieces(llvm::StringRef name);
   void carry(llvm::StringRef name);
-  void carrySegment(mlir::Value s, mlir::Value cut, mlir::Value element);
+  void carrySegment(mlir::Value s, mlir::Value element);
 
   KernelBuilder &k;
   const ScanPieces &pieces;

@@ -250,8 +250,8 @@ Values ScanTile::loadStatesIf(const View &matrix, Value row) const {
   if (!matrix)
     return Values(shape.values(), k.f32(0));
   // Under a condition, as there may be no row at all: then not even memory is lent for one.
-  return either(k, isPresent(k, row), [&] { return loadStates(matrix, row); },
-                [&] { return Values(shape.values(), k.f32(0)); });
+  auto load = [&] { return loadStates(matrix, row); };
+  return either(k, isPresent(k, row), load, [&] { return Values(shape.values(), k.f32(0)); });
 }
 
 //===----------------------------------------------------------------------===//

@@ -241,7 +241,7 @@ private:
   bool needsC;
 };
 
-/// What one of two branches makes: values of f32.
+/// What one of two branches makes.
 Values either(KernelBuilder &k, mlir::Value condition, llvm::function_ref<Values()> then,
               llvm::function_ref<Values()> otherwise);
 

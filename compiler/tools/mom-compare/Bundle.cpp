@@ -141,8 +141,7 @@ static LogicalResult addCase(func::FuncOp func, const Shape &shape, uint64_t see
 }
 
 static LogicalResult writeObject(func::FuncOp func, const PipelineOptions &how,
-                                 const KnobChoice &knobs, StringRef stem,
-                                 const std::string &path) {
+                                 const KnobChoice &knobs, StringRef stem, const std::string &path) {
   SmallVector<char> object;
   std::string symbol = programSymbol(stem);
   llvm::replace(symbol, '.', '_');
@@ -170,9 +169,8 @@ LogicalResult compare::writeBundle(func::FuncOp func, const PipelineOptions &how
     PipelineOptions stored = how;
     stored.storage = storage;
     std::string name = stem + "." + storage;
-    compiled &=
-        succeeded(writeObject(func, stored, options.knobs, name,
-                              options.folder + "/objects/" + name + ".o"));
+    compiled &= succeeded(
+        writeObject(func, stored, options.knobs, name, options.folder + "/objects/" + name + ".o"));
   }
   std::vector<momrt::NamedTensor> tensors = {
       {"tolerance", MOMRT_F64, {1}, {toleranceFactor(func)}}};

@@ -216,7 +216,8 @@ static FailureOr<KnobChoice> chosenKnobs() {
   for (StringRef text : knob) {
     auto [name, digits] = text.split('=');
     int64_t value = 0;
-    bool known = llvm::any_of(allKnobs(), [&, name = name](const Knob &k) { return k.name == name; });
+    bool known =
+        llvm::any_of(allKnobs(), [&, name = name](const Knob &k) { return k.name == name; });
     if (!known || !llvm::to_integer(digits, value)) {
       llvm::WithColor::error(llvm::errs(), "mom-compare")
           << "expected a knob and a number, but got '" << text << "'\n";
