@@ -23,17 +23,22 @@ void KernelBuilder::begin() {
   begin(llvm::to_vector(llvm::seq<unsigned>(0, kernel.getNumResults())));
 }
 
+/// Forgets what lies in the function before.
+void KernelBuilder::clearFunction() {
+  pointers.clear();
+  bound.clear();
+  scratchBytes = 0;
+  team = {};
+}
+
 void KernelBuilder::begin(ArrayRef<unsigned> written, StringRef suffix) {
   phaseOutputs = llvm::to_vector(written);
   phaseInputs = llvm::to_vector(kernel.getInputs());
   newWorkspaces.clear();
   argumentSlots.clear();
-  pointers.clear();
-  bound.clear();
   outputSlots.assign(outputs.size(), -1);
   workspaceSlots.assign(workspaces.size(), -1);
-  scratchBytes = 0;
-  team = {};
+  clearFunction();
   slots = 2; // counts, status
   for (BlockArgument argument : kernel.getBody().getArguments()) {
     argumentSlots[argument] = slots;
@@ -156,11 +161,27 @@ unsigned KernelBuilder::workspace(RankedTensorType type) {
   return id;
 }
 
-void KernelBuilder::finish(GridAttr grid) {
+void KernelBuilder::finishFunction() {
   LLVM::ReturnOp::create(b, loc, ValueRange());
   function->setAttr(onGpu() ? attr::kShared : attr::kScratch, b.getI64IntegerAttr(scratchBytes));
   if (onGpu())
     function->setAttr(attr::kThreads, b.getI64IntegerAttr(threads()));
+}
+
+void KernelBuilder::beginOther(StringRef suffix) {
+  clearFunction();
+  declare(suffix);
+}
+
+void KernelBuilder::finishOther(GridAttr grid) {
+  finishFunction();
+  LaunchOp launch = launches.back();
+  launch.setOtherAttr(FlatSymbolRefAttr::get(function.getSymNameAttr()));
+  launch.setOtherGridAttr(grid);
+}
+
+void KernelBuilder::finish(GridAttr grid) {
+  finishFunction();
   SmallVector<Type> types;
   for (unsigned i : phaseOutputs)
     types.push_back(kernel.getResult(i).getType());

@@ -74,6 +74,10 @@ public:
   void begin();
   void begin(llvm::ArrayRef<unsigned> outputs, llvm::StringRef suffix = "");
   void finish(GridAttr grid);
+  /// A second function of the phase that was finished, with its buffers and a launch of
+  /// its own after the first one's: what either does is decided on the device.
+  void beginOther(llvm::StringRef suffix);
+  void finishOther(GridAttr grid);
   /// A tensor, written by this phase and readable by later ones; its id.
   unsigned workspace(mlir::RankedTensorType type);
   /// Replaces the kernel by its launches; once, after the last phase.
@@ -230,6 +234,8 @@ public:
 private:
   enum Field { Segments, Modality, Offsets, RowOf, PositionOf, FieldCount };
   void declare(llvm::StringRef suffix);
+  void clearFunction();
+  void finishFunction();
   void describeGpuFunction();
   mlir::Value pointer(unsigned slot);
   mlir::Value pointer(mlir::Value source, Field field);

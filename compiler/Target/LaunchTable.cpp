@@ -489,12 +489,7 @@ private:
     return std::nullopt;
   }
 
-  LogicalResult addLaunch(LaunchOp launch, Places &places) {
-    momrt_op op = {};
-    op.kind = MOMRT_OP_LAUNCH;
-    op.kernel = kernelIndex.lookup(launch.getCalleeAttr().getAttr());
-    op.source = source(launch);
-    GridAttr grid = launch.getGrid();
+  void setGrid(momrt_op &op, GridAttr grid) {
     op.grid_count = MOMRT_COUNT_ONE;
     if (grid.getSpace())
       op.grid_count = llvm::StringSwitch<uint32_t>(grid.getSpace().getValue())
@@ -511,6 +506,14 @@ private:
     op.grid_above = grid.getAbove();
     op.grid_extra = grid.getExtra();
     op.grid_factor = grid.getFactor();
+  }
+
+  LogicalResult addLaunch(LaunchOp launch, Places &places) {
+    momrt_op op = {};
+    op.kind = MOMRT_OP_LAUNCH;
+    op.kernel = kernelIndex.lookup(launch.getCalleeAttr().getAttr());
+    op.source = source(launch);
+    setGrid(op, launch.getGrid());
     op.args = writer.args.size();
     addArg(countsPlace());
     addArg(Place::in(MOMRT_SPACE_STATUS, now() * sizeof(momrt_status)));
@@ -540,6 +543,11 @@ private:
       addArg(place);
     }
     op.arg_count = writer.args.size() - op.args;
+    writer.ops.push_back(op);
+    if (!launch.getOther())
+      return success();
+    op.kernel = kernelIndex.lookup(launch.getOtherAttr().getAttr());
+    setGrid(op, *launch.getOtherGrid());
     writer.ops.push_back(op);
     return success();
   }

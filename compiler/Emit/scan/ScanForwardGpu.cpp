@@ -13,20 +13,30 @@ int64_t mom::groupFor(int64_t group, int64_t chunk) {
 }
 
 void ScanForwardGpu::emit(const ScanPieces &pieces, const PieceStates &states) {
-  auto walkPiece = [&](Value n) {
-    pieces.visit(n, [&](const Piece &piece) {
-      walk(piece, [&](const ScanTile &tile) { return states.before(tile, piece); });
+  takeViews();
+  Value n = k.div(k.block(), shape.blocks());
+  auto walkWhole = [&](Value n) {
+    pieces.visitWhole(n, [&](const Piece &piece) {
+      walk(piece, [&](const ScanTile &tile) { return states.ofSegment(tile, piece); });
     });
   };
-  Value n = k.div(k.block(), shape.blocks());
   if (finals.empty()) {
-    walkPiece(n);
+    walkWhole(n);
   } else {
-    // No segment may end in a stream's state: the blocks before the pieces' see to those.
+    // No segment may end in a stream's state: the blocks before the segments' see to those.
     k.ifThen(k.equal(n, k.index(0)), [&] { clearFinals(k.block()); });
-    k.ifThen(k.less(k.index(0), n), [&] { walkPiece(k.sub(n, k.index(1))); });
+    k.ifThen(k.less(k.index(0), n), [&] { walkWhole(k.sub(n, k.index(1))); });
   }
-  k.finish(pieces.grid(/*extra=*/finals.empty() ? 0 : 1, shape.blocks()));
+  k.finish(pieces.gridOfWhole(/*extra=*/finals.empty() ? 0 : 1, shape.blocks()));
+  if (!pieces.tokens)
+    return;
+  k.beginOther("cut");
+  fitBlocks(k, k.knob("resident"));
+  takeViews();
+  pieces.visitPiece(k.div(k.block(), shape.blocks()), [&](const Piece &piece) {
+    walk(piece, [&](const ScanTile &tile) { return states.ofPiece(tile, piece); });
+  });
+  k.finishOther(pieces.gridWhereCut("chunk", shape.blocks()));
 }
 
 /// Zeros a part of the states in which no segment ends.
@@ -201,10 +211,11 @@ LogicalResult mom::emitScanForwardGpu(ScanOp op, KernelBuilder &k) {
   states.emit("");
   k.begin();
   fitBlocks(k, k.knob("resident"));
-  for (unsigned output : checkpoints)
-    forward.checkpoints.push_back(k.output(output));
-  for (unsigned output : finals)
-    forward.finals.push_back(k.output(output));
+  forward.takeViews = [&] {
+    auto viewOf = [&](unsigned output) { return k.output(output); };
+    forward.checkpoints = llvm::map_to_vector(checkpoints, viewOf);
+    forward.finals = llvm::map_to_vector(finals, viewOf);
+  };
   forward.emit(pieces, states);
   return checkShared(k, "'tokens' and 'threads'");
 }

@@ -12,13 +12,13 @@ public:
 
   mlir::Value y;                         ///< body value; null: only states are wanted
   llvm::SmallVector<unsigned> pointwise; ///< outputs that are computed from y
-  /// Views of checkpoints and of final states, asked for once the phase has begun.
   llvm::SmallVector<View> checkpoints, finals;
+  std::function<void()> takeViews; ///< sets these two, in each function that is begun
   int64_t chunk = 0; ///< tokens from a checkpoint to the next
   /// Views of the states after a piece and of the sum of its delta, if they are asked for.
   View ends, sums;
 
-  /// Emits the phase's blocks, each of which walks a piece, and ends it.
+  /// Emits the phase that has begun: blocks that walk segments or pieces.
   void emit(const ScanPieces &pieces, const PieceStates &states);
   /// Walks a piece from the states that `before` gives.
   void walk(const Piece &piece, llvm::function_ref<Values(const ScanTile &)> before);

@@ -91,7 +91,7 @@ void ScanGradGpu::saveStates() {
   ownStates = k.workspace(rowsType(k, shape.channels * shape.states, chunkRows(k, ownChunk)));
   ScanForwardGpu forward(k, operands, forwardShape);
   forward.chunk = ownChunk;
-  forward.checkpoints.push_back(k.workspaceView(ownStates));
+  forward.takeViews = [&] { forward.checkpoints = {k.workspaceView(ownStates)}; };
   forward.emit(*pieces, states);
 }
 
@@ -109,8 +109,19 @@ void ScanGradGpu::walkBack() {
     partsOfInit = k.workspace(rowsType(k, width, segmentRows(k)));
   for (size_t i = 0; i < rowSums.size(); ++i)
     partsOfRows.push_back(k.workspace(rowsType(k, shape.channels, pieces->rows())));
-  pieces->visit(k.div(k.block(), shape.blocks()), [&](const Piece &piece) { walkPiece(piece); });
-  k.finish(pieces->grid(/*extra=*/0, shape.blocks()));
+  Value n = k.div(k.block(), shape.blocks());
+  pieces->visitWhole(n, [&](const Piece &piece) {
+    walkPiece(piece, [&](const ScanTile &tile) { return G->ofSegment(tile, piece.mirrored()); });
+  });
+  k.finish(pieces->gridOfWhole(/*extra=*/0, shape.blocks()));
+  if (!pieces->tokens)
+    return;
+  k.beginOther("cut");
+  fitBlocks(k, k.knob("resident"));
+  pieces->visitPiece(k.div(k.block(), shape.blocks()), [&](const Piece &piece) {
+    walkPiece(piece, [&](const ScanTile &tile) { return G->ofPiece(tile, piece.mirrored()); });
+  });
+  k.finishOther(pieces->gridWhereCut("chunk", shape.blocks()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -196,7 +207,7 @@ void ScanGradGpu::leaveRuns(const ScanTile &tile, const Tiles &tiles, const Segm
 // The walk back
 //===----------------------------------------------------------------------===//
 
-void ScanGradGpu::walkPiece(const Piece &piece) {
+void ScanGradGpu::walkPiece(const Piece &piece, function_ref<Values(const ScanTile &)> before) {
   SmallVector<Value> after;
   for (unsigned output : pointwise)
     after.push_back(k.yielded(output));
@@ -236,7 +247,7 @@ void ScanGradGpu::walkPiece(const Piece &piece) {
     return runsOfChunk == 1 ? tile.loadStates(checkpointView(), checkpointRow(walk, s, i))
                             : Values();
   };
-  Values carried = G->before(tile, piece.mirrored());
+  Values carried = before(tile);
   carried.append((carriedKinds() - 1) * n, k.f32(0));
   Values rows = tile.rows(walk, runAt(k.index(0))), ahead = tile.rows(walk, runAt(k.index(1))),
          data = tile.fetch(rows), states = firstStates(runAt(k.index(0)));
@@ -286,12 +297,12 @@ void ScanGradGpu::walkPiece(const Piece &piece) {
       llvm::append_range(next, more);
     return next;
   });
-  Values before(carried.begin(), carried.begin() + n),
+  Values G(carried.begin(), carried.begin() + n),
       sums(carried.begin() + n, carried.begin() + 2 * n);
   if (!dA.empty())
     tile.storeStates(sums, k.workspaceView(partsOfA), piece.row);
   if (!dinit.empty())
-    k.ifThen(piece.isFirst(), [&] { tile.storeStates(before, k.workspaceView(partsOfInit), s); });
+    k.ifThen(piece.isFirst(), [&] { tile.storeStates(G, k.workspaceView(partsOfInit), s); });
   for (auto [sum, parts] : llvm::zip_equal(rowSums, partsOfRows))
     tile.storeRowSum(sum.tile, k.workspaceView(parts), piece.row);
 }

@@ -52,7 +52,8 @@ private:
             mlir::ValueRange states) const;
   Values kept(const ScanTile &tile, const View &tileOfStates, mlir::Value i) const;
 
-  void walkPiece(const Piece &piece);
+  /// `before` gives what the walk back begins with.
+  void walkPiece(const Piece &piece, llvm::function_ref<Values(const ScanTile &)> before);
   void leaveRuns(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk, mlir::Value s,
                  mlir::Value i) const;
   void advanceGroups(const ScanTile &tile, const Tiles &tiles, mlir::Value groups, Values &states,

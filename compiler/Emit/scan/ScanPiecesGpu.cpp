@@ -41,9 +41,8 @@ ScanPieces::ScanPieces(KernelBuilder &k, const ScanOperands &op, int64_t unit)
 
 RowsAttr ScanPieces::rows() const { return tokens ? chunkRows(k, tokens) : segmentRows(k); }
 
-GridAttr ScanPieces::grid(int64_t extra, int64_t factor) const {
-  auto space = k.b.getStringAttr(tokens ? "chunk" : "segment");
-  return GridAttr::get(k.b.getContext(), space, tokens ? tokens : 1, extra, factor);
+GridAttr ScanPieces::gridOfWhole(int64_t extra, int64_t factor) const {
+  return GridAttr::get(k.b.getContext(), k.b.getStringAttr("segment"), 1, extra, factor);
 }
 
 GridAttr ScanPieces::gridWhereCut(StringRef space, int64_t factor) const {
@@ -62,48 +61,35 @@ Value ScanPieces::firstRow(const Segment &segment, Value number) const {
   return tokens ? k.add(k.div(segment.start, tokens), number) : number;
 }
 
-void ScanPieces::visitRow(Value row, Value number, Value cut,
-                          function_ref<void(const Piece &)> body) const {
-  Segment segment = k.segment(op.batch, number);
-  Value firstRow = this->firstRow(segment, number), length = segment.length;
-  row = k.select(cut, row, firstRow);
-  Value first = k.mul(k.sub(row, firstRow), tokens);
-  Value end = k.select(cut, k.min(k.add(first, tokens), length), length);
-  k.ifThen(k.less(first, length), [&] {
-    body({number, SegmentWalk{k, op.batch, segment, op.reverse}, first, end, row});
+void ScanPieces::visitWhole(Value n, function_ref<void(const Piece &)> body) const {
+  auto visit = [&] {
+    Value s = k.longestSegment(op.batch, n);
+    Segment segment = k.segment(op.batch, s);
+    body({s, SegmentWalk{k, op.batch, segment, op.reverse}, k.index(0), segment.length,
+          firstRow(segment, s)});
+  };
+  k.ifThen(k.less(n, k.segmentCount()), [&] {
+    if (!tokens)
+      return visit();
+    Value never = arith::ConstantOp::create(k.b, k.loc, k.b.getBoolAttr(false));
+    k.ifThen(k.equal(isCut(), never), visit);
   });
 }
 
-void ScanPieces::visit(Value n, function_ref<void(const Piece &)> body) const {
-  if (!tokens)
-    return k.ifThen(k.less(n, k.segmentCount()), [&] {
-      Value s = k.longestSegment(op.batch, n);
-      Segment segment = k.segment(op.batch, s);
-      body({s, SegmentWalk{k, op.batch, segment, op.reverse}, k.index(0), segment.length, s});
-    });
-  overRows(n, [&] {
-    Value cut = isCut();
-    Value isSegment = arith::OrIOp::create(k.b, k.loc, cut, k.less(n, k.segmentCount()));
-    k.ifThen(isSegment, [&] {
-      Values s = either(
-          k, cut, [&] { return Values{k.segmentOfChunk(op.batch, n, tokens)}; },
-          [&] { return Values{k.longestSegment(op.batch, n)}; });
-      visitRow(n, s[0], cut, body);
-    });
-  });
-}
-
-void ScanPieces::visitCut(Value row, function_ref<void(const Piece &)> body) const {
-  overRows(row, [&] {
-    Value cut = isCut();
-    k.ifThen(cut, [&] { visitRow(row, k.segmentOfChunk(op.batch, row, tokens), cut, body); });
-  });
-}
-
-/// Where there is such a row of pieces, there is a segment.
-void ScanPieces::overRows(Value row, function_ref<void()> body) const {
+void ScanPieces::visitPiece(Value row, function_ref<void(const Piece &)> body) const {
+  // Where there is such a row, there is a segment.
   Value rows = k.add(k.div(k.count(RowSpace::token), tokens), k.segmentCount());
-  k.ifThen(k.less(row, rows), body);
+  k.ifThen(k.less(row, rows), [&] {
+    k.ifThen(isCut(), [&] {
+      Value s = k.segmentOfChunk(op.batch, row, tokens);
+      Segment segment = k.segment(op.batch, s);
+      Value length = segment.length, first = k.mul(k.sub(row, firstRow(segment, s)), tokens);
+      k.ifThen(k.less(first, length), [&] {
+        body({s, SegmentWalk{k, op.batch, segment, op.reverse}, first,
+              k.min(k.add(first, tokens), length), row});
+      });
+    });
+  });
 }
 
 //===----------------------------------------------------------------------===//
@@ -125,7 +111,7 @@ void PieceStates::walkPieces(StringRef name) {
   ScanForwardGpu forward(k, op, shape);
   forward.ends = k.workspaceView(ends);
   forward.sums = k.workspaceView(sums);
-  pieces.visitCut(k.div(k.block(), shape.blocks()), [&](const Piece &piece) {
+  pieces.visitPiece(k.div(k.block(), shape.blocks()), [&](const Piece &piece) {
     Piece mine = back ? piece.mirrored() : piece;
     k.ifThen(k.less(mine.end, mine.walk.segment.length), [&] {
       forward.walk(mine, [&](const ScanTile &) { return Values(shape.values(), k.f32(0)); });
@@ -181,11 +167,12 @@ void PieceStates::carrySegment(Value s, Value element) {
   k.store(state[0], to, At{rowOf(last), element, 1, {}});
 }
 
-Values PieceStates::before(const ScanTile &tile, const Piece &piece) const {
-  View init = op.init ? k.view(op.init) : View();
-  auto initial = [&] { return tile.loadStatesIf(init, piece.walk.segment.initial); };
-  if (!pieces.tokens)
-    return initial();
-  return either(k, piece.isFirst(), initial,
-                [&] { return tile.loadStates(k.workspaceView(starts), piece.row); });
+Values PieceStates::ofSegment(const ScanTile &tile, const Piece &piece) const {
+  return tile.loadStatesIf(op.init ? k.view(op.init) : View(), piece.walk.segment.initial);
+}
+
+Values PieceStates::ofPiece(const ScanTile &tile, const Piece &piece) const {
+  return either(
+      k, piece.isFirst(), [&] { return ofSegment(tile, piece); },
+      [&] { return tile.loadStates(k.workspaceView(starts), piece.row); });
 }

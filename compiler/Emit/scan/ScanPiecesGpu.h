@@ -16,8 +16,10 @@
 // That takes nearly twice the exponentials, and pays where whole segments leave most of
 // the device idle. The same program sees both, so each block decides, from the segment
 // table: a batch is cut if tokens times channels are fewer than those of its longest
-// segment with `fill` channels. Otherwise the first blocks walk whole segments, and all
-// others return.
+// segment with `fill` channels. Whole segments have a function and a launch of their own:
+// among the blocks of pieces theirs would not be spread over all multiprocessors. Blocks
+// of what is not to be done return at once, and batches of at most two pieces' tokens
+// have the launch of whole segments only.
 //
 // Pieces are numbered as rows of `#mom.rows<chunk of piece>` are: the piece that begins
 // at token i of the walk along segment s has row (start + i) / piece + s.
@@ -56,26 +58,21 @@ public:
   const int64_t tokens; ///< of a piece; 0: segments are walked whole
 
   RowsAttr rows() const; ///< of workspaces that have a row a piece
-  /// Blocks for all pieces, `factor` for each, and `extra` times as many more.
-  GridAttr grid(int64_t extra, int64_t factor) const;
   /// i1: whether segments are cut. Reads the segment table, which has a segment.
   mlir::Value isCut() const;
-  /// The piece that is begun with as number `n`, if there is one.
-  void visit(mlir::Value n, llvm::function_ref<void(const Piece &)> body) const;
-  /// Of a phase that only batches have that are cut: `factor` blocks for each row of
-  /// pieces ("chunk") or for each segment.
-  GridAttr gridWhereCut(llvm::StringRef space, int64_t factor) const;
+  /// The n-th longest segment, if there is one and the batch is not cut.
+  void visitWhole(mlir::Value n, llvm::function_ref<void(const Piece &)> body) const;
   /// The piece of a row, if there is one and the batch is cut.
-  void visitCut(mlir::Value row, llvm::function_ref<void(const Piece &)> body) const;
+  void visitPiece(mlir::Value row, llvm::function_ref<void(const Piece &)> body) const;
+  /// `factor` blocks for each segment, and `extra` times as many more.
+  GridAttr gridOfWhole(int64_t extra, int64_t factor) const;
+  /// Of what only batches have that are cut: `factor` blocks for each row of pieces
+  /// ("chunk") or for each segment.
+  GridAttr gridWhereCut(llvm::StringRef space, int64_t factor) const;
 
   /// A segment's pieces: how many where it is cut, and the row of the first.
   mlir::Value countOf(const Segment &segment) const { return k.ceilDiv(segment.length, tokens); }
   mlir::Value firstRow(const Segment &segment, mlir::Value number) const;
-
-private:
-  void overRows(mlir::Value row, llvm::function_ref<void()> body) const;
-  void visitRow(mlir::Value row, mlir::Value number, mlir::Value cut,
-                llvm::function_ref<void(const Piece &)> body) const;
 };
 
 /// The states that a walk along each piece begins with; for a walk back, of the mirrored
@@ -87,8 +84,9 @@ public:
 
   /// Emits the two phases, if segments may be cut; `prefix` begins their names.
   void emit(llvm::StringRef prefix);
-  /// Of a piece, mirrored for a walk back.
-  Values before(const ScanTile &tile, const Piece &piece) const;
+  /// Of a whole segment or a piece, mirrored for a walk back.
+  Values ofSegment(const ScanTile &tile, const Piece &piece) const;
+  Values ofPiece(const ScanTile &tile, const Piece &piece) const;
 
 private:
   void walkPieces(llvm::StringRef name);
