@@ -17,9 +17,9 @@
 // the device idle. The same program sees both, so each block decides, from the segment
 // table: a batch is cut if tokens times channels are fewer than those of its longest
 // segment with `fill` channels. Whole segments have a function and a launch of their own:
-// among the blocks of pieces theirs would not be spread over all multiprocessors. Blocks
-// of what is not to be done return at once, and batches of at most two pieces' tokens
-// have the launch of whole segments only.
+// walked by the first of the pieces' blocks they took up to 1.7 times as long. Blocks of
+// what is not to be done return at once, and batches of at most two pieces' tokens have
+// the launch of whole segments only.
 //
 // Pieces are numbered as rows of `#mom.rows<chunk of piece>` are: the piece that begins
 // at token i of the walk along segment s has row (start + i) / piece + s.

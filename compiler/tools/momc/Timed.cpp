@@ -136,7 +136,7 @@ std::vector<TimedKernel> TimedModel::kernels(size_t entry) const {
     TimedKernel &kernel = place->second;
     kernel.launches += launch.rounds;
     kernel.milliseconds += launch.milliseconds;
-    if (!isNew) { // one more phase of the same work; one has the kernel's own name
+    if (!isNew) { // one more launch of the same work; one has the kernel's own name
       if (launch.symbol.size() < kernel.name.size())
         kernel.name = launch.symbol;
       continue;

@@ -55,7 +55,7 @@ func.func @forward(%u: !narrow, %raw: !narrow, %A: !A, %B: !states, %C: !states,
 
 // In pieces of two runs: those before another one are walked for their states and sums of
 // delta, without y; states are carried over them, the loads of 16 under way together; each
-// is walked from its own. Batches of at most two pieces' tokens have the last phase only.
+// is walked from its own. Batches of at most two pieces' tokens only walk whole segments.
 // CHECK-LABEL: llvm.func ptx_kernelcc @pieces$y$pieces(
 // CHECK:         scf.while
 // CHECK:         scf.for {{.*}} iter_args
@@ -67,12 +67,15 @@ func.func @forward(%u: !narrow, %raw: !narrow, %A: !A, %B: !states, %C: !states,
 // CHECK-COUNT-16:  llvm.store
 // CHECK:           scf.yield
 // CHECK-LABEL: llvm.func ptx_kernelcc @pieces$y(
+// CHECK-NOT:     scf.while
+// CHECK-LABEL: llvm.func ptx_kernelcc @pieces$y$cut(
+// CHECK:         scf.while
 // CHECK-LABEL: func.func @pieces(
 // CHECK:         %[[LEFT:.*]]:2 = mom.launch @pieces$y$pieces <over "chunk" tile 64 extra 0 factor 2 above 128>
 // CHECK-SAME:      -> (tensor<?x1024xf32, #mom.rows<chunk of 64>>, tensor<?x64xf32, #mom.rows<chunk of 64>>)
 // CHECK:         %[[BEFORE:.*]] = mom.launch @pieces$y$carry <over "segment" tile 1 extra 0 factor 8 above 128>
 // CHECK-SAME:      %[[LEFT]]#0, %[[LEFT]]#1)
-// CHECK:         mom.launch @pieces$y <over "chunk" tile 64 extra 0 factor 2>
+// CHECK:         mom.launch @pieces$y <over "segment" tile 1 extra 0 factor 2> or @pieces$y$cut <over "chunk" tile 64 extra 0 factor 2 above 128>
 // CHECK-SAME:      %[[BEFORE]])
 func.func @pieces(%u: !narrow, %delta: !narrow, %A: !A, %B: !states, %C: !states, %batch: !mom.batch) -> !rows {
   %0 = mom.kernel scan "y" (%u, %delta, %A, %B, %C, %batch)
