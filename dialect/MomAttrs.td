@@ -98,12 +98,20 @@ def Mom_GridAttr : Mom_Attr<"Grid", "grid"> {
   let summary = "number of blocks of a launch, from the counts of its class";
   let description = [{
     `(ceil(count(space) / tile) + extra) * factor` blocks; `count` is the
-    capacity of the shape class, or 1 where `space` is absent. A kernel reads
-    the true counts on the device and leaves at once from a block past them.
+    capacity of the shape class, or 1 where `space` is absent. Over "chunk", the
+    rows of `#mom.rows<chunk of tile>`: `ceil(tokens / tile) + segments`. There
+    is no launch for classes of at most `above` tokens. A kernel reads the true
+    counts on the device and leaves at once from a block past them.
   }];
   let parameters = (ins OptionalParameter<"::mlir::StringAttr">:$space,
-                        "int64_t":$tile, "int64_t":$extra, "int64_t":$factor);
-  let assemblyFormat = "`<` (`over` $space^ ` `)? `tile` $tile `extra` $extra `factor` $factor `>`";
+                        "int64_t":$tile, "int64_t":$extra, "int64_t":$factor,
+                        DefaultValuedParameter<"int64_t", "0">:$above);
+  let builders = [AttrBuilder<(ins "::mlir::StringAttr":$space, "int64_t":$tile, "int64_t":$extra,
+                                   "int64_t":$factor),
+                              [{ return $_get($_ctxt, space, tile, extra, factor, 0); }]>];
+  let assemblyFormat = [{
+    `<` (`over` $space^ ` `)? `tile` $tile `extra` $extra `factor` $factor (`above` $above^)? `>`
+  }];
 }
 
 #endif // MOM_ATTRS

@@ -94,5 +94,7 @@ LogicalResult KernelOp::verify() {
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (!symbols.lookupNearestSymbolFrom<LLVM::LLVMFuncOp>(*this, getCalleeAttr()))
     return emitOpError() << "callee '" << getCallee() << "' is not an emitted kernel";
+  if (getOtherAttr() && !symbols.lookupNearestSymbolFrom<LLVM::LLVMFuncOp>(*this, getOtherAttr()))
+    return emitOpError() << "'" << *getOther() << "' is not an emitted kernel";
   return success();
 }

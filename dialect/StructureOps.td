@@ -111,12 +111,18 @@ def Mom_LaunchOp : Op<Mom_Dialect, "launch",
   let description = [{
     `callee` is the emitted function; its buffers are the inputs, then the
     results, which the launch table places in the arena. A result without a
-    user is workspace.
+    user is workspace. `other`, launched after it with the same buffers, does the
+    rest of the work: each of the two sees from the batch which blocks of it are
+    its own.
   }];
-  let arguments = (ins FlatSymbolRefAttr:$callee, Mom_GridAttr:$grid, Variadic<AnyType>:$inputs);
+  let arguments = (ins FlatSymbolRefAttr:$callee, Mom_GridAttr:$grid, Variadic<AnyType>:$inputs,
+                       OptionalAttr<FlatSymbolRefAttr>:$other, OptionalAttr<Mom_GridAttr>:$otherGrid);
   let results = (outs Variadic<AnyType>:$outputs);
+  let builders = [OpBuilder<(ins "::mlir::TypeRange":$outputs, "::mlir::FlatSymbolRefAttr":$callee,
+                                 "::mom::GridAttr":$grid, "::mlir::ValueRange":$inputs),
+                            [{ build($_builder, $_state, outputs, callee, grid, inputs, {}, {}); }]>];
   let assemblyFormat = [{
-    $callee $grid `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)
+    $callee $grid (`or` $other^ $otherGrid)? `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)
   }];
 }
 

@@ -265,9 +265,11 @@ void Checker::checkOps(const Table &view) const {
             "op {} has {} args from {}, but there are {}", at, op.arg_count, op.args,
             table->args.count);
     require(op.grid_count < MOMRT_COUNTS && op.grid_tile >= 1 && op.grid_extra >= 0 &&
-                op.grid_extra <= INT32_MAX && op.grid_factor >= 0 && op.grid_factor <= INT32_MAX,
-            "op {} has a grid of (ceil(count {} / {}) + {}) * {}", at, op.grid_count, op.grid_tile,
-            op.grid_extra, op.grid_factor);
+                op.grid_extra <= INT32_MAX && op.grid_factor >= 0 && op.grid_factor <= INT32_MAX &&
+                (op.grid_segments == 0 || op.grid_segments == 1) && op.grid_above >= 0,
+            "op {} has a grid of (ceil(count {} / {}) + {} segments + {}) * {} above {}", at,
+            op.grid_count, op.grid_tile, op.grid_segments, op.grid_extra, op.grid_factor,
+            op.grid_above);
   }
 }
 

@@ -82,11 +82,17 @@ std::string Printer::grid(const momrt_op &op) const {
   std::string text = op.grid_count ? kCounts[op.grid_count] : "1";
   if (op.grid_tile > 1)
     text = fmt::format("ceil({} / {})", text, op.grid_tile);
-  if (op.grid_extra)
+  if (op.grid_segments && op.grid_extra)
+    text = fmt::format("({} + {} + {})", text, kCounts[MOMRT_COUNT_SEGMENT], op.grid_extra);
+  else if (op.grid_segments)
+    text = fmt::format("({} + {})", text, kCounts[MOMRT_COUNT_SEGMENT]);
+  else if (op.grid_extra)
     text = fmt::format("({} + {})", text, op.grid_extra);
   if (op.grid_factor != 1)
     text = op.grid_count ? fmt::format("{} * {}", text, op.grid_factor)
                          : fmt::format("{}", (1 + op.grid_extra) * op.grid_factor);
+  if (op.grid_above)
+    text += fmt::format(" above {} {}", op.grid_above, kCounts[MOMRT_COUNT_TOKEN]);
   return text;
 }
 

@@ -16,9 +16,12 @@ ArenaPlan planArena(const Table &table, const Counts &capacities) {
 }
 
 int64_t blocksOf(const momrt_op &op, const Counts &capacities) {
+  if (capacities[MOMRT_COUNT_TOKEN] <= op.grid_above)
+    return 0;
   int64_t tiles = (capacities[op.grid_count] - 1) / op.grid_tile + 1; // counts are at least 1
+  tiles += op.grid_segments * capacities[MOMRT_COUNT_SEGMENT] + op.grid_extra;
   int64_t blocks;
-  if (__builtin_mul_overflow(tiles + op.grid_extra, op.grid_factor, &blocks) || blocks > INT32_MAX)
+  if (__builtin_mul_overflow(tiles, op.grid_factor, &blocks) || blocks > INT32_MAX)
     fail(MOMRT_BAD_ARGUMENT,
          "a batch of {} tokens is too large: a launch has more than 2^31 blocks",
          capacities[MOMRT_COUNT_TOKEN]);
@@ -87,11 +90,14 @@ struct Walker {
   std::vector<void *> pointers;
 
   void launch(const momrt_op &op, int64_t round) {
+    int64_t blocks = blocksOf(op, capacities);
+    if (!blocks)
+      return;
     pointers.clear();
     for (const momrt_arg &arg : table.argsOf(op))
       pointers.push_back(resolve(arg, addresses, capacities, round));
-    device.launch({op.kernel, blocksOf(op, capacities), pointers.data(), pointers.size(),
-                   size_t(&op - table.ops().begin())});
+    device.launch(
+        {op.kernel, blocks, pointers.data(), pointers.size(), size_t(&op - table.ops().begin())});
   }
 
   size_t endOf(size_t repeat) const {

@@ -23,17 +23,22 @@ void KernelBuilder::begin() {
   begin(llvm::to_vector(llvm::seq<unsigned>(0, kernel.getNumResults())));
 }
 
+/// Forgets what lies in the function before.
+void KernelBuilder::clearFunction() {
+  pointers.clear();
+  bound.clear();
+  scratchBytes = 0;
+  team = {};
+}
+
 void KernelBuilder::begin(ArrayRef<unsigned> written, StringRef suffix) {
   phaseOutputs = llvm::to_vector(written);
   phaseInputs = llvm::to_vector(kernel.getInputs());
   newWorkspaces.clear();
   argumentSlots.clear();
-  pointers.clear();
-  bound.clear();
   outputSlots.assign(outputs.size(), -1);
   workspaceSlots.assign(workspaces.size(), -1);
-  scratchBytes = 0;
-  team = {};
+  clearFunction();
   slots = 2; // counts, status
   for (BlockArgument argument : kernel.getBody().getArguments()) {
     argumentSlots[argument] = slots;
@@ -173,11 +178,27 @@ unsigned KernelBuilder::workspace(RankedTensorType type) {
   return id;
 }
 
-void KernelBuilder::finish(GridAttr grid) {
+void KernelBuilder::finishFunction() {
   LLVM::ReturnOp::create(b, loc, ValueRange());
   function->setAttr(onGpu() ? attr::kShared : attr::kScratch, b.getI64IntegerAttr(scratchBytes));
   if (onGpu())
     function->setAttr(attr::kThreads, b.getI64IntegerAttr(threads()));
+}
+
+void KernelBuilder::beginOther(StringRef suffix) {
+  clearFunction();
+  declare(suffix);
+}
+
+void KernelBuilder::finishOther(GridAttr grid) {
+  finishFunction();
+  LaunchOp launch = launches.back();
+  launch.setOtherAttr(FlatSymbolRefAttr::get(function.getSymNameAttr()));
+  launch.setOtherGridAttr(grid);
+}
+
+void KernelBuilder::finish(GridAttr grid) {
+  finishFunction();
   SmallVector<Type> types;
   for (unsigned i : phaseOutputs)
     types.push_back(kernel.getResult(i).getType());
@@ -376,6 +397,15 @@ Value KernelBuilder::segmentField(Value batch, Value i, int64_t field) {
 }
 
 Value KernelBuilder::segmentOf(Value batch, Value position) {
+  return searchSegments([&](Value s) { return less(position, segmentField(batch, s, 0)); });
+}
+
+Value KernelBuilder::segmentOfChunk(Value batch, Value row, int64_t tokens) {
+  return searchSegments(
+      [&](Value s) { return less(row, add(div(segmentField(batch, s, 0), tokens), s)); });
+}
+
+Value KernelBuilder::searchSegments(function_ref<Value(Value)> after) {
   Value segments = segmentCount();
   SmallVector<Type> types(2, b.getI64Type());
   auto search = scf::WhileOp::create(
@@ -389,9 +419,10 @@ Value KernelBuilder::segmentOf(Value batch, Value position) {
         OpBuilder::InsertionGuard guard(b);
         b.restoreInsertionPoint(nested.saveInsertionPoint());
         Value middle = div(add(range[0], range[1]), 2);
-        Value before = less(position, segmentField(batch, middle, 0));
+        Value isAfter = after(middle);
         scf::YieldOp::create(
-            b, loc, ValueRange{select(before, range[0], middle), select(before, middle, range[1])});
+            b, loc,
+            ValueRange{select(isAfter, range[0], middle), select(isAfter, middle, range[1])});
       });
   return search.getResult(0);
 }

@@ -74,6 +74,10 @@ public:
   void begin();
   void begin(llvm::ArrayRef<unsigned> outputs, llvm::StringRef suffix = "");
   void finish(GridAttr grid);
+  /// A second function of the phase that was finished, with its buffers and a launch of
+  /// its own after the first one's: what either does is decided on the device.
+  void beginOther(llvm::StringRef suffix);
+  void finishOther(GridAttr grid);
   /// A tensor, written by this phase and readable by later ones; its id.
   unsigned workspace(mlir::RankedTensorType type);
   /// Replaces the kernel by its launches; once, after the last phase.
@@ -179,6 +183,8 @@ public:
   mlir::Value longestSegment(mlir::Value batch, mlir::Value i);
   /// Index of the segment that holds a position (binary search by start).
   mlir::Value segmentOf(mlir::Value batch, mlir::Value position);
+  /// Index of the segment that has a row of `#mom.rows<chunk of tokens>`.
+  mlir::Value segmentOfChunk(mlir::Value batch, mlir::Value row, int64_t tokens);
   mlir::Value modalityAt(mlir::Value batch, mlir::Value position);
   mlir::Value rowAt(mlir::Value source, mlir::Value position);
   /// i32 rows of `lanes` positions side by side; `position` is a multiple of `lanes`, a
@@ -228,11 +234,15 @@ public:
 private:
   enum Field { Segments, Modality, Offsets, RowOf, PositionOf, FieldCount };
   void declare(llvm::StringRef suffix);
+  void clearFunction();
+  void finishFunction();
   void describeGpuFunction();
   mlir::Value pointer(unsigned slot);
   mlir::Value pointer(mlir::Value source, Field field);
   /// Of a segment's record, in words of 8 bytes.
   mlir::Value segmentField(mlir::Value batch, mlir::Value segment, int64_t field);
+  /// The last segment that is not `after` what is sought, which none is before it.
+  mlir::Value searchSegments(llvm::function_ref<mlir::Value(mlir::Value)> after);
   mlir::Value specialRegister(llvm::StringRef intrinsic, mlir::Value &cached);
   View tensorView(mlir::Type type, mlir::Value base);
   unsigned alignmentOfAccess(const View &view, At at);

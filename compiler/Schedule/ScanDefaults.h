@@ -19,6 +19,11 @@ int64_t scanGroup(KernelOp kernel);
 /// Of 16 exponentials of a walk forward on tensor cores, those on the FMA pipe.
 int64_t scanResident(KernelOp kernel);
 int64_t scanPolynomials(KernelOp kernel);
+/// Tokens of a piece of a segment; 0 where the batches that the program is compiled for
+/// fill the device with whole ones.
+int64_t scanPiece(KernelOp kernel);
+/// Channels, of all segments side by side, whose whole walks take as long as in pieces.
+int64_t scanFill(KernelOp kernel);
 /// 1 where u or delta come from f32 rows.
 int64_t scanExact(KernelOp kernel);
 

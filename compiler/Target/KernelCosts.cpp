@@ -168,7 +168,7 @@ static LaunchCosts costsOf(LaunchOp launch) {
 static void addOps(func::FuncOp func, SymbolTable &symbols, SmallVectorImpl<LaunchCosts> &list) {
   for (Operation &op : func.getBody().front()) {
     if (auto launch = dyn_cast<LaunchOp>(op))
-      list.push_back(costsOf(launch));
+      list.append(launch.getOther() ? 2 : 1, costsOf(launch));
     auto repeat = dyn_cast<RepeatOp>(op);
     if (!repeat)
       continue;

@@ -208,12 +208,7 @@ std::optional<Place> TableBuilder::carriedAlias(Value value, func::FuncOp callee
   return std::nullopt;
 }
 
-LogicalResult TableBuilder::addLaunch(LaunchOp launch, Places &places) {
-  momrt_op op = {};
-  op.kind = MOMRT_OP_LAUNCH;
-  op.kernel = kernelIndex.lookup(launch.getCalleeAttr().getAttr());
-  op.source = source(launch);
-  GridAttr grid = launch.getGrid();
+void TableBuilder::setGrid(momrt_op &op, GridAttr grid) {
   op.grid_count = MOMRT_COUNT_ONE;
   if (grid.getSpace())
     op.grid_count = llvm::StringSwitch<uint32_t>(grid.getSpace().getValue())
@@ -221,12 +216,23 @@ LogicalResult TableBuilder::addLaunch(LaunchOp launch, Places &places) {
                         .Case("stream", MOMRT_COUNT_STREAM)
                         .Case("document", MOMRT_COUNT_DOCUMENT)
                         .Case("segment", MOMRT_COUNT_SEGMENT)
+                        .Case("chunk", MOMRT_COUNT_TOKEN)
                         .Default(MOMRT_COUNT_ONE);
   if (inWindows() && op.grid_count == MOMRT_COUNT_TOKEN)
     op.grid_count = MOMRT_COUNT_WINDOW;
   op.grid_tile = grid.getTile();
+  op.grid_segments = grid.getSpace() && grid.getSpace() == "chunk";
+  op.grid_above = grid.getAbove();
   op.grid_extra = grid.getExtra();
   op.grid_factor = grid.getFactor();
+}
+
+LogicalResult TableBuilder::addLaunch(LaunchOp launch, Places &places) {
+  momrt_op op = {};
+  op.kind = MOMRT_OP_LAUNCH;
+  op.kernel = kernelIndex.lookup(launch.getCalleeAttr().getAttr());
+  op.source = source(launch);
+  setGrid(op, launch.getGrid());
   op.args = writer.args.size();
   addArg(countsPlace());
   addArg(Place::in(MOMRT_SPACE_STATUS, now() * sizeof(momrt_status)));
@@ -256,6 +262,11 @@ LogicalResult TableBuilder::addLaunch(LaunchOp launch, Places &places) {
     addArg(place);
   }
   op.arg_count = writer.args.size() - op.args;
+  writer.ops.push_back(op);
+  if (!launch.getOther())
+    return success();
+  op.kernel = kernelIndex.lookup(launch.getOtherAttr().getAttr());
+  setGrid(op, *launch.getOtherGrid());
   writer.ops.push_back(op);
   return success();
 }

@@ -89,6 +89,7 @@ private:
   /// A kept value that is a carried one: the same memory, seen as a stack.
   static std::optional<Place> carriedAlias(mlir::Value value, mlir::func::FuncOp callee,
                                            mlir::Operation *returned, llvm::ArrayRef<Carry> list);
+  void setGrid(momrt_op &op, GridAttr grid);
   mlir::LogicalResult addLaunch(LaunchOp launch, Places &places);
   mlir::LogicalResult addTensor(LaunchOp launch, mlir::Value input, const Places &places);
   void addArg(const Place &place);

@@ -33,6 +33,7 @@ check_function() { # FILE FUNCTION
   case $1 in
     */large.mlir) how=(--storage=bf16 --tokens=0 --fuse=0) ;; # every op stores its rows
     */random-*.mlir) how=(--storage=f32,bf16 --tokens=1,129) ;; # f16 overflows in some
+    */scan-pieces.mlir) how+=(--knob=piece=32 --knob=fill=1000000) ;;
     *-narrow.mlir | */products-tma.mlir | */scan-tensor.mlir) how=(--storage=bf16 --tokens="$tokens") ;; # its kernels say what is stored
   esac
   mom-compare "$1" --bundle="$work" --function="$2" --target="$target" "${how[@]}" \

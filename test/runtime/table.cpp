@@ -53,7 +53,7 @@ static void messages() {
   momrt_program program = {table, model.program.kernels};
   CHECK_FAILS("null pointer", Program(nullptr));
   table->version = 7;
-  CHECK_FAILS("version 7, but this runtime reads version 5", Program opened(&program));
+  CHECK_FAILS("version 7, but this runtime reads version 6", Program opened(&program));
   table->version = MOMRT_TABLE_VERSION;
   table->magic = 0;
   CHECK_FAILS("magic number", Program opened(&program));
@@ -71,7 +71,7 @@ static void printed() {
   tiny::Model model;
   std::string text = printTable(*tableOf(model.words));
   for (const char *line :
-       {"model tiny, launch table version 5, target cpu, ", "settings V = 24, split = 1\n",
+       {"model tiny, launch table version 6, target cpu, ", "settings V = 24, split = 1\n",
         "modalities text, image\n", "rate warmup, 5 steps\n",
         "rate cosine 0.05 -> 0.005, the rest\n",
         "  layers.{}.shift: f32[2] x 3 at 32 = uniform(-0.1, 0.1), decay 0\n",

@@ -43,6 +43,12 @@ static void order() {
   table.launch(0, MOMRT_COUNT_TOKEN, 3, {inner});
   table.ops.back().grid_extra = 2;
   table.ops.back().grid_factor = 5;
+  for (int64_t above : {9, 10}) {
+    table.launch(0, MOMRT_COUNT_TOKEN, 4, {inner});
+    table.ops.back().grid_segments = 1;
+    table.ops.back().grid_factor = 2;
+    table.ops.back().grid_above = above;
+  }
   table.repeat(2, true);
   table.launch(0, MOMRT_COUNT_ONE, 1, {inner, rows});
   table.repeat(3);
@@ -62,8 +68,9 @@ static void order() {
   addresses.base[MOMRT_SPACE_PARAMETERS] = memory.data();
   addresses.slots = {memory.data() + 3000};
   Recorder device(memory.data());
-  walk(checked, checked.entry("e"), {1, 10, 2, 1, 1}, addresses, device);
-  std::vector<Longs> expected = {{0, 30, 1000}}; // (ceil(10 / 3) + 2) * 5 blocks, round 0
+  walk(checked, checked.entry("e"), {1, 10, 2, 1, 7}, addresses, device);
+  // (ceil(10 / 3) + 2) * 5 blocks, round 0; (ceil(10 / 4) + 7) * 2 above 9 tokens.
+  std::vector<Longs> expected = {{0, 30, 1000}, {0, 20, 1000}};
   for (int64_t outer : {1, 0}) {
     expected.push_back({0, 1, 1000 + 10 * outer, 3004 + 80 * outer});
     for (int64_t round : {0, 1, 2})

@@ -12,21 +12,31 @@ int64_t mom::groupFor(int64_t group, int64_t chunk) {
   return chunk ? std::gcd(group, chunk) : group;
 }
 
-GridAttr ScanForwardGpu::grid() {
-  return segmentGrid(k, /*extra=*/finals.empty() ? 0 : 1, shape.blocks());
-}
-
-void ScanForwardGpu::emit() {
-  Value s = k.div(k.block(), shape.blocks());
-  if (finals.empty())
-    return k.ifThen(k.less(s, k.segmentCount()), [&] { segment(k.longestSegment(op.batch, s)); });
-  // No segment may end in a stream's state: the blocks before the segments' see to those.
-  Value before = k.equal(s, k.index(0));
-  k.ifThen(before, [&] { clearFinals(k.block()); });
-  Value after = k.sub(s, k.index(1));
-  Value exists = arith::AndIOp::create(k.b, k.loc, k.less(k.index(0), s),
-                                       k.less(after, k.segmentCount()));
-  k.ifThen(exists, [&] { segment(k.longestSegment(op.batch, after)); });
+void ScanForwardGpu::emit(const ScanPieces &pieces, const PieceStates &states) {
+  takeViews();
+  Value n = k.div(k.block(), shape.blocks());
+  auto walkWhole = [&](Value n) {
+    pieces.visitWhole(n, [&](const Piece &piece) {
+      walk(piece, [&](const ScanTile &tile) { return states.ofSegment(tile, piece); });
+    });
+  };
+  if (finals.empty()) {
+    walkWhole(n);
+  } else {
+    // No segment may end in a stream's state: the blocks before the segments' see to those.
+    k.ifThen(k.equal(n, k.index(0)), [&] { clearFinals(k.block()); });
+    k.ifThen(k.less(k.index(0), n), [&] { walkWhole(k.sub(n, k.index(1))); });
+  }
+  k.finish(pieces.gridOfWhole(/*extra=*/finals.empty() ? 0 : 1, shape.blocks()));
+  if (!pieces.tokens)
+    return;
+  k.beginOther("cut");
+  fitBlocks(k, k.knob("resident"));
+  takeViews();
+  pieces.visitPiece(k.div(k.block(), shape.blocks()), [&](const Piece &piece) {
+    walk(piece, [&](const ScanTile &tile) { return states.ofPiece(tile, piece); });
+  });
+  k.finishOther(pieces.gridWhereCut("chunk", shape.blocks()));
 }
 
 /// Zeros a part of the states in which no segment ends.
@@ -51,43 +61,47 @@ void ScanForwardGpu::clearFinals(Value part) {
   });
 }
 
-void ScanForwardGpu::segment(Value s) {
+void ScanForwardGpu::walk(const Piece &piece, function_ref<Values(const ScanTile &)> before) {
   SmallVector<Value> after;
   for (unsigned output : pointwise)
     after.push_back(k.yielded(output));
   bool needsY = !pointwise.empty();
   ScanTile tile(k, op, shape, k.rem(k.block(), shape.blocks()), /*staged=*/{}, after,
                 needsY ? ValueRange(y) : ValueRange(), /*needsC=*/needsY);
-  View sums = needsY ? tile.sumTile() : View();
-  SegmentWalk walk = tile.walk(s);
+  View ofStates = needsY ? tile.sumTile() : View();
+  SmallVector<RowSum> ofDelta;
+  if (sums)
+    ofDelta.push_back({op.delta, 0, tile.rowSumTile()});
+  const SegmentWalk &walk = piece.walk;
 
   // Carried from run to run: states, the run's data, its rows and those of the next.
-  Values carried =
-      tile.loadStatesIf(op.init ? k.view(op.init) : View(), walk.segment.initial);
-  Values rows = tile.rows(walk, k.index(0)), data = tile.fetch(rows),
-         ahead = tile.rows(walk, k.index(shape.tokens));
+  Values carried = before(tile);
+  Values rows = tile.rows(walk, piece.first), data = tile.fetch(rows),
+         ahead = tile.rows(walk, k.add(piece.first, shape.tokens));
   size_t states = carried.size(), fetched = data.size(), looked = rows.size();
   for (const Values &more : {data, rows, ahead})
     llvm::append_range(carried, more);
   auto countAt = [&](Value i) {
-    return k.max(k.min(k.index(shape.tokens), k.sub(walk.segment.length, i)), k.index(0));
+    return k.max(k.min(k.index(shape.tokens), k.sub(piece.end, i)), k.index(0));
   };
-  tile.stage(walk, {k.index(0), countAt(k.index(0)), rows, data});
-  carried = k.loop(k.index(0), walk.segment.length, shape.tokens, carried,
-                   [&](Value i, ValueRange values) {
+  tile.stage(walk, {piece.first, countAt(piece.first), rows, data});
+  carried = k.loop(piece.first, piece.end, shape.tokens, carried, [&](Value i, ValueRange values) {
     ValueRange data = values.slice(states, fetched), rows = values.slice(states + fetched, looked),
                ahead = values.slice(states + fetched + looked, looked);
     Value count = countAt(i), after = k.add(i, shape.tokens);
     tile.gpu.barrier();
     Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, k.add(i, 2 * shape.tokens));
     Values late = tile.fetchLate(rows);
-    Values next = run(tile, walk, s, i, count, sums, values.take_front(states));
+    Values next = run(tile, piece, i, count, ofStates, values.take_front(states));
     tile.gpu.barrier();
     ScanTile::Run nextRun{after, countAt(after), ahead, nextData};
     tile.finish(
-        walk, {i, count, rows, data}, late, pointwise, /*sums=*/{},
+        walk, {i, count, rows, data}, late, pointwise, ofDelta,
         [&](At at, Value, Value) {
-          return SmallVector<ScanTile::Bound>{{y, tile.loadSum(sums, at)}};
+          SmallVector<ScanTile::Bound> bound;
+          if (ofStates)
+            bound.push_back({y, tile.loadSum(ofStates, at)});
+          return bound;
         },
         &nextRun);
     llvm::append_range(next, nextData);
@@ -96,14 +110,20 @@ void ScanForwardGpu::segment(Value s) {
     return next;
   });
   carried.truncate(states);
-  for (const View &view : finals)
-    k.ifThen(isPresent(k, walk.segment.final),
-             [&] { tile.storeStates(carried, view, walk.segment.final); });
+  for (const View &view : finals) {
+    Value isFinal =
+        arith::AndIOp::create(k.b, k.loc, piece.isLast(), isPresent(k, walk.segment.final));
+    k.ifThen(isFinal, [&] { tile.storeStates(carried, view, walk.segment.final); });
+  }
+  if (ends)
+    tile.storeStates(carried, ends, piece.row);
+  for (const RowSum &sum : ofDelta)
+    tile.storeRowSum(sum.tile, sums, piece.row);
 }
 
 /// Walks the run that is staged; its states after.
-Values ScanForwardGpu::run(const ScanTile &tile, const SegmentWalk &walk, Value s, Value i,
-                           Value count, const View &sums, ValueRange states) {
+Values ScanForwardGpu::run(const ScanTile &tile, const Piece &piece, Value i, Value count,
+                           const View &sums, ValueRange states) {
   WalkAlong along(tile, sums);
   Value groups = k.ceilDiv(count, shape.group);
   Values init(states);
@@ -117,7 +137,7 @@ Values ScanForwardGpu::run(const ScanTile &tile, const SegmentWalk &walk, Value 
     if (!checkpoints.empty()) {
       Value token = k.add(i, start);
       auto write = [&] {
-        Value row = k.add(k.div(k.add(walk.segment.start, token), chunk), s);
+        Value row = k.add(k.div(k.add(piece.walk.segment.start, token), chunk), piece.number);
         for (const View &view : checkpoints)
           tile.storeStates(h, view, row);
       };
@@ -176,6 +196,8 @@ LogicalResult mom::emitScanForwardGpu(ScanOp op, KernelBuilder &k) {
   if (failed(shape.check(k, operands)))
     return failure();
   ScanForwardGpu forward(k, operands, shape.withGroup(group));
+  ScanPieces pieces(k, operands, chunk ? chunk : shape.tokens);
+  PieceStates states(pieces, operands, shape.withGroup(group), /*back=*/false);
   forward.y = op.getY();
   forward.chunk = chunk;
   for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
@@ -186,13 +208,14 @@ LogicalResult mom::emitScanForwardGpu(ScanOp op, KernelBuilder &k) {
     forward.pointwise.push_back(i);
   }
 
+  states.emit("");
   k.begin();
   fitBlocks(k, k.knob("resident"));
-  for (unsigned output : checkpoints)
-    forward.checkpoints.push_back(k.output(output));
-  for (unsigned output : finals)
-    forward.finals.push_back(k.output(output));
-  forward.emit();
-  k.finish(forward.grid());
+  forward.takeViews = [&] {
+    auto viewOf = [&](unsigned output) { return k.output(output); };
+    forward.checkpoints = llvm::map_to_vector(checkpoints, viewOf);
+    forward.finals = llvm::map_to_vector(finals, viewOf);
+  };
+  forward.emit(pieces, states);
   return checkShared(k, "'tokens' and 'threads'");
 }

@@ -10,8 +10,6 @@ using namespace mom;
 
 /// Shared memory that the states before a chunk's runs may take.
 static constexpr int64_t kBytesOfRuns = 32768;
-/// A chunk that no batch fills: rows numbered by it have one row a segment.
-static constexpr int64_t kWholeSegment = 1 << 30;
 
 /// Tokens of a run, so that checkpoints lie at the start of one; 0 if they would be
 /// too few or the runs too many.
@@ -22,6 +20,17 @@ static int64_t runFor(int64_t chunk, int64_t most, int64_t bytesOfRun) {
   while (chunk % run)
     --run;
   return 4 * run >= most && chunk / run * bytesOfRun <= kBytesOfRuns ? run : 0;
+}
+
+/// What is carried back, as a walk along the mirrored segment: see ScanPiecesGpu.h.
+static ScanOperands mirrored(ScanGradOp op) {
+  ScanOperands operands(op);
+  operands.u = op.getDy();
+  operands.B = op.getC();
+  operands.init = op.getDfinal();
+  operands.reverse = !operands.reverse;
+  operands.decaysInput = true;
+  return operands;
 }
 
 ScanGradGpu::ScanGradGpu(ScanGradOp op, KernelBuilder &k)
@@ -36,6 +45,8 @@ ScanGradGpu::ScanGradGpu(ScanGradOp op, KernelBuilder &k)
   shape.tokens = tokens;
   shape.group = shape.tensor ? kTensorTokens
                              : std::min<int64_t>(shape.group, llvm::PowerOf2Ceil(tokens));
+  pieces.emplace(k, operands, chunk);
+  G.emplace(*pieces, mirrored(op), shape, /*back=*/true);
 }
 
 LogicalResult ScanGradGpu::check() {
@@ -70,44 +81,47 @@ LogicalResult ScanGradGpu::check() {
   return success();
 }
 
-static RankedTensorType rowsType(KernelBuilder &k, int64_t width, RowsAttr rows) {
-  return RankedTensorType::get({ShapedType::kDynamic, width}, k.b.getF32Type(), rows);
-}
-
-static RowsAttr chunkRows(KernelBuilder &k, int64_t chunk) {
-  return RowsAttr::get(k.b.getContext(), RowSpace::chunk, chunk, StringAttr());
-}
-
 void ScanGradGpu::saveStates() {
   if (!usesOwnStates())
     return;
+  ScanShape forwardShape = shape.withGroup(groupFor(shape.group, ownChunk));
+  PieceStates states(*pieces, operands, forwardShape, /*back=*/false);
+  states.emit("states$");
   k.begin({}, "states");
   ownStates = k.workspace(rowsType(k, shape.channels * shape.states, chunkRows(k, ownChunk)));
-  ScanForwardGpu forward(k, operands, shape.withGroup(groupFor(shape.group, ownChunk)));
+  ScanForwardGpu forward(k, operands, forwardShape);
   forward.chunk = ownChunk;
-  forward.checkpoints.push_back(k.workspaceView(ownStates));
-  forward.emit();
-  k.finish(forward.grid());
+  forward.takeViews = [&] { forward.checkpoints = {k.workspaceView(ownStates)}; };
+  forward.emit(*pieces, states);
 }
 
 void ScanGradGpu::walkBack() {
+  G->emit("back$");
   k.begin(pointwise);
   fitBlocks(k, k.knob("resident"));
   int64_t width = shape.channels * shape.states;
-  RowsAttr segments = chunkRows(k, kWholeSegment);
   if (!kinds.empty())
     partsOfKinds = k.workspace(
         rowsType(k, shape.blocks() * int64_t(kinds.size()) * shape.states, rowsOf(op.getU())));
   if (!dA.empty())
-    partsOfA = k.workspace(rowsType(k, width, segments));
+    partsOfA = k.workspace(rowsType(k, width, pieces->rows()));
   if (!dinit.empty())
-    partsOfInit = k.workspace(rowsType(k, width, segments));
+    partsOfInit = k.workspace(rowsType(k, width, segmentRows(k)));
   for (size_t i = 0; i < rowSums.size(); ++i)
-    partsOfRows.push_back(k.workspace(rowsType(k, shape.channels, segments)));
-  Value s = k.div(k.block(), shape.blocks());
-  k.ifThen(k.less(s, k.segmentCount()),
-           [&] { segment(k.longestSegment(operands.batch, s)); });
-  k.finish(segmentGrid(k, 0, shape.blocks()));
+    partsOfRows.push_back(k.workspace(rowsType(k, shape.channels, pieces->rows())));
+  Value n = k.div(k.block(), shape.blocks());
+  pieces->visitWhole(n, [&](const Piece &piece) {
+    walkPiece(piece, [&](const ScanTile &tile) { return G->ofSegment(tile, piece.mirrored()); });
+  });
+  k.finish(pieces->gridOfWhole(/*extra=*/0, shape.blocks()));
+  if (!pieces->tokens)
+    return;
+  k.beginOther("cut");
+  fitBlocks(k, k.knob("resident"));
+  pieces->visitPiece(k.div(k.block(), shape.blocks()), [&](const Piece &piece) {
+    walkPiece(piece, [&](const ScanTile &tile) { return G->ofPiece(tile, piece.mirrored()); });
+  });
+  k.finishOther(pieces->gridWhereCut("chunk", shape.blocks()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -193,7 +207,7 @@ void ScanGradGpu::leaveRuns(const ScanTile &tile, const Tiles &tiles, const Segm
 // The walk back
 //===----------------------------------------------------------------------===//
 
-void ScanGradGpu::segment(Value s) {
+void ScanGradGpu::walkPiece(const Piece &piece, function_ref<Values(const ScanTile &)> before) {
   SmallVector<Value> after;
   for (unsigned output : pointwise)
     after.push_back(k.yielded(output));
@@ -219,10 +233,11 @@ void ScanGradGpu::segment(Value s) {
                                shape.strideOf(kinds.size() * shape.slots()));
   for (RowSum &sum : rowSums)
     sum.tile = tile.rowSumTile();
-  SegmentWalk walk = tile.walk(s);
-  Value runs = k.ceilDiv(walk.segment.length, tokens), last = k.sub(runs, k.index(1));
+  const SegmentWalk &walk = piece.walk;
+  Value s = piece.number, runs = k.ceilDiv(k.sub(piece.end, piece.first), tokens),
+        last = k.sub(runs, k.index(1));
   auto runAt = [&](Value back) { // its first token; the first run's once there are no more
-    return k.mul(k.max(k.sub(last, back), k.index(0)), tokens);
+    return k.add(piece.first, k.mul(k.max(k.sub(last, back), k.index(0)), tokens));
   };
 
   // Carried from run to run: G, dA, its error; the run's first states where each has
@@ -232,8 +247,7 @@ void ScanGradGpu::segment(Value s) {
     return runsOfChunk == 1 ? tile.loadStates(checkpointView(), checkpointRow(walk, s, i))
                             : Values();
   };
-  Values carried =
-      tile.loadStatesIf(op.getDfinal() ? k.view(op.getDfinal()) : View(), walk.segment.final);
+  Values carried = before(tile);
   carried.append((carriedKinds() - 1) * n, k.f32(0));
   Values rows = tile.rows(walk, runAt(k.index(0))), ahead = tile.rows(walk, runAt(k.index(1))),
          data = tile.fetch(rows), states = firstStates(runAt(k.index(0)));
@@ -251,7 +265,7 @@ void ScanGradGpu::segment(Value s) {
     }
     Values states(parts[0]);
     ValueRange data = parts[1], rows = parts[2], ahead = parts[3];
-    Value i = runAt(back), count = k.min(k.index(tokens), k.sub(walk.segment.length, i));
+    Value i = runAt(back), count = k.min(k.index(tokens), k.sub(piece.end, i));
     if (runsOfChunk > 1) {
       Value number = k.rem(k.div(i, tokens), runsOfChunk);
       Value isLast = arith::OrIOp::create(k.b, k.loc, k.equal(back, k.index(0)),
@@ -286,11 +300,11 @@ void ScanGradGpu::segment(Value s) {
   Values G(carried.begin(), carried.begin() + n),
       sums(carried.begin() + n, carried.begin() + 2 * n);
   if (!dA.empty())
-    tile.storeStates(sums, k.workspaceView(partsOfA), s);
+    tile.storeStates(sums, k.workspaceView(partsOfA), piece.row);
   if (!dinit.empty())
-    tile.storeStates(G, k.workspaceView(partsOfInit), s);
+    k.ifThen(piece.isFirst(), [&] { tile.storeStates(G, k.workspaceView(partsOfInit), s); });
   for (auto [sum, parts] : llvm::zip_equal(rowSums, partsOfRows))
-    tile.storeRowSum(sum.tile, k.workspaceView(parts), s);
+    tile.storeRowSum(sum.tile, k.workspaceView(parts), piece.row);
 }
 
 /// Walks the staged run forward and back; what is carried to the run before.

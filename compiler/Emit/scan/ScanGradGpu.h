@@ -1,9 +1,10 @@
 // The gradient of a scan on a GPU.
 //
-// A block has some channels of one segment and walks its runs from the last to the
-// first. From a run's checkpoint it walks forward once, leaving the states before each
-// group of tokens; then the groups go by backwards: forward once more through the
-// group, keeping the state before each token and each decay in registers, and back:
+// A block has some channels of a segment, or of a piece of one (ScanPiecesGpu.h), and
+// walks its runs from the last to the first. From a run's checkpoint it walks forward
+// once, leaving the states before each group of tokens; then the groups go by backwards:
+// forward once more through the group, keeping the state before each token and each decay
+// in registers, and back:
 //
 //     g        = C[t] dy[t] + G            G: what later tokens carry back
 //     p        = exp(delta[t] A) h[t - 1]
@@ -17,11 +18,11 @@
 // the checkpoint, leaving the states before each run.
 //
 // dB and dC sum over channels: a block leaves the sums of its own, and a second phase
-// adds up the blocks in order. dA and the gradients of initial states sum over
-// segments, likewise.
+// adds up the blocks in order. dA sums over pieces and the gradients of initial states
+// over segments, likewise.
 #pragma once
 
-#include "compiler/Emit/scan/ScanTileGpu.h"
+#include "compiler/Emit/scan/ScanPiecesGpu.h"
 
 namespace mom {
 
@@ -51,7 +52,8 @@ private:
             mlir::ValueRange states) const;
   Values kept(const ScanTile &tile, const View &tileOfStates, mlir::Value i) const;
 
-  void segment(mlir::Value s);
+  /// `before` gives what the walk back begins with.
+  void walkPiece(const Piece &piece, llvm::function_ref<Values(const ScanTile &)> before);
   void leaveRuns(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk, mlir::Value s,
                  mlir::Value i) const;
   void advanceGroups(const ScanTile &tile, const Tiles &tiles, mlir::Value groups, Values &states,
@@ -68,8 +70,8 @@ private:
                         const ScatteredSums &sums) const;
   void finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk, mlir::Value i,
                    mlir::Value count) const;
-  void sumSegments(const View &parts, mlir::Value block, int64_t elements,
-                   llvm::ArrayRef<unsigned> outputs);
+  void sumPieces(const View &parts, mlir::Value block, int64_t elements,
+                 llvm::ArrayRef<unsigned> outputs);
   void sumBlocks(mlir::Value first, int64_t tile);
 
   ScanGradOp op;
@@ -80,9 +82,11 @@ private:
   int64_t ownChunk = 0; ///< likewise, of our own
   int64_t tokens;       ///< of a run
   ScanShape shape;
+  std::optional<ScanPieces> pieces;
+  std::optional<PieceStates> G; ///< what later pieces carry back
   llvm::SmallVector<unsigned> pointwise, dA, dinit;
   llvm::SmallVector<RowSum> rowSums;
-  llvm::SmallVector<unsigned> partsOfRows; ///< their workspaces [segments, channels]
+  llvm::SmallVector<unsigned> partsOfRows; ///< their workspaces [pieces, channels]
   struct Kind { ///< dB or dC
     llvm::SmallVector<unsigned> outputs;
     bool isC;

@@ -7,7 +7,9 @@
 using namespace mlir;
 using namespace mom;
 
-/// The second phase: blocks' sums to dB and dC, segments' sums to dA and to sums over rows.
+static constexpr int64_t kUnroll = 8; // loads under way
+
+/// The second phase: blocks' sums to dB and dC, pieces' sums to dA and to sums over rows.
 void ScanGradGpu::sumParts() {
   SmallVector<unsigned> outputs(dA);
   for (const Kind &kind : kinds)
@@ -18,18 +20,18 @@ void ScanGradGpu::sumParts() {
     return;
   k.begin(outputs, "sum");
   int64_t before = 0; // blocks
-  auto overSegments = [&](unsigned parts, int64_t elements, ArrayRef<unsigned> of) {
+  auto overPieces = [&](unsigned parts, int64_t elements, ArrayRef<unsigned> of) {
     int64_t blocks = llvm::divideCeil(elements, shape.threads);
     Value block = k.sub(k.block(), k.index(before));
     Value inside = arith::AndIOp::create(k.b, k.loc, k.less(k.index(-1), block),
                                          k.less(block, k.index(blocks)));
-    k.ifThen(inside, [&] { sumSegments(k.workspaceView(parts), block, elements, of); });
+    k.ifThen(inside, [&] { sumPieces(k.workspaceView(parts), block, elements, of); });
     before += blocks;
   };
   if (!dA.empty())
-    overSegments(partsOfA, shape.channels * shape.states, dA);
+    overPieces(partsOfA, shape.channels * shape.states, dA);
   for (auto [sum, parts] : llvm::zip_equal(rowSums, partsOfRows))
-    overSegments(parts, shape.channels, sum.output);
+    overPieces(parts, shape.channels, sum.output);
   int64_t tile = k.knob("sum_rows");
   if (!kinds.empty())
     k.ifThen(k.less(k.index(before - 1), k.block()),
@@ -37,17 +39,33 @@ void ScanGradGpu::sumParts() {
   k.finish(kinds.empty() ? k.fixedGrid(before) : k.rowGrid(RowSpace::token, tile, before, 1));
 }
 
-/// This thread's element of parts [segments, elements].
-void ScanGradGpu::sumSegments(const View &parts, Value block, int64_t elements,
-                              ArrayRef<unsigned> outputs) {
+/// This thread's element of parts [pieces, elements].
+void ScanGradGpu::sumPieces(const View &parts, Value block, int64_t elements,
+                            ArrayRef<unsigned> outputs) {
   Value element = k.add(k.mul(block, shape.threads), k.thread());
   k.ifThen(k.less(element, k.index(elements)), [&] {
     Type f64 = k.b.getF64Type();
     Value zero = arith::ConstantOp::create(k.b, k.loc, k.b.getF64FloatAttr(0));
-    auto sum = k.loop(k.index(0), k.segmentCount(), 1, zero, [&](Value s, ValueRange so) {
-      Value part = k.load(parts, At{s, element, 1, Value()});
+    auto load = [&](Value row) { return k.load(parts, At{row, element, 1, Value()}); };
+    auto add = [&](Value sum, Value part) -> Value {
       part = arith::ExtFOp::create(k.b, k.loc, f64, part);
-      return Values{arith::AddFOp::create(k.b, k.loc, so[0], part)};
+      return arith::AddFOp::create(k.b, k.loc, sum, part);
+    };
+    auto sum = k.loop(k.index(0), k.segmentCount(), 1, zero, [&](Value s, ValueRange so) {
+      if (!pieces->tokens)
+        return Values{add(so[0], load(s))};
+      Segment segment = k.segment(operands.batch, s);
+      Value count = k.select(pieces->isCut(), pieces->countOf(segment), k.index(1)),
+            first = pieces->firstRow(segment, s), last = k.sub(count, k.index(1));
+      return k.loop(k.index(0), count, kUnroll, so, [&](Value i, ValueRange so) {
+        Values loaded;
+        for (int64_t j = 0; j < kUnroll; ++j)
+          loaded.push_back(load(k.add(first, k.min(k.add(i, j), last))));
+        Value total = so[0];
+        for (int64_t j = 0; j < kUnroll; ++j)
+          total = k.select(k.less(k.add(i, j), count), add(total, loaded[j]), total);
+        return Values{total};
+      });
     });
     Value total = arith::TruncFOp::create(k.b, k.loc, k.b.getF32Type(), sum[0]);
     for (unsigned output : outputs)
@@ -57,7 +75,6 @@ void ScanGradGpu::sumSegments(const View &parts, Value block, int64_t elements,
 
 /// dB and dC of the positions [first, first + tile).
 void ScanGradGpu::sumBlocks(Value first, int64_t tile) {
-  static constexpr int64_t kUnroll = 8; // loads under way
   int64_t all = kinds.size() * shape.states, width = shape.vectorOfStates();
   View parts = k.workspaceView(partsOfKinds);
   Value count = k.min(k.index(tile), k.sub(k.count(RowSpace::token), first));

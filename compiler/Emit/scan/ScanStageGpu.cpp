@@ -312,7 +312,9 @@ void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, Valu
         return k.select(there, pointwise.value(value), k.zeros(width));
       };
       At here{place.token, place.column, width, Value()};
-      Value newU = pointwise.value(op.u), newDelta = valueOf(op.delta);
+      // Where delta is 0 no u is added, unless it is added as it is.
+      Value newU = op.decaysInput ? valueOf(op.u) : pointwise.value(op.u);
+      Value newDelta = valueOf(op.delta);
       storeOr(waiting, [=] { storeInputs(newDelta, newU, here); });
       if (all)
         for (auto [value, tile] : llvm::zip_equal(staged, more))

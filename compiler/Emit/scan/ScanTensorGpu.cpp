@@ -38,7 +38,7 @@ ScanTensor::Outer ScanTensor::outerOfInputs() const {
     return {};
   Values delta = ownTokens(tile.delta), u = ownTokens(tile.u), products;
   for (auto [x, y] : llvm::zip_equal(delta, u))
-    products.push_back(tile.mul(x, y));
+    products.push_back(tile.input(x, y));
   return outer(products, tile.B);
 }
 
@@ -291,11 +291,14 @@ Values mom::inputsOfStep(const ScanTensor &tensor, const ScanTensor::Outer &oute
 
 Values mom::statesAfter(const ScanTensor &tensor, ValueRange states, ValueRange decays,
                         ValueRange inputs) {
+  const ScanTile &tile = tensor.tile;
   int64_t values = tensor.own * tensor.held;
   Values next;
-  for (int64_t n = 0; n < 2 * tensor.held; ++n)
-    next.push_back(
-        tensor.k.fma(n < values ? states[n] : next[n - values], decays[n], inputs[n]));
+  for (int64_t n = 0; n < 2 * tensor.held; ++n) {
+    Value before = n < values ? states[n] : next[n - values];
+    next.push_back(tile.op.decaysInput ? tile.mul(tile.add(before, inputs[n]), decays[n])
+                                       : tensor.k.fma(before, decays[n], inputs[n]));
+  }
   return next;
 }
 

@@ -250,14 +250,8 @@ Values ScanTile::loadStatesIf(const View &matrix, Value row) const {
   if (!matrix)
     return Values(shape.values(), k.f32(0));
   // Under a condition, as there may be no row at all: then not even memory is lent for one.
-  SmallVector<Type> types(shape.values(), k.b.getF32Type());
-  auto some = scf::IfOp::create(k.b, k.loc, types, isPresent(k, row), /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(k.b);
-  k.b.setInsertionPointToEnd(some.thenBlock());
-  scf::YieldOp::create(k.b, k.loc, loadStates(matrix, row));
-  k.b.setInsertionPointToEnd(some.elseBlock());
-  scf::YieldOp::create(k.b, k.loc, Values(shape.values(), k.f32(0)));
-  return llvm::to_vector_of<Value>(some.getResults());
+  auto load = [&] { return loadStates(matrix, row); };
+  return either(k, isPresent(k, row), load, [&] { return Values(shape.values(), k.f32(0)); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -271,7 +265,7 @@ ScanTile::Token ScanTile::token(Value start, int64_t t, bool withC) const {
   for (int64_t p = 0; p < shape.own; ++p) {
     token.delta.push_back(both[2 * p]);
     token.u.push_back(both[2 * p + 1]);
-    token.input.push_back(mul(both[2 * p], both[2 * p + 1]));
+    token.input.push_back(input(both[2 * p], both[2 * p + 1]));
   }
   Value column = k.mul(lane, shape.held);
   at.lanes = shape.held;
@@ -300,7 +294,11 @@ Value ScanTile::decayed(Value h, Value decay) const {
   return shape.exact ? k.fma(h, decay, h) : mul(h, decay);
 }
 
+Value ScanTile::input(Value delta, Value u) const { return op.decaysInput ? u : mul(delta, u); }
+
 Value ScanTile::next(Value h, Value decay, Value input, Value B) const {
+  if (op.decaysInput)
+    return decayed(k.fma(input, B, h), decay);
   // One operation between h and h: the product of input and B does not wait for h.
   return shape.exact ? k.fma(h, decay, k.fma(input, B, h)) : k.fma(h, decay, mul(input, B));
 }
@@ -353,6 +351,15 @@ ScatteredSums::ScatteredSums(KernelBuilder &k, Values parts, int64_t high, int64
   }
 }
 
-GridAttr mom::segmentGrid(KernelBuilder &k, int64_t extra, int64_t factor) {
-  return GridAttr::get(k.b.getContext(), k.b.getStringAttr("segment"), 1, extra, factor);
+Values mom::either(KernelBuilder &k, Value condition, function_ref<Values()> then,
+                   function_ref<Values()> otherwise) {
+  auto make = [&](function_ref<Values()> branch) {
+    return [&k, branch](OpBuilder &nested, Location loc) {
+      OpBuilder::InsertionGuard guard(k.b);
+      k.b.restoreInsertionPoint(nested.saveInsertionPoint());
+      scf::YieldOp::create(k.b, loc, branch());
+    };
+  };
+  auto chosen = scf::IfOp::create(k.b, k.loc, condition, make(then), make(otherwise));
+  return llvm::to_vector_of<Value>(chosen.getResults());
 }

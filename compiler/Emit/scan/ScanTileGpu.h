@@ -13,7 +13,7 @@
 // each way. What a run reads from memory is loaded into registers while the run
 // before it is walked, and its rows are looked up one run earlier still.
 //
-// Tokens past the segment's end and channels past the last have delta = 0, dy = 0 and
+// Tokens past the piece's end and channels past the last have delta = 0, dy = 0 and
 // else what lies where they would be: they change no state and add nothing to any sum.
 // So the walk has no conditions, and goes by in *groups* of tokens without a branch.
 //
@@ -42,6 +42,8 @@ struct ScanOperands {
         batch(op.getBatch()), init(op.getInit()), reverse(op.getReverse()) {}
   mlir::Value u, delta, A, B, C, batch, init;
   bool reverse;
+  /// Whether a token takes states to exp(delta A) (h + u B), not to exp(delta A) h + delta u B.
+  bool decaysInput = false;
 };
 
 /// The sizes that knobs and types decide.
@@ -128,9 +130,6 @@ public:
   Values loadStatesIf(const View &matrix, mlir::Value row) const;
 
   // A run: its tokens [i, i + count) of a walk.
-  SegmentWalk walk(mlir::Value segment) const {
-    return SegmentWalk{k, op.batch, k.segment(op.batch, segment), op.reverse};
-  }
   /// Rows (i32) of what this thread stages, and what lies there, as raw bits. Both are
   /// empty where a run is too large for registers.
   Values rows(const SegmentWalk &walk, mlir::Value i) const;
@@ -166,7 +165,7 @@ public:
   // Walking.
   /// A token's part of the tiles, as this thread sees it.
   struct Token {
-    Values delta, u, input; ///< [own]; input: delta u
+    Values delta, u, input; ///< [own]; input: delta u, or u
     Values B, C;            ///< [held]
   };
   /// Token `t` of the group that begins at token `start` of the run.
@@ -195,6 +194,8 @@ public:
   View delta, u; ///< [rounded tokens, channels] instead, on tensor cores with two channels
   View B, C;  ///< [rounded tokens, slots]
 
+  /// What a token's u and delta add to states, but for B.
+  mlir::Value input(mlir::Value delta, mlir::Value u) const;
   mlir::Value mul(mlir::Value x, mlir::Value y) const;
   mlir::Value add(mlir::Value x, mlir::Value y) const;
   mlir::Value sub(mlir::Value x, mlir::Value y) const;
@@ -240,8 +241,9 @@ private:
   bool needsC;
 };
 
-/// `#mom.grid` of a kernel with `factor` blocks a segment, and `extra` times as many more.
-GridAttr segmentGrid(KernelBuilder &k, int64_t extra, int64_t factor);
+/// What one of two branches makes.
+Values either(KernelBuilder &k, mlir::Value condition, llvm::function_ref<Values()> then,
+              llvm::function_ref<Values()> otherwise);
 
 mlir::LogicalResult emitScanForwardGpu(ScanOp op, KernelBuilder &k);
 mlir::LogicalResult emitScanGradGpu(ScanGradOp op, KernelBuilder &k);

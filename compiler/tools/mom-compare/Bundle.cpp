@@ -140,13 +140,13 @@ static LogicalResult addCase(func::FuncOp func, const Shape &shape, uint64_t see
   return success();
 }
 
-static LogicalResult writeObject(func::FuncOp func, const PipelineOptions &how, StringRef stem,
-                                 const std::string &path) {
+static LogicalResult writeObject(func::FuncOp func, const PipelineOptions &how,
+                                 const KnobChoice &knobs, StringRef stem, const std::string &path) {
   SmallVector<char> object;
   std::string symbol = programSymbol(stem);
   llvm::replace(symbol, '.', '_');
   llvm::replace(symbol, '-', '_');
-  if (failed(compileFunction(func, how, symbol, object)))
+  if (failed(compileFunction(func, how, symbol, object, knobs)))
     return failure();
   llvm::Error error = llvm::writeToOutput(path, [&](llvm::raw_ostream &file) {
     file << StringRef(object.data(), object.size());
@@ -169,8 +169,8 @@ LogicalResult compare::writeBundle(func::FuncOp func, const PipelineOptions &how
     PipelineOptions stored = how;
     stored.storage = storage;
     std::string name = stem + "." + storage;
-    compiled &=
-        succeeded(writeObject(func, stored, name, options.folder + "/objects/" + name + ".o"));
+    compiled &= succeeded(
+        writeObject(func, stored, options.knobs, name, options.folder + "/objects/" + name + ".o"));
   }
   std::vector<momrt::NamedTensor> tensors = {
       {"tolerance", MOMRT_F64, {1}, {toleranceFactor(func)}}};

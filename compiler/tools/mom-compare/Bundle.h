@@ -1,7 +1,7 @@
 // Checks for a machine without the compiler.
 #pragma once
 
-#include "compiler/Pipeline.h"
+#include "compiler/tools/mom-compare/RandomKnobs.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -16,6 +16,7 @@ struct BundleOptions {
   llvm::SmallVector<std::string> storages;
   llvm::SmallVector<int64_t> tokens;      ///< sizes of plain batches
   uint64_t seed = 7;
+  KnobChoice knobs;
 };
 
 /// Writes what the runner of a bundle (test/gpu) needs to check a function: for

@@ -4,7 +4,6 @@
 #include "compiler/Target/Emulator/Emulator.h"
 #include "compiler/Target/Program.h"
 #include "compiler/tools/mom-compare/Inputs.h"
-#include "compiler/tools/mom-compare/RandomKnobs.h"
 #include "runtime/RunFile.h"
 
 #include "mlir/Transforms/Passes.h"
@@ -74,7 +73,7 @@ static void makeEntry(ModuleOp module, StringRef name, int64_t groups) {
 
 LogicalResult compare::compileFunction(func::FuncOp func, const PipelineOptions &options,
                                        StringRef symbol, SmallVectorImpl<char> &object,
-                                       uint64_t knobs) {
+                                       const KnobChoice &knobs) {
   if (failed(checkInterface(func)))
     return failure();
   OwningOpRef<ModuleOp> module = func->getParentOfType<ModuleOp>().clone();
@@ -90,8 +89,7 @@ LogicalResult compare::compileFunction(func::FuncOp func, const PipelineOptions 
   };
   if (failed(runStages(Stage::Ordered, Stage::Stored)))
     return failure();
-  if (knobs)
-    drawKnobs(*module, options, knobs);
+  chooseKnobs(*module, options, knobs);
   if (failed(runStages(Stage::Scheduled, Stage::Lowered)))
     return failure();
   CodeOptions code = codeOptions(options);

@@ -3,6 +3,7 @@
 
 #include "compiler/Pipeline.h"
 #include "compiler/api/Compiler.h"
+#include "compiler/tools/mom-compare/RandomKnobs.h"
 #include "compiler/tools/mom-compare/Report.h"
 #include "runtime/Batch.h"
 
@@ -15,9 +16,8 @@ namespace mom::compare {
 /// same bits, in memory that is filled with NaN before.
 class CompiledFunctions {
 public:
-  /// With `knobs` kernels have schedules from that seed, instead of their defaults.
-  explicit CompiledFunctions(PipelineOptions options, uint64_t knobs = 0)
-      : options(std::move(options)), knobs(knobs) {}
+  explicit CompiledFunctions(PipelineOptions options, KnobChoice knobs = {})
+      : options(std::move(options)), knobs(std::move(knobs)) {}
 
   /// The results of `func` for arguments as the interpreter takes them: rows by
   /// position, weights as plain inputs. A function is compiled once.
@@ -28,7 +28,7 @@ private:
   mlir::FailureOr<const momrt_program *> compile(mlir::func::FuncOp func);
 
   const PipelineOptions options;
-  const uint64_t knobs;
+  const KnobChoice knobs;
   llvm::DenseMap<mlir::Operation *, Program> programs;
 };
 
@@ -36,10 +36,10 @@ private:
 /// by the function's arguments, its outputs `result0` ...
 inline constexpr llvm::StringLiteral kEntryName = "function";
 
-/// Object file of a function as the one entry of a program named `symbol`; `knobs` as above.
+/// Object file of a function as the one entry of a program named `symbol`.
 mlir::LogicalResult compileFunction(mlir::func::FuncOp func, const PipelineOptions &options,
                                     llvm::StringRef symbol, llvm::SmallVectorImpl<char> &object,
-                                    uint64_t knobs = 0);
+                                    const KnobChoice &knobs = {});
 
 /// A batch as the runtime takes it.
 momrt::BatchDescription describe(const reference::Batch &batch);

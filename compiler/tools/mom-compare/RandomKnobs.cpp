@@ -11,8 +11,13 @@
 using namespace mlir;
 using namespace mom;
 
+/// Where a batch of tens of tokens is to be cut.
+static constexpr int64_t kShortPiece = 8;
+
 /// A value near the default, or at an end of the range.
 static int64_t drawValue(const Knob &knob, int64_t usual, std::mt19937_64 &random) {
+  if (knob.name == "piece")
+    usual = kShortPiece;
   int64_t most = std::min(knob.greatest, 4 * std::max<int64_t>(usual, 2)), value = usual;
   switch (random() % 5) {
   case 0:
@@ -47,6 +52,21 @@ void compare::drawKnobs(ModuleOp module, const PipelineOptions &how, uint64_t se
       int64_t usual = knob.defaultFor(kernel, width, architecture);
       schedule.set(knob.name, b.getI64IntegerAttr(drawValue(knob, usual, random)));
     }
+    kernel.setScheduleAttr(schedule.getDictionary(b.getContext()));
+  });
+}
+
+void compare::chooseKnobs(ModuleOp module, const PipelineOptions &how, const KnobChoice &choice) {
+  if (choice.seed)
+    drawKnobs(module, how, choice.seed);
+  StringRef family = isGpu(how) ? "gpu" : "cpu";
+  Builder b(module.getContext());
+  module.walk([&](KernelOp kernel) {
+    NamedAttrList schedule(kernel.getScheduleAttr());
+    for (const auto &[name, value] : choice.given)
+      for (const Knob &knob : allKnobs())
+        if (knob.anchor == kernel.getAnchor() && knob.target == family && knob.name == name)
+          schedule.set(knob.name, b.getI64IntegerAttr(value));
     kernel.setScheduleAttr(schedule.getDictionary(b.getContext()));
   });
 }

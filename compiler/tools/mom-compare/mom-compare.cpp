@@ -2,6 +2,7 @@
 // prints their results, or compares their gradients with finite differences, or
 // compares compiled code with it; or compares either with results that a file tells.
 #include "compiler/Passes.h"
+#include "compiler/Schedule/Knobs.h"
 #include "compiler/tools/mom-compare/Bundle.h"
 #include "compiler/tools/mom-compare/Compiled.h"
 #include "compiler/tools/mom-compare/Given.h"
@@ -89,6 +90,8 @@ static cl::opt<bool> emulate("emulate", cl::desc("run a GPU's kernels on the CPU
 static cl::opt<uint64_t> knobs("knobs",
                                cl::desc("random schedules from this seed; 0: the defaults"),
                                cl::init(0), cl::cat(category));
+static cl::list<std::string> knob("knob", cl::desc("of every kernel that has it"),
+                                  cl::value_desc("name=value"), cl::cat(category));
 static cl::opt<std::string> cpu("cpu", cl::desc("for which to compile"), cl::init("native"),
                                 cl::cat(category));
 
@@ -208,7 +211,25 @@ static FailureOr<SmallVector<func::FuncOp>> chosen(ModuleOp module) {
   return result;
 }
 
-static int writeBundles(ArrayRef<func::FuncOp> funcs, const PipelineOptions &how) {
+static FailureOr<KnobChoice> chosenKnobs() {
+  KnobChoice choice(knobs);
+  for (StringRef text : knob) {
+    auto [name, digits] = text.split('=');
+    int64_t value = 0;
+    bool known =
+        llvm::any_of(allKnobs(), [&, name = name](const Knob &k) { return k.name == name; });
+    if (!known || !llvm::to_integer(digits, value)) {
+      llvm::WithColor::error(llvm::errs(), "mom-compare")
+          << "expected a knob and a number, but got '" << text << "'\n";
+      return failure();
+    }
+    choice.given.push_back({name.str(), value});
+  }
+  return choice;
+}
+
+static int writeBundles(ArrayRef<func::FuncOp> funcs, const PipelineOptions &how,
+                        const KnobChoice &choice) {
   BundleOptions options;
   options.folder = bundle;
   options.program = llvm::sys::path::stem(input).str();
@@ -216,6 +237,7 @@ static int writeBundles(ArrayRef<func::FuncOp> funcs, const PipelineOptions &how
     options.storages.push_back(part.str());
   options.tokens.assign(tokens.begin(), tokens.end());
   options.seed = seed;
+  options.knobs = choice;
   bool good = true;
   for (func::FuncOp func : funcs)
     good &= succeeded(writeBundle(func, how, options));
@@ -249,9 +271,12 @@ static int run() {
   how.target = target;
   how.emulate = emulate;
   how.cpu = cpu;
+  FailureOr<KnobChoice> choice = chosenKnobs();
+  if (failed(choice))
+    return 1;
   if (!bundle.empty())
-    return writeBundles(*funcs, how);
-  CompiledFunctions machine(how, knobs);
+    return writeBundles(*funcs, how, *choice);
+  CompiledFunctions machine(how, *choice);
   bool good = true;
   if (!givenPath.empty()) {
     FailureOr<GivenFile> file = GivenFile::open(givenPath);

@@ -136,13 +136,16 @@ std::vector<TimedKernel> TimedModel::kernels(size_t entry) const {
     TimedKernel &kernel = place->second;
     kernel.launches += launch.rounds;
     kernel.milliseconds += launch.milliseconds;
-    if (!isNew) // one more phase of the same work
+    if (!isNew) { // one more launch of the same work; one has the kernel's own name
+      if (launch.symbol.size() < kernel.name.size())
+        kernel.name = launch.symbol;
       continue;
+    }
     const KernelCosts &costs = launch.what.costs;
     auto total = [&](const Amount &amount) {
       return amount.at(timings.counts) * double(launch.rounds);
     };
-    kernel.name = launch.symbol; // the first phase has the kernel's own name
+    kernel.name = launch.symbol;
     kernel.source = launch.source;
     kernel.bytes = total(costs.bytes);
     kernel.flops = total(costs.flops);

@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 #define MOMRT_TABLE_MAGIC 0x6c62746d6f6dull /* "momtbl" */
-#define MOMRT_TABLE_VERSION 5u
+#define MOMRT_TABLE_VERSION 6u
 #define MOMRT_ALIGNMENT 64 /* bytes: of the arena's slots and of parameters */
 
 /* An array: `count` structs from `offset` bytes into the table. */
@@ -151,7 +151,9 @@ typedef struct {
   uint64_t args, arg_count;/* LAUNCH: range of args */
   uint32_t grid_count;     /* LAUNCH: a momrt_count */
   uint32_t reverse;        /* REPEAT: rounds run from the last to the first */
-  int64_t grid_tile, grid_extra, grid_factor; /* (ceil(count / tile) + extra) * factor blocks */
+  /* (ceil(count / tile) + segments * count of segments + extra) * factor blocks; none where
+   * the tokens are no more than `grid_above`. */
+  int64_t grid_tile, grid_segments, grid_extra, grid_factor, grid_above;
   int64_t rounds;          /* REPEAT */
   uint64_t source;         /* string: file:line:column of the model's text */
 } momrt_op;
