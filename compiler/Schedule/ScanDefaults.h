@@ -5,10 +5,11 @@
 
 namespace mom {
 
-/// 1 where all rows are bf16 and the states neither few nor many.
+/// 1 where all rows are bf16 and the states neither few nor many, but not of a walk along
+/// with so many streams and channels that fma does.
 int64_t scanUnit(KernelOp kernel);
-/// Threads that share a channel, so that each holds four states or a few more; two or
-/// a few more on tensor cores.
+/// Threads that share a channel, so that each holds four states or a few more, eight or more
+/// of a walk of bf16 rows; two or a few more on tensor cores.
 int64_t scanLanes(KernelOp kernel);
 /// Threads of a block: on tensor cores, of all warps that share channels.
 int64_t scanThreads(KernelOp kernel);
