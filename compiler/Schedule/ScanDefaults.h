@@ -17,8 +17,9 @@ int64_t scanThreads(KernelOp kernel);
 int64_t scanTokens(KernelOp kernel, int64_t architecture);
 /// Tokens that are walked without a branch: for a gradient, their states are in registers.
 int64_t scanGroup(KernelOp kernel);
-/// Of 16 exponentials of a walk forward on tensor cores, those on the FMA pipe.
+/// Blocks of a multiprocessor that have all the registers they could use between them.
 int64_t scanResident(KernelOp kernel);
+/// Of 16 exponentials of a walk forward of bf16 rows, those on the FMA pipe.
 int64_t scanPolynomials(KernelOp kernel);
 /// 1 where u or delta come from f32 rows.
 int64_t scanExact(KernelOp kernel);

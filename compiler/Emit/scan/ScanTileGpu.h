@@ -149,8 +149,8 @@ public:
   void stageStates(const SegmentWalk &walk, mlir::Value i, mlir::Value count) const;
   /// Pointwise work after the anchor: `bind` gives the anchor's results at a place of
   /// the run (token and column of the block) from u and delta there.
+  /// u is null where delta u is staged in its place.
   using Bound = std::pair<mlir::Value, mlir::Value>;
-  /// (u is null where products are staged.)
   using Bind = llvm::function_ref<llvm::SmallVector<Bound>(At, mlir::Value, mlir::Value)>;
   /// `next`, if given, is staged.
   void finish(const SegmentWalk &walk, const Run &run, mlir::ValueRange fetchedLate,
