@@ -6,8 +6,7 @@
 using namespace mlir;
 using namespace mom;
 
-/// A knob that the schedule gives, or its default.
-static int64_t given(KernelOp kernel, StringRef name, int64_t otherwise) {
+int64_t mom::given(KernelOp kernel, StringRef name, int64_t otherwise) {
   DictionaryAttr schedule = kernel.getScheduleAttr();
   auto value = schedule ? schedule.getAs<IntegerAttr>(name) : IntegerAttr();
   return value ? value.getInt() : otherwise;

@@ -1,6 +1,7 @@
 // Defaults of the knobs of scans on a GPU.
 #include "compiler/Schedule/ScanDefaults.h"
 
+#include "compiler/Schedule/RowDefaults.h"
 #include "dialect/TrainedRows.h"
 
 #include <limits>
@@ -10,8 +11,13 @@ using namespace mom;
 
 static constexpr int64_t kHeldStates = 4; ///< of a thread: one access of shared memory
 static constexpr int64_t kHeldOnTensorCores = 2; ///< likewise: a tile's two columns
-static constexpr int64_t kMostHeld = 8; ///< on tensor cores, of a walk along
+static constexpr int64_t kMostHeld = 8; ///< of a walk along of bf16 rows
 static constexpr int64_t kWarp = 32;
+
+// A walk along of bf16 rows by fma is a little faster than on tensor cores where streams
+// times channels give each scheduler two warps of it: docs/Rationale.md has the figures.
+static constexpr int64_t kManyWalks = 16384;
+static constexpr int64_t kMostStatesOfMany = 16;
 
 static Operation *anchorOf(KernelOp kernel) {
   for (Operation &op : kernel.getBody().front())
@@ -50,17 +56,43 @@ static DenseSet<Type> storageOf(Operation *anchor, int64_t operands,
   return types;
 }
 
-int64_t mom::scanUnit(KernelOp kernel) {
+/// Whether all rows are bf16 and the states neither few nor many: tensor cores can do it.
+static bool isOfBF16(KernelOp kernel) {
   static constexpr int64_t kFewest = 5, kMost = 128; // states
   Operation *anchor = anchorOf(kernel);
   int64_t states = statesOf(kernel);
   if (!anchor || states < kFewest || states > kMost)
-    return 0;
+    return false;
   DenseSet<Type> types = storageOf(anchor, /*operands=*/5, std::nullopt);
   return types.size() == 1 && types.begin()->isBF16();
 }
 
+/// Streams times channels, where a train block says the streams: there may be more segments,
+/// but of as many tokens in all.
+static int64_t walksOf(KernelOp kernel) {
+  auto module = kernel->getParentOfType<ModuleOp>();
+  std::optional<TrainedBatch> batch = module ? trainedBatch(module) : std::nullopt;
+  return batch ? batch->streams * channelsOf(anchorOf(kernel)->getOperand(0)) : 0;
+}
+
+/// A walk along of bf16 rows whose sums are not tensor cores' work.
+static bool isByFma(KernelOp kernel) {
+  return !scanUnit(kernel) && isOfBF16(kernel) && !isGradient(kernel);
+}
+
+int64_t mom::scanUnit(KernelOp kernel) {
+  bool fits = isOfBF16(kernel);
+  bool many = fits && !isGradient(kernel) && statesOf(kernel) <= kMostStatesOfMany &&
+              walksOf(kernel) >= kManyWalks;
+  return given(kernel, "unit", fits && !many);
+}
+
 int64_t mom::scanLanes(KernelOp kernel) {
+  if (isByFma(kernel)) {
+    // With twice as many walks each lane has twice as many states: fewer load B and C.
+    int64_t held = walksOf(kernel) >= 2 * kManyWalks ? 2 * kMostHeld : kMostHeld;
+    return std::min<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), held)), kWarp);
+  }
   bool tensor = scanUnit(kernel);
   int64_t held = tensor ? kHeldOnTensorCores : kHeldStates;
   int64_t lanes = llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), held));
@@ -73,6 +105,8 @@ int64_t mom::scanLanes(KernelOp kernel) {
 }
 
 int64_t mom::scanThreads(KernelOp kernel) {
+  if (isByFma(kernel) && scanLanes(kernel) == 1)
+    return 64;
   int64_t sharing = scanUnit(kernel) ? scanLanes(kernel) / 4 * kWarp : kWarp;
   return std::max<int64_t>(sharing, 128);
 }
@@ -96,6 +130,8 @@ static int64_t bytesOnTensorCores(KernelOp kernel, int64_t tokens) {
 }
 
 int64_t mom::scanTokens(KernelOp kernel, int64_t architecture) {
+  if (isByFma(kernel)) // what a thread fetches ahead of 64 tokens or 32 fits in its registers
+    return statesOf(kernel) > 2 * kMostHeld || scanLanes(kernel) == 1 ? 32 : 64;
   if (scanUnit(kernel)) {
     int64_t most = (architecture >= 90 ? 227 : architecture == 80 ? 163 : 99) * 1024, tokens = 64;
     // A gradient's threads need all registers there are for 256 of them.
@@ -116,6 +152,8 @@ int64_t mom::scanTokens(KernelOp kernel, int64_t architecture) {
 }
 
 int64_t mom::scanGroup(KernelOp kernel) {
+  if (isByFma(kernel))
+    return scanLanes(kernel) == 1 ? 8 : 16;
   int64_t lanes = scanLanes(kernel), held = llvm::divideCeil(statesOf(kernel), lanes);
   // Tensor cores take eight. A walk along hides its waits with more, as registers allow:
   // the fewer lanes have a channel, the more of it a thread stages.
@@ -126,12 +164,12 @@ int64_t mom::scanGroup(KernelOp kernel) {
 
 int64_t mom::scanResident(KernelOp kernel) {
   // Left to itself the assembler saves registers for more blocks, and makes a walk wait.
-  return scanUnit(kernel) ? std::max<int64_t>(256 / scanThreads(kernel), 1) : 0;
+  bool isNarrow = scanUnit(kernel) || isByFma(kernel);
+  return isNarrow ? std::clamp<int64_t>(256 / scanThreads(kernel), 1, 2) : 0;
 }
 
 int64_t mom::scanPolynomials(KernelOp kernel) {
-  // The gradient's first walk does little else.
-  return !scanUnit(kernel) ? 0 : isGradient(kernel) ? 4 : 2;
+  return scanUnit(kernel) || isByFma(kernel) ? 2 : 0;
 }
 
 int64_t mom::scanExact(KernelOp kernel) {

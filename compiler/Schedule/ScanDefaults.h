@@ -5,10 +5,11 @@
 
 namespace mom {
 
-/// 1 where all rows are bf16 and the states neither few nor many.
+/// 1 where all rows are bf16 and the states neither few nor many, but not of a walk along
+/// with so many streams and channels that fma does.
 int64_t scanUnit(KernelOp kernel);
-/// Threads that share a channel, so that each holds four states or a few more; two or
-/// a few more on tensor cores.
+/// Threads that share a channel, so that each holds four states or a few more, eight or more
+/// of a walk of bf16 rows; two or a few more on tensor cores.
 int64_t scanLanes(KernelOp kernel);
 /// Threads of a block: on tensor cores, of all warps that share channels.
 int64_t scanThreads(KernelOp kernel);
@@ -16,8 +17,9 @@ int64_t scanThreads(KernelOp kernel);
 int64_t scanTokens(KernelOp kernel, int64_t architecture);
 /// Tokens that are walked without a branch: for a gradient, their states are in registers.
 int64_t scanGroup(KernelOp kernel);
-/// Of 16 exponentials of a walk forward on tensor cores, those on the FMA pipe.
+/// Blocks of a multiprocessor that have all the registers they could use between them.
 int64_t scanResident(KernelOp kernel);
+/// Of 16 exponentials of a walk forward of bf16 rows, those on the FMA pipe.
 int64_t scanPolynomials(KernelOp kernel);
 /// Tokens of a piece of a segment; 0 where the batches that the program is compiled for
 /// fill the device with whole ones.

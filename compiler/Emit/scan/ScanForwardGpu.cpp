@@ -165,7 +165,8 @@ Values ScanForwardGpu::run(const ScanTile &tile, const Piece &piece, Value i, Va
         Value sum;
         for (int64_t j = 0; j < shape.held; ++j) {
           int64_t n = p * shape.held + j;
-          h[n] = tile.next(h[n], tile.decay(token.delta[p], tile.A[n]), token.input[p], token.B[j]);
+          Value decay = tile.decay(token.delta[p], tile.A[n], tile.isPolynomial(t, n));
+          h[n] = tile.next(h[n], decay, token.input[p], token.B[j]);
           sum = sum ? k.fma(token.C[j], h[n], sum) : tile.mul(token.C[j], h[n]);
         }
         parts.push_back(sum);

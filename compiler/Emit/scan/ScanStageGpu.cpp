@@ -58,9 +58,12 @@ static SetVector<Value> leavesOf(KernelBuilder &k, ValueRange values, ValueRange
 }
 
 void ScanTile::findLeaves(ValueRange after, ValueRange results) {
-  SmallVector<Value> before{op.u, op.delta};
+  products = !shape.tensor && staged.empty() && k.inMemory(stripExtension(op.u));
+  SmallVector<Value> before{op.u, op.delta}, known{op.delta};
+  if (!products)
+    known.push_back(op.u);
   llvm::append_range(before, staged);
-  SmallVector<Value> known(before);
+  llvm::append_range(known, staged);
   llvm::append_range(known, results);
   SetVector<Value> early = leavesOf(k, before, {}, op.u), late = leavesOf(k, after, known, op.u);
   SetVector<Value> all = early;
@@ -109,12 +112,38 @@ void ScanTile::chooseWidths(ValueRange after) {
     states = std::min(states, widthOf(k.view(op.C)));
   matrixDeal = Deal{shape.threads, shape.tokens, shape.states, states};
 
-  int64_t registers = matrixDeal.rounds() * (1 + states * (needsC ? 2 : 1));
+  // On tensor cores as many as f32 would take: the walk has better use for the others.
+  int64_t perMatrix =
+      shape.tensor ? states : llvm::divideCeil(states * bytesOf(k.view(op.B).element), 4);
+  int64_t registers = matrixDeal.rounds() * (1 + perMatrix * (needsC ? 2 : 1));
   for (const Leaf &leaf : leaves)
     registers += channelDeal.rounds() * llvm::divideCeil(width * bytesOf(leaf.view.element), 4);
   // Eight tokens' states and decays leave no room beside four values or more of each.
   bool isFull = shape.tensor && !staged.empty() && shape.values() > 4;
   ahead = !isFull && registers <= kRegistersAhead;
+}
+
+/// Keeps vectors of channels that pointwise work reads at every token, where a thread's
+/// channels are the same in all rounds.
+void ScanTile::loadVectors(ValueRange after) {
+  if (channelDeal.threads % channelDeal.perRow())
+    return;
+  At at = placeOf(channelDeal.at(k, k.index(0)), Value());
+  SmallVector<Value> queue{op.u, op.delta};
+  llvm::append_range(queue, staged);
+  llvm::append_range(queue, after);
+  DenseSet<Value> seen;
+  while (!queue.empty()) {
+    Value value = queue.pop_back_val();
+    Operation *definition = value.getDefiningOp();
+    if (!definition || !seen.insert(value).second)
+      continue;
+    auto broadcast = dyn_cast<BroadcastOp>(definition);
+    if (!broadcast)
+      llvm::append_range(queue, definition->getOperands());
+    else if (!broadcast.getRoute() && !isRows(broadcast.getX().getType()))
+      vectors.push_back({value, PointwiseEmitter(k, at).value(value)});
+  }
 }
 
 /// Bits of a vector, in whole registers where they fill them.
@@ -306,6 +335,8 @@ void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, Valu
     auto stageVector = [&] {
       Value row = isFetched ? gpu.toI64(rows[number]) : rowOf(walk, k.add(i, place.token));
       PointwiseEmitter pointwise(k, placeOf(place, row));
+      for (auto [value, emitted] : vectors)
+        pointwise.bind(value, emitted);
       bindLeaves(pointwise, leaves, &Leaf::before, fetched, number);
       Value there = isThere(place, count);
       auto valueOf = [&](Value value) {
@@ -314,8 +345,8 @@ void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, Valu
       At here{place.token, place.column, width, Value()};
       // Where delta is 0 no u is added, unless it is added as it is.
       Value newU = op.decaysInput ? valueOf(op.u) : pointwise.value(op.u);
-      Value newDelta = valueOf(op.delta);
-      storeOr(waiting, [=] { storeInputs(newDelta, newU, here); });
+      Value newDelta = valueOf(op.delta), second = products ? input(newDelta, newU) : newU;
+      storeOr(waiting, [=] { storeInputs(newDelta, second, here); });
       if (all)
         for (auto [value, tile] : llvm::zip_equal(staged, more))
           storeOr(waiting,
@@ -387,14 +418,17 @@ void ScanTile::finish(const SegmentWalk &walk, const Run &run, ValueRange fetche
     Value row = ahead ? gpu.toI64(run.rows[number]) : rowOf(walk, k.add(run.i, place.token));
     At at = placeOf(place, row), here{place.token, place.column, width, Value()};
     PointwiseEmitter pointwise(k, at);
+    for (auto [value, emitted] : vectors)
+      pointwise.bind(value, emitted);
     bindLeaves(pointwise, leaves, &Leaf::after, run.fetched, number);
     bindLeaves(pointwise, lateLeaves, &Leaf::after, fetchedLate, number);
     auto [oldDelta, oldU] = loadInputs(here);
     bindAs(pointwise, op.delta, oldDelta);
-    bindAs(pointwise, op.u, oldU);
+    if (!products)
+      bindAs(pointwise, op.u, oldU);
     for (auto [value, tile] : llvm::zip_equal(staged, more))
       bindAs(pointwise, value, k.load(tile, here));
-    for (auto [value, emitted] : bind(here, oldU, oldDelta))
+    for (auto [value, emitted] : bind(here, products ? Value() : oldU, oldDelta))
       pointwise.bind(value, emitted);
     for (unsigned output : outputs)
       k.store(pointwise.value(k.yielded(output)), k.output(output), at);

@@ -136,6 +136,8 @@ ScanTile::ScanTile(KernelBuilder &k, const ScanOperands &op, const ScanShape &sh
     more.push_back(tileOf(channels));
   findLeaves(after, results);
   chooseWidths(after);
+  if (!shape.tensor && staged.empty())
+    loadVectors(after);
   clearPadding();
   A = loadStates(k.view(op.A), Value());
   if (!shape.exact)
@@ -264,8 +266,9 @@ ScanTile::Token ScanTile::token(Value start, int64_t t, bool withC) const {
   Token token;
   for (int64_t p = 0; p < shape.own; ++p) {
     token.delta.push_back(both[2 * p]);
-    token.u.push_back(both[2 * p + 1]);
-    token.input.push_back(input(both[2 * p], both[2 * p + 1]));
+    if (!products)
+      token.u.push_back(both[2 * p + 1]);
+    token.input.push_back(products ? both[2 * p + 1] : input(both[2 * p], both[2 * p + 1]));
   }
   Value column = k.mul(lane, shape.held);
   at.lanes = shape.held;
@@ -311,7 +314,8 @@ Values ScanTile::advance(ValueRange states, Value start) const {
     Token token = this->token(start, t, /*withC=*/false);
     for (int64_t n = 0; n < shape.values(); ++n) {
       int64_t p = n / shape.held;
-      h[n] = next(h[n], decay(token.delta[p], A[n]), token.input[p], token.B[n % shape.held]);
+      h[n] = next(h[n], decay(token.delta[p], A[n], isPolynomial(t, n)), token.input[p],
+                  token.B[n % shape.held]);
     }
   }
   return h;

@@ -55,7 +55,7 @@ struct ScanShape {
   int64_t tokens; ///< of a run
   int64_t group;  ///< tokens of a run that are walked without a branch
   bool exact;
-  int64_t polynomials; ///< of 16 exponentials of a walk forward on tensor cores
+  int64_t polynomials; ///< of 16 exponentials of a walk forward, unless exact
   bool tensor;    ///< sums over states and channels are tensor cores' work
 
   int64_t slots() const { return lanes * held; } ///< states with padding
@@ -148,6 +148,7 @@ public:
   void stageStates(const SegmentWalk &walk, mlir::Value i, mlir::Value count) const;
   /// Pointwise work after the anchor: `bind` gives the anchor's results at a place of
   /// the run (token and column of the block) from u and delta there.
+  /// u is null where delta u is staged in its place.
   using Bound = std::pair<mlir::Value, mlir::Value>;
   using Bind = llvm::function_ref<llvm::SmallVector<Bound>(At, mlir::Value, mlir::Value)>;
   /// `next`, if given, is staged.
@@ -165,7 +166,7 @@ public:
   // Walking.
   /// A token's part of the tiles, as this thread sees it.
   struct Token {
-    Values delta, u, input; ///< [own]; input: delta u, or u
+    Values delta, u, input; ///< [own]; input: delta u, or u; no u where products are staged
     Values B, C;            ///< [held]
   };
   /// Token `t` of the group that begins at token `start` of the run.
@@ -179,6 +180,10 @@ public:
   mlir::Value next(mlir::Value h, mlir::Value decay, mlir::Value input, mlir::Value B) const;
   /// States after a group of tokens.
   Values advance(mlir::ValueRange states, mlir::Value start) const;
+  /// Whether a walk forward has a polynomial for the decay of value `n` at token `t`.
+  bool isPolynomial(int64_t t, int64_t n) const {
+    return (t * shape.values() + n) * shape.polynomials % 16 < shape.polynomials;
+  }
   /// Sums of `parts` [tokens * own] over the lanes of a channel, to be stored to a tile.
   ScatteredSums laneSums(Values parts) const {
     return ScatteredSums(k, std::move(parts), shape.lanes, 1);
@@ -190,7 +195,9 @@ public:
   /// Of such a tile, summed over the shares of states.
   mlir::Value loadSum(const View &tile, At at) const;
   View dyTile() const { return more.empty() ? View() : more.front(); }
-  View pairs; ///< [rounded tokens, 2 * channels]: delta and u side by side
+  /// [rounded tokens, 2 * channels]: delta and u side by side, or delta and delta u where
+  /// the walk needs no more of u.
+  View pairs;
   View delta, u; ///< [rounded tokens, channels] instead, on tensor cores with two channels
   View B, C;  ///< [rounded tokens, slots]
 
@@ -215,6 +222,7 @@ private:
   };
   void findLeaves(mlir::ValueRange after, mlir::ValueRange results);
   void chooseWidths(mlir::ValueRange after);
+  void loadVectors(mlir::ValueRange after);
   void clearPadding() const;
   void storeInputs(mlir::Value delta, mlir::Value u, At at) const;
   std::pair<mlir::Value, mlir::Value> loadInputs(At at) const; ///< delta and u
@@ -234,10 +242,12 @@ private:
                   mlir::ValueRange fetched, int64_t round) const;
 
   llvm::SmallVector<Leaf> leaves, lateLeaves;
+  llvm::SmallVector<Bound> vectors; ///< of channels, which a thread has the same of in each run
   Values staged;                ///< body values beside u and delta
   llvm::SmallVector<View> more; ///< [rounded tokens, channels] of each
   Deal channelDeal, matrixDeal;
-  bool ahead = false; ///< whether a run is fetched before it is staged
+  bool ahead = false;    ///< whether a run is fetched before it is staged
+  bool products = false; ///< whether `pairs` has delta u
   bool needsC;
 };
 
