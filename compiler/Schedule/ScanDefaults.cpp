@@ -15,7 +15,8 @@ static constexpr int64_t kMostHeld = 8; ///< of a walk along of bf16 rows
 static constexpr int64_t kWarp = 32;
 
 // A walk along of bf16 rows by fma is a little faster than on tensor cores where streams
-// times channels give each scheduler two warps of it: docs/Rationale.md has the figures.
+// times channels give each scheduler two warps of it, and slower where it saves checkpoints:
+// docs/Rationale.md has the figures.
 static constexpr int64_t kManyWalks = 16384;
 static constexpr int64_t kMostStatesOfMany = 16;
 
@@ -82,7 +83,8 @@ static bool isByFma(KernelOp kernel) {
 
 int64_t mom::scanUnit(KernelOp kernel) {
   bool fits = isOfBF16(kernel);
-  bool many = fits && !isGradient(kernel) && statesOf(kernel) <= kMostStatesOfMany &&
+  auto scan = dyn_cast_or_null<ScanOp>(anchorOf(kernel));
+  bool many = fits && scan && !scan.getCheckpoints() && statesOf(kernel) <= kMostStatesOfMany &&
               walksOf(kernel) >= kManyWalks;
   return given(kernel, "unit", fits && !many);
 }
@@ -188,13 +190,17 @@ int64_t mom::scanFill(KernelOp kernel) {
   return std::max<int64_t>(threads * channels / scanLanes(kernel), 1);
 }
 
-/// Whether the kernel sees the batches of the train block only: callers hand in any, and
-/// states where a sequence goes on from the last one.
-static bool isTrained(KernelOp kernel, Operation *anchor) {
+/// The least of a batch that a kernel sees: the train block's, where callers hand in no other.
+/// They mostly have several streams, but a prompt, from whose states a sequence goes on, is
+/// often alone. To find that a batch is not cut takes up to a tenth of its scan's time.
+static TrainedBatch leastBatch(KernelOp kernel, Operation *anchor) {
   auto entry = kernel->getParentOp()->getAttrOfType<StringAttr>(attr::kEntry);
   bool hasStates = isa<ScanOp>(anchor) ? cast<ScanOp>(anchor).getInit() != nullptr
                                        : cast<ScanGradOp>(anchor).getInit() != nullptr;
-  return !hasStates && (!entry || entry == "loss" || entry == "gradient");
+  std::optional<TrainedBatch> batch = trainedBatch(kernel->getParentOfType<ModuleOp>());
+  if (batch && !hasStates && (!entry || entry == "loss" || entry == "gradient"))
+    return *batch;
+  return {hasStates ? 1 : 2, std::numeric_limits<int64_t>::max()};
 }
 
 int64_t mom::scanPiece(KernelOp kernel) {
@@ -202,9 +208,7 @@ int64_t mom::scanPiece(KernelOp kernel) {
   Operation *op = anchorOf(kernel);
   if (!op)
     return 0;
-  int64_t channels = channelsOf(op->getOperand(0)), fill = scanFill(kernel);
-  std::optional<TrainedBatch> batch = trainedBatch(kernel->getParentOfType<ModuleOp>());
-  if (!batch || !isTrained(kernel, op))
-    batch = {1, std::numeric_limits<int64_t>::max()};
-  return batch->streams * channels < fill && batch->length > 2 * kTokens ? kTokens : 0;
+  TrainedBatch batch = leastBatch(kernel, op);
+  bool isIdle = batch.streams * channelsOf(op->getOperand(0)) < scanFill(kernel);
+  return isIdle && batch.length > 2 * kTokens ? kTokens : 0;
 }
