@@ -33,7 +33,7 @@ std::vector<momrt_segment_record> segmentRecords(const std::vector<momrt_segment
   });
   std::vector<momrt_segment_record> records;
   for (size_t at = 0; at < segments.size(); ++at)
-    records.push_back({segments[at], int64_t(order[at])});
+    records.push_back({segments[at], int64_t(order[at]), segments[order[at]].length});
   return records;
 }
 

@@ -391,6 +391,10 @@ Value KernelBuilder::longestSegment(Value batch, Value i) {
   return segmentField(batch, i, offsetof(momrt_segment_record, longest) / 8);
 }
 
+Value KernelBuilder::longestLength(Value batch) {
+  return segmentField(batch, index(0), offsetof(momrt_segment_record, longest_length) / 8);
+}
+
 Value KernelBuilder::segmentField(Value batch, Value i, int64_t field) {
   Value at = add(mul(i, sizeof(momrt_segment_record) / 8), field);
   return loadScalar(pointer(batch, Segments), b.getI64Type(), at);

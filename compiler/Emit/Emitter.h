@@ -181,6 +181,8 @@ public:
   Segment segment(mlir::Value batch, mlir::Value index);
   /// Index of the i-th longest segment.
   mlir::Value longestSegment(mlir::Value batch, mlir::Value i);
+  /// Tokens of the longest segment; anything where there is none.
+  mlir::Value longestLength(mlir::Value batch);
   /// Index of the segment that holds a position (binary search by start).
   mlir::Value segmentOf(mlir::Value batch, mlir::Value position);
   /// Index of the segment that has a row of `#mom.rows<chunk of tokens>`.

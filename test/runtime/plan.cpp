@@ -19,11 +19,14 @@ int main() {
   Route empty = routeByModality({}, 2);
   CHECK_EQ(empty.offsets, (Longs{0, 0, 0}));
 
-  Longs longest;
+  Longs longest, lengths;
   for (const momrt_segment_record &record :
-       segmentRecords({{0, 2, -1, -1}, {2, 5, -1, -1}, {7, 2, -1, -1}, {9, 3, -1, -1}}))
+       segmentRecords({{0, 2, -1, -1}, {2, 5, -1, -1}, {7, 2, -1, -1}, {9, 3, -1, -1}})) {
     longest.push_back(record.longest);
+    lengths.push_back(record.longest_length);
+  }
   CHECK_EQ(longest, (Longs{1, 3, 0, 2}));
+  CHECK_EQ(lengths, (Longs{5, 3, 2, 2}));
 
   Ints eight(8, 0);
   Batch whole(two({{0, 3, -1, -1}, {3, 1, -1, 1}, {4, 4, 0, -1}}, eight), 1);

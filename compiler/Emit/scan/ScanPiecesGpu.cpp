@@ -51,7 +51,7 @@ GridAttr ScanPieces::gridWhereCut(StringRef space, int64_t factor) const {
 }
 
 Value ScanPieces::isCut() const {
-  Value longest = k.segment(op.batch, k.longestSegment(op.batch, k.index(0))).length;
+  Value longest = k.longestLength(op.batch);
   Value all = k.mul(k.count(RowSpace::token), channelsOf(op.u));
   // Two pieces take as long, as they are walked twice.
   return both(k, k.less(k.index(2 * tokens), longest), k.less(all, k.mul(longest, k.knob("fill"))));
@@ -68,26 +68,24 @@ void ScanPieces::visitWhole(Value n, function_ref<void(const Piece &)> body) con
     body({s, SegmentWalk{k, op.batch, segment, op.reverse}, k.index(0), segment.length,
           firstRow(segment, s)});
   };
-  k.ifThen(k.less(n, k.segmentCount()), [&] {
-    if (!tokens)
-      return visit();
+  Value exists = k.less(n, k.segmentCount());
+  if (tokens) {
     Value never = arith::ConstantOp::create(k.b, k.loc, k.b.getBoolAttr(false));
-    k.ifThen(k.equal(isCut(), never), visit);
-  });
+    exists = both(k, exists, k.equal(isCut(), never));
+  }
+  k.ifThen(exists, visit);
 }
 
 void ScanPieces::visitPiece(Value row, function_ref<void(const Piece &)> body) const {
   // Where there is such a row, there is a segment.
   Value rows = k.add(k.div(k.count(RowSpace::token), tokens), k.segmentCount());
-  k.ifThen(k.less(row, rows), [&] {
-    k.ifThen(isCut(), [&] {
-      Value s = k.segmentOfChunk(op.batch, row, tokens);
-      Segment segment = k.segment(op.batch, s);
-      Value length = segment.length, first = k.mul(k.sub(row, firstRow(segment, s)), tokens);
-      k.ifThen(k.less(first, length), [&] {
-        body({s, SegmentWalk{k, op.batch, segment, op.reverse}, first,
-              k.min(k.add(first, tokens), length), row});
-      });
+  k.ifThen(both(k, k.less(row, rows), isCut()), [&] {
+    Value s = k.segmentOfChunk(op.batch, row, tokens);
+    Segment segment = k.segment(op.batch, s);
+    Value length = segment.length, first = k.mul(k.sub(row, firstRow(segment, s)), tokens);
+    k.ifThen(k.less(first, length), [&] {
+      body({s, SegmentWalk{k, op.batch, segment, op.reverse}, first,
+            k.min(k.add(first, tokens), length), row});
     });
   });
 }
@@ -127,8 +125,8 @@ void PieceStates::carry(StringRef name) {
   starts = k.workspace(rowsType(k, elements, pieces.rows()));
   Value s = k.div(k.block(), blocks);
   Value element = k.add(k.mul(k.rem(k.block(), blocks), shape.threads), k.thread());
-  k.ifThen(both(k, k.less(s, k.segmentCount()), k.less(element, k.index(elements))),
-           [&] { k.ifThen(pieces.isCut(), [&] { carrySegment(s, element); }); });
+  Value exists = both(k, k.less(s, k.segmentCount()), k.less(element, k.index(elements)));
+  k.ifThen(both(k, exists, pieces.isCut()), [&] { carrySegment(s, element); });
   k.finish(pieces.gridWhereCut("segment", blocks));
 }
 

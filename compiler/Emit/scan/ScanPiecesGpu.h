@@ -58,7 +58,8 @@ public:
   const int64_t tokens; ///< of a piece; 0: segments are walked whole
 
   RowsAttr rows() const; ///< of workspaces that have a row a piece
-  /// i1: whether segments are cut. Reads the segment table, which has a segment.
+  /// i1: whether segments are cut; anything where there are none. What it reads can be under
+  /// way with what else tells a block whether there is work for it.
   mlir::Value isCut() const;
   /// The n-th longest segment, if there is one and the batch is not cut.
   void visitWhole(mlir::Value n, llvm::function_ref<void(const Piece &)> body) const;

@@ -81,10 +81,11 @@ typedef struct {
 } momrt_segment;
 
 /* What kernels read of it. Record n also has the number of the n-th longest segment (of
- * equals, the first): blocks that walk segments begin with the longest. */
+ * equals, the first), with which blocks that walk segments begin, and its length. There is
+ * memory for one record where a batch has no segment. */
 typedef struct {
   momrt_segment segment;
-  int64_t longest;
+  int64_t longest, longest_length;
 } momrt_segment_record;
 
 /* The first error that a launch met. `code` goes from 0 to a momrt_error by
