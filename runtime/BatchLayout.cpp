@@ -20,8 +20,8 @@ BatchLayout::BatchLayout(const Table &table, const Counts &capacities)
     return part;
   };
   spaces[MOMRT_SPACE_COUNTS] = add((1 + table.windows()) * int64_t(sizeof(Counts)));
-  spaces[MOMRT_SPACE_SEGMENTS] =
-      add(capacities[MOMRT_COUNT_SEGMENT] * sizeof(momrt_segment_record));
+  spaces[MOMRT_SPACE_SEGMENTS] = add(std::max<int64_t>(capacities[MOMRT_COUNT_SEGMENT], 1) *
+                                     int64_t(sizeof(momrt_segment_record)));
   spaces[MOMRT_SPACE_MODALITY] = add(capacities[MOMRT_COUNT_TOKEN] * 4);
   auto addRoute = [&] {
     spaces[MOMRT_SPACE_ROUTE_OFFSETS] = add((table.groups() + 1) * 8);

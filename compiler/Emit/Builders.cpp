@@ -296,6 +296,18 @@ void KernelBuilder::ifThen(Value condition, function_ref<void()> body) {
   body();
 }
 
+SmallVector<Value> KernelBuilder::either(Value condition, Branch then, Branch otherwise) {
+  auto make = [&](Branch branch) {
+    return [this, branch](OpBuilder &nested, Location loc) {
+      OpBuilder::InsertionGuard guard(b);
+      b.restoreInsertionPoint(nested.saveInsertionPoint());
+      scf::YieldOp::create(b, loc, branch());
+    };
+  };
+  auto chosen = scf::IfOp::create(b, loc, condition, make(then), make(otherwise));
+  return llvm::to_vector_of<Value>(chosen.getResults());
+}
+
 int64_t KernelBuilder::dealBlocks(ArrayRef<int64_t> blocks,
                                   function_ref<void(size_t, Value)> body) {
   int64_t total = 0;

@@ -229,6 +229,9 @@ public:
   llvm::SmallVector<mlir::Value> columns(int64_t size, int64_t lanes, mlir::ValueRange init,
                                          ColumnBody body);
   void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
+  /// What one of two branches makes.
+  using Branch = llvm::function_ref<llvm::SmallVector<mlir::Value>()>;
+  llvm::SmallVector<mlir::Value> either(mlir::Value condition, Branch then, Branch otherwise);
 
   /// The function of the current phase.
   mlir::LLVM::LLVMFuncOp function;

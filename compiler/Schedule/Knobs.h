@@ -15,6 +15,8 @@ struct Knob {
 };
 
 llvm::ArrayRef<Knob> allKnobs();
+/// A knob that the kernel's schedule gives, or its default.
+int64_t given(KernelOp kernel, llvm::StringRef name, int64_t otherwise);
 /// f32 lanes of the host's vectors.
 int64_t hostVectorWidth();
 /// f32 lanes of a named CPU ("native", "x86-64-v3", ...).

@@ -1,6 +1,8 @@
 // Defaults of the knobs of GPU products.
 #include "compiler/Schedule/ProductDefaults.h"
 
+#include "compiler/Schedule/Knobs.h"
+
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -211,9 +213,7 @@ static int64_t panelCount(const Sizes &sizes, ArrayRef<Value> inputs) {
 int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architecture) {
   Sizes sizes = sizesOf(kernel);
   auto given = [&](StringRef name, auto otherwise) -> int64_t {
-    DictionaryAttr schedule = kernel.getScheduleAttr();
-    auto value = schedule ? schedule.getAs<IntegerAttr>(name) : IntegerAttr();
-    return value ? value.getInt() : static_cast<int64_t>(otherwise);
+    return mom::given(kernel, name, static_cast<int64_t>(otherwise));
   };
   bool hopper = architecture >= 90 && architecture < 100;
   bool tiled = sizes.tiled && given("threads", kTmaThreads) == kTmaThreads;

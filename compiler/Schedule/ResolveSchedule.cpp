@@ -32,6 +32,12 @@ ArrayRef<Knob> mom::allKnobs() {
   return knobs;
 }
 
+int64_t mom::given(KernelOp kernel, StringRef name, int64_t otherwise) {
+  DictionaryAttr schedule = kernel.getScheduleAttr();
+  auto value = schedule ? schedule.getAs<IntegerAttr>(name) : IntegerAttr();
+  return value ? value.getInt() : otherwise;
+}
+
 int64_t mom::hostVectorWidth() {
   llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
   return features.lookup("avx512f") ? 16 : features.lookup("avx2") ? 8 : 4;

@@ -1,16 +1,12 @@
 // Defaults of the knobs of map and reduce_rows kernels on GPUs.
 #include "compiler/Schedule/RowDefaults.h"
 
+#include "compiler/Schedule/Knobs.h"
+
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mom;
-
-int64_t mom::given(KernelOp kernel, StringRef name, int64_t otherwise) {
-  DictionaryAttr schedule = kernel.getScheduleAttr();
-  auto value = schedule ? schedule.getAs<IntegerAttr>(name) : IntegerAttr();
-  return value ? value.getInt() : otherwise;
-}
 
 static int64_t widthOf(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);

@@ -5,9 +5,6 @@
 
 namespace mom {
 
-/// A knob that the schedule gives, or its default.
-int64_t given(KernelOp kernel, llvm::StringRef name, int64_t otherwise);
-
 /// Channels of a vector: 16 bytes of the narrowest storage that the kernel reads or
 /// writes in quantity.
 int64_t defaultRowLanes(KernelOp kernel);

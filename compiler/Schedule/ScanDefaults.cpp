@@ -1,7 +1,7 @@
 // Defaults of the knobs of scans on a GPU.
 #include "compiler/Schedule/ScanDefaults.h"
 
-#include "compiler/Schedule/RowDefaults.h"
+#include "compiler/Schedule/Knobs.h"
 #include "dialect/TrainedRows.h"
 
 #include <limits>

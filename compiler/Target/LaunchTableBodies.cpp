@@ -3,8 +3,6 @@
 
 #include "dialect/Views.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-
 using namespace mlir;
 using namespace mom;
 

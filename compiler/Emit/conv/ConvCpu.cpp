@@ -8,8 +8,6 @@
 #include "compiler/Emit/Pointwise.h"
 #include "compiler/Emit/Sequence.h"
 
-#include "mlir/Dialect/SCF/IR/SCF.h"
-
 using namespace mlir;
 using namespace mom;
 
@@ -56,21 +54,18 @@ LogicalResult Conv::emit() {
 }
 
 Value Conv::input(const ChannelBlock &block, const SegmentWalk &walk, Value i) {
-  auto inside = scf::IfOp::create(k.b, k.loc, k.zeros(lanes).getType(), k.less(k.index(-1), i),
-                                  /*addThenBlock=*/true, /*addElseBlock=*/true);
-  OpBuilder::InsertionGuard guard(k.b);
-  k.b.setInsertionPointToStart(inside.thenBlock());
-  Value x = k.load(k.view(op.getX()), block.at(walk.row(i, rowsOf(op.getX()))));
-  scf::YieldOp::create(k.b, k.loc, x);
-  k.b.setInsertionPointToStart(inside.elseBlock());
-  Value before = k.zeros(lanes);
-  if (op.getInit()) {
+  auto inside = [&] {
+    return SmallVector<Value>{k.load(k.view(op.getX()), block.at(walk.row(i, rowsOf(op.getX()))))};
+  };
+  auto before = [&] {
+    if (!op.getInit())
+      return SmallVector<Value>{k.zeros(lanes)};
     View init = k.view(op.getInit());
     init.valid = isPresent(k, walk.segment.initial);
-    before = k.load(init, block.at(k.max(walk.segment.initial, k.index(0)), k.add(i, width - 1)));
-  }
-  scf::YieldOp::create(k.b, k.loc, before);
-  return inside.getResult(0);
+    Value row = k.max(walk.segment.initial, k.index(0));
+    return SmallVector<Value>{k.load(init, block.at(row, k.add(i, width - 1)))};
+  };
+  return k.either(k.less(k.index(-1), i), inside, before)[0];
 }
 
 void Conv::convolve() {

@@ -9,8 +9,6 @@
 #include "compiler/Emit/Sequence.h"
 #include "compiler/Emit/conv/ConvRunGpu.h"
 
-#include "mlir/Dialect/SCF/IR/SCF.h"
-
 using namespace mlir;
 using namespace mom;
 
@@ -136,14 +134,9 @@ SmallVector<Value> Conv::firstWindow(const ConvTile &tile, ConvRun &run) {
   };
   if (!op.getInit() || width == 1)
     return choose(/*states=*/false);
-  auto early = scf::IfOp::create(k.b, k.loc, TypeRange(ValueRange(behind)),
-                                 k.less(run.index, Gpu(k).i32(width - 1)), /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(k.b);
-  k.b.setInsertionPointToStart(early.thenBlock());
-  scf::YieldOp::create(k.b, k.loc, choose(/*states=*/true));
-  k.b.setInsertionPointToStart(early.elseBlock());
-  scf::YieldOp::create(k.b, k.loc, behind);
-  return Values(early.getResults());
+  return k.either(
+      k.less(run.index, Gpu(k).i32(width - 1)), [&] { return choose(/*states=*/true); },
+      [&] { return behind; });
 }
 
 /// One block a stream and tile of channels. A state without a segment that ends in it
@@ -164,22 +157,17 @@ void Conv::writeFinalState(const ConvTile &tile, Value stream) {
   SegmentWalk walk{k, op.getBatch(), segment, op.getReverse()};
   for (int64_t slot = 0; slot < width - 1; ++slot) {
     Value i = k.add(k.sub(segment.length, k.index(width - 1)), slot);
-    auto value = scf::IfOp::create(k.b, k.loc, k.zeros(tile.lanes).getType(), found,
-                                   /*addThenBlock=*/true, /*addElseBlock=*/true);
-    {
-      OpBuilder::InsertionGuard guard(k.b);
-      k.b.setInsertionPointToStart(value.elseBlock());
-      scf::YieldOp::create(k.b, k.loc, k.zeros(tile.lanes));
-      k.b.setInsertionPointToStart(value.thenBlock());
+    auto lastInput = [&] {
       Value inside = isPresent(k, i), row = walk.row(k.max(i, k.index(0)), rowsOf(op.getX()));
       Value older = k.min(k.max(k.add(i, width - 1), k.index(0)), k.index(width - 2));
       Value earlier = before(tile, segment.initial, older);
       Value input = k.load(k.view(op.getX()), tile.at(row));
-      scf::YieldOp::create(k.b, k.loc, k.select(inside, input, earlier));
-    }
+      return Values{k.select(inside, input, earlier)};
+    };
+    Value value = k.either(found, lastInput, [&] { return Values{k.zeros(tile.lanes)}; })[0];
     tile.ifActive(k, [&] {
       for (unsigned output : finals)
-        k.store(value.getResult(0), k.output(output), tile.at(k, stream, k.index(slot)));
+        k.store(value, k.output(output), tile.at(k, stream, k.index(slot)));
     });
   }
 }

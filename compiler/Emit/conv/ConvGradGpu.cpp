@@ -15,7 +15,6 @@
 #include "compiler/Emit/conv/ConvRunGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -159,14 +158,12 @@ void ConvGrad::walkRun(const ConvTile &tile, ArrayRef<Value> tensors, Value lo, 
       return next;
     ValueRange sums = now.slice(width - 1, sumCount());
     Value full = k.equal(k.rem(k.add(i, 1), chunks), k.index(0));
-    auto flush = scf::IfOp::create(k.b, k.loc, TypeRange(sums), full, /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(k.b);
-    k.b.setInsertionPointToStart(flush.elseBlock());
-    scf::YieldOp::create(k.b, k.loc, sums);
-    k.b.setInsertionPointToStart(flush.thenBlock());
-    addToTotals(tile, sums);
-    scf::YieldOp::create(k.b, k.loc, Values(sumCount(), k.zeros(tile.lanes)));
-    llvm::copy(flush.getResults(), next.begin() + (width - 1));
+    auto flush = [&] {
+      addToTotals(tile, sums);
+      return Values(sumCount(), k.zeros(tile.lanes));
+    };
+    Values left = k.either(full, flush, [&] { return Values(sums); });
+    llvm::copy(left, next.begin() + (width - 1));
     return next;
   };
   carried = run.walk(carried, enter, step, chunk);
@@ -226,15 +223,11 @@ Value ConvGrad::finalGradient(const ConvTile &tile, const ConvRun::Token &token,
   Value among = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ult, left,
                                       gpu.i32(width - 1));
   Value has = arith::AndIOp::create(k.b, k.loc, among, isPresent(k, row));
-  auto gradient = scf::IfOp::create(k.b, k.loc, k.zeros(tile.lanes).getType(), has,
-                                    /*addThenBlock=*/true, /*addElseBlock=*/true);
-  OpBuilder::InsertionGuard guard(k.b);
-  k.b.setInsertionPointToStart(gradient.elseBlock());
-  scf::YieldOp::create(k.b, k.loc, k.zeros(tile.lanes));
-  k.b.setInsertionPointToStart(gradient.thenBlock());
-  Value slot = gpu.toI64(k.sub(gpu.i32(width - 2), left));
-  scf::YieldOp::create(k.b, k.loc, k.load(k.view(op.getDfinal()), tile.at(k, row, slot)));
-  return gradient.getResult(0);
+  auto gradient = [&] {
+    Value slot = gpu.toI64(k.sub(gpu.i32(width - 2), left));
+    return Values{k.load(k.view(op.getDfinal()), tile.at(k, row, slot))};
+  };
+  return k.either(has, gradient, [&] { return Values{k.zeros(tile.lanes)}; })[0];
 }
 
 /// Each thread has its own place: no barrier.

@@ -105,6 +105,8 @@ private:
   mlir::Value loadPacked(const View &view, mlir::Value row);
   mlir::Value unpack(mlir::Value packed, mlir::Type element);
   Values cross(const Token &token, mlir::ValueRange now, Enter enter);
+  Values steps(mlir::Value start, mlir::ValueRange rows, mlir::ValueRange loads,
+               mlir::ValueRange now, Enter enter, Step step);
   /// The position at which the next segment begins.
   mlir::Value border(const Segment &segment);
 

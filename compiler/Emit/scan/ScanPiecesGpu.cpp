@@ -142,7 +142,7 @@ void PieceStates::carrySegment(Value s, Value element) {
   if (op.init) {
     Value row = back ? segment.final : segment.initial;
     auto initial = [&] { return Values{k.load(k.view(op.init), At{row, element, 1, {}})}; };
-    state = either(k, isPresent(k, row), initial, [&] { return Values{k.f32(0)}; });
+    state = k.either(isPresent(k, row), initial, [&] { return Values{k.f32(0)}; });
   }
   state = k.loop(k.index(0), last, kAhead, state, [&](Value i, ValueRange carried) {
     Values lefts, decays;
@@ -170,7 +170,7 @@ Values PieceStates::ofSegment(const ScanTile &tile, const Piece &piece) const {
 }
 
 Values PieceStates::ofPiece(const ScanTile &tile, const Piece &piece) const {
-  return either(
-      k, piece.isFirst(), [&] { return ofSegment(tile, piece); },
+  return k.either(
+      piece.isFirst(), [&] { return ofSegment(tile, piece); },
       [&] { return tile.loadStates(k.workspaceView(starts), piece.row); });
 }

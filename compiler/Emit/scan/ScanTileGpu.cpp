@@ -5,7 +5,6 @@
 #include "compiler/Emit/scan/ScanTensorGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -253,7 +252,7 @@ Values ScanTile::loadStatesIf(const View &matrix, Value row) const {
     return Values(shape.values(), k.f32(0));
   // Under a condition, as there may be no row at all: then not even memory is lent for one.
   auto load = [&] { return loadStates(matrix, row); };
-  return either(k, isPresent(k, row), load, [&] { return Values(shape.values(), k.f32(0)); });
+  return k.either(isPresent(k, row), load, [&] { return Values(shape.values(), k.f32(0)); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -353,17 +352,4 @@ ScatteredSums::ScatteredSums(KernelBuilder &k, Values parts, int64_t high, int64
     }
     values = std::move(kept);
   }
-}
-
-Values mom::either(KernelBuilder &k, Value condition, function_ref<Values()> then,
-                   function_ref<Values()> otherwise) {
-  auto make = [&](function_ref<Values()> branch) {
-    return [&k, branch](OpBuilder &nested, Location loc) {
-      OpBuilder::InsertionGuard guard(k.b);
-      k.b.restoreInsertionPoint(nested.saveInsertionPoint());
-      scf::YieldOp::create(k.b, loc, branch());
-    };
-  };
-  auto chosen = scf::IfOp::create(k.b, k.loc, condition, make(then), make(otherwise));
-  return llvm::to_vector_of<Value>(chosen.getResults());
 }

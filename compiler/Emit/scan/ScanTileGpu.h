@@ -251,10 +251,6 @@ private:
   bool needsC;
 };
 
-/// What one of two branches makes.
-Values either(KernelBuilder &k, mlir::Value condition, llvm::function_ref<Values()> then,
-              llvm::function_ref<Values()> otherwise);
-
 mlir::LogicalResult emitScanForwardGpu(ScanOp op, KernelBuilder &k);
 mlir::LogicalResult emitScanGradGpu(ScanGradOp op, KernelBuilder &k);
 
