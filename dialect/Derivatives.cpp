@@ -35,12 +35,14 @@ Gradients SiluOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<boo
   return {c.mul(gradients[0], c.add(s, c.mul(getY(), c.affine(s, -1.0, 1.0))))};
 }
 
-// y = log(1 + exp(x))          dx = d * sigmoid(x)
+// y = log(1 + exp(x))          dx = d * (1 - exp(-y))
+// Of y, not of x as sigmoid(x): so backward needs nothing but what forward's users read.
 Gradients SoftplusOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<bool> active) {
   if (!active[0])
     return {Value()};
   Calculus c{b, getLoc()};
-  return {c.mul(gradients[0], c.sigmoid(getX()))};
+  Value rest = math::ExpM1Op::create(b, getLoc(), c.neg(getY())); // exp(-y) - 1
+  return {c.mul(gradients[0], c.neg(rest))};
 }
 
 // y = scale * x + offset       dx = scale * d

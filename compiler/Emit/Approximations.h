@@ -25,6 +25,7 @@ struct Approximations {
   /// exp2(x) of x up to 0, for bf16: x is as if it were off by 6e-4 of itself, so 1 is
   /// exact; 0 or almost below -126.
   mlir::Value exp2OfNegative(mlir::Value x);
+  /// Narrow, on a GPU: off by 8e-5 of itself at most.
   mlir::Value expm1(mlir::Value x);
   /// exp(x) - 1 in half the operations, for x up to 88; it stays there above.
   mlir::Value decay(mlir::Value x);
