@@ -1,5 +1,4 @@
-// What a block of a scan brings into shared memory before it walks a run, and what it
-// evaluates after.
+// What a block of a scan brings into shared memory before it walks a run.
 #include "compiler/Emit/scan/ScanTileGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -123,12 +122,9 @@ void ScanTile::chooseWidths(ValueRange after) {
   ahead = !isFull && registers <= kRegistersAhead;
 }
 
-/// Keeps vectors of channels that pointwise work reads at every token, where a thread's
-/// channels are the same in all rounds.
+/// Loads vectors of channels once: a load at each token would be waited for. A walk along
+/// by fma has registers for them where a thread's channels are the same in all rounds.
 void ScanTile::loadVectors(ValueRange after) {
-  if (channelDeal.threads % channelDeal.perRow())
-    return;
-  At at = placeOf(channelDeal.at(k, k.index(0)), Value());
   SmallVector<Value> queue{op.u, op.delta};
   llvm::append_range(queue, staged);
   llvm::append_range(queue, after);
@@ -142,8 +138,33 @@ void ScanTile::loadVectors(ValueRange after) {
     if (!broadcast)
       llvm::append_range(queue, definition->getOperands());
     else if (!broadcast.getRoute() && !isRows(broadcast.getX().getType()))
-      vectors.push_back({value, PointwiseEmitter(k, at).value(value)});
+      vectors.push_back({value, Value(), View()});
   }
+  if (vectors.empty())
+    return;
+  auto valueAt = [&](Value value, Value column) {
+    return PointwiseEmitter(k, placeOf({Value(), column}, Value())).value(value);
+  };
+  if (!shape.tensor && staged.empty() && channelDeal.threads % channelDeal.perRow() == 0) {
+    for (ChannelVector &vector : vectors)
+      vector.held = valueAt(vector.value, channelDeal.at(k, k.index(0)).column);
+    return;
+  }
+  for (ChannelVector &vector : vectors) {
+    vector.tile = k.sharedView(1, shape.blockChannels(), k.b.getF32Type());
+    k.loop(k.thread(), k.index(channelDeal.perRow()), shape.threads, [&](Value i) {
+      Value column = k.mul(i, channelDeal.width);
+      k.store(valueAt(vector.value, column), vector.tile,
+              At{Value(), column, channelDeal.width, Value()});
+    });
+  }
+  gpu.barrier();
+}
+
+void ScanTile::bindVectors(PointwiseEmitter &pointwise, const Deal::Place &place) const {
+  At at{Value(), place.column, channelDeal.width, Value()};
+  for (const ChannelVector &vector : vectors)
+    pointwise.bind(vector.value, vector.held ? vector.held : k.load(vector.tile, at));
 }
 
 /// Bits of a vector, in whole registers where they fill them.
@@ -335,8 +356,7 @@ void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, Valu
     auto stageVector = [&] {
       Value row = isFetched ? gpu.toI64(rows[number]) : rowOf(walk, k.add(i, place.token));
       PointwiseEmitter pointwise(k, placeOf(place, row));
-      for (auto [value, emitted] : vectors)
-        pointwise.bind(value, emitted);
+      bindVectors(pointwise, place);
       bindLeaves(pointwise, leaves, &Leaf::before, fetched, number);
       Value there = isThere(place, count);
       auto valueOf = [&](Value value) {
@@ -397,92 +417,4 @@ void ScanTile::stage(const SegmentWalk &walk, const Run &run, Stores *waiting) c
 void ScanTile::stageStates(const SegmentWalk &walk, Value i, Value count) const {
   stageChannels(walk, i, count, {}, {}, /*all=*/false, nullptr);
   stageMatrices(walk, i, {}, {}, /*all=*/false, nullptr);
-}
-
-//===----------------------------------------------------------------------===//
-// Finishing
-//===----------------------------------------------------------------------===//
-
-/// Threads that work at the same channels have a slot each, where there are several. A
-/// thread's channels are the same in each round, as all sizes are powers of two times
-/// each other.
-static int64_t slotsOf(const Deal &deal) {
-  return std::max<int64_t>(deal.threads / deal.perRow(), 1);
-}
-
-void ScanTile::finish(const SegmentWalk &walk, const Run &run, ValueRange fetchedLate,
-                      ArrayRef<unsigned> outputs, ArrayRef<RowSum> sums, Bind bind,
-                      const Run *next) const {
-  int64_t width = channelDeal.width;
-  auto finishVector = [&](const Deal::Place &place, int64_t number) {
-    Value row = ahead ? gpu.toI64(run.rows[number]) : rowOf(walk, k.add(run.i, place.token));
-    At at = placeOf(place, row), here{place.token, place.column, width, Value()};
-    PointwiseEmitter pointwise(k, at);
-    for (auto [value, emitted] : vectors)
-      pointwise.bind(value, emitted);
-    bindLeaves(pointwise, leaves, &Leaf::after, run.fetched, number);
-    bindLeaves(pointwise, lateLeaves, &Leaf::after, fetchedLate, number);
-    auto [oldDelta, oldU] = loadInputs(here);
-    bindAs(pointwise, op.delta, oldDelta);
-    if (!products)
-      bindAs(pointwise, op.u, oldU);
-    for (auto [value, tile] : llvm::zip_equal(staged, more))
-      bindAs(pointwise, value, k.load(tile, here));
-    for (auto [value, emitted] : bind(here, products ? Value() : oldU, oldDelta))
-      pointwise.bind(value, emitted);
-    for (unsigned output : outputs)
-      k.store(pointwise.value(k.yielded(output)), k.output(output), at);
-    for (const RowSum &sum : sums) {
-      At own{k.rem(place.token, slotsOf(channelDeal)), place.column, width, Value()};
-      k.store(add(k.load(sum.tile, own), pointwise.value(sum.x)), sum.tile, own);
-    }
-  };
-  // A thread stages where it finishes, so the tiles of one run do for both: it makes the
-  // next run's values among the finished ones', and stores them after.
-  bool isTogether = next && ahead && channelDeal.even() && matrixDeal.even();
-  auto finishAll = [&](bool isWhole) {
-    Stores stores;
-    if (isTogether)
-      stage(walk, *next, &stores);
-    if (!outputs.empty() || !sums.empty())
-      overRounds(channelDeal, [&](Value round, int64_t number) {
-        Deal::Place place = channelDeal.at(k, round);
-        if (isWhole)
-          finishVector(place, number);
-        else
-          k.ifThen(isThere(place, run.count), [&] { finishVector(place, number); });
-      });
-    for (const std::function<void()> &store : stores)
-      store();
-    if (next && !isTogether)
-      stage(walk, *next);
-  };
-  if (!isTogether || shape.channels % shape.blockChannels())
-    return finishAll(/*isWhole=*/false);
-  // A run that has all its tokens needs no conditions: all rounds' waits are one. Two
-  // branches: of one with two sides LLVM would take out what both make.
-  k.ifThen(k.equal(run.count, k.index(shape.tokens)), [&] { finishAll(/*isWhole=*/true); });
-  k.ifThen(k.less(run.count, k.index(shape.tokens)), [&] { finishAll(/*isWhole=*/false); });
-}
-
-View ScanTile::rowSumTile() const {
-  int64_t slots = slotsOf(channelDeal), columns = channelDeal.columns;
-  View tile = k.sharedView(slots, columns, k.b.getF32Type());
-  k.loop(k.thread(), k.index(slots * columns), shape.threads, [&](Value place) {
-    k.store(k.f32(0), tile, At{k.div(place, columns), k.rem(place, columns), 1, Value()});
-  });
-  return tile;
-}
-
-void ScanTile::storeRowSum(const View &tile, const View &parts, Value part) const {
-  gpu.barrier();
-  Value end = k.min(k.index(channelDeal.columns), k.sub(k.index(shape.channels), first));
-  k.loop(k.thread(), end, shape.threads, [&](Value column) {
-    Value total;
-    for (int64_t slot = 0; slot < slotsOf(channelDeal); ++slot) {
-      Value term = k.load(tile, At{k.index(slot), column, 1, Value()});
-      total = total ? add(total, term) : term;
-    }
-    k.store(total, parts, At{part, k.add(first, column), 1, Value()});
-  });
 }

@@ -135,8 +135,7 @@ ScanTile::ScanTile(KernelBuilder &k, const ScanOperands &op, const ScanShape &sh
     more.push_back(tileOf(channels));
   findLeaves(after, results);
   chooseWidths(after);
-  if (!shape.tensor && staged.empty())
-    loadVectors(after);
+  loadVectors(after);
   clearPadding();
   A = loadStates(k.view(op.A), Value());
   if (!shape.exact)

@@ -223,6 +223,7 @@ private:
   void findLeaves(mlir::ValueRange after, mlir::ValueRange results);
   void chooseWidths(mlir::ValueRange after);
   void loadVectors(mlir::ValueRange after);
+  void bindVectors(PointwiseEmitter &pointwise, const Deal::Place &place) const;
   void clearPadding() const;
   void storeInputs(mlir::Value delta, mlir::Value u, At at) const;
   std::pair<mlir::Value, mlir::Value> loadInputs(At at) const; ///< delta and u
@@ -242,7 +243,13 @@ private:
                   mlir::ValueRange fetched, int64_t round) const;
 
   llvm::SmallVector<Leaf> leaves, lateLeaves;
-  llvm::SmallVector<Bound> vectors; ///< of channels, which a thread has the same of in each run
+  /// A vector of channels that pointwise work reads at every token: in registers of the
+  /// threads that work at its channels, or in shared memory [1, channels of the block].
+  struct ChannelVector {
+    mlir::Value value, held;
+    View tile;
+  };
+  llvm::SmallVector<ChannelVector> vectors;
   Values staged;                ///< body values beside u and delta
   llvm::SmallVector<View> more; ///< [rounded tokens, channels] of each
   Deal channelDeal, matrixDeal;
