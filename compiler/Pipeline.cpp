@@ -106,6 +106,7 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
         {isGpu(options) ? "gpu" : "cpu", options.cpu, architectureOf(options.target)}));
     return;
   case Stage::Lowered:
+    passes.addPass(createJoinSumsPass());
     passes.addPass(isGpu(options) ? createEmitGpuPass({architectureOf(options.target)})
                                   : createEmitCpuPass());
     passes.addPass(createExpandPointwisePass());

@@ -4,6 +4,17 @@
 
 include "mlir/Pass/PassBase.td"
 
+def JoinSumsPass : Pass<"mom-join-sums", "::mlir::ModuleOp"> {
+  let summary = "the gradient of a bias comes with that of its weights";
+  let description = [{
+    A kernel that only sums rows by a route becomes a result of the kernel that makes a
+    weight's gradient of the same rows and route, where that one multiplies by TMA (knob
+    `unit` 3) and has shared memory left: there it is a column more of the product. Needs
+    resolved schedules.
+  }];
+  let dependentDialects = ["::mom::MomDialect"];
+}
+
 def EmitCpuPass : Pass<"mom-emit-cpu", "::mlir::ModuleOp"> {
   let summary = "every kernel is an llvm.func of vector code and a mom.launch";
   let description = [{

@@ -210,6 +210,24 @@ static int64_t panelCount(const Sizes &sizes, ArrayRef<Value> inputs) {
   return count > 1 ? std::max<int64_t>(4, 2 * count) : 0;
 }
 
+/// Bytes of 64 k of both operands.
+static int64_t stageBytesOf(const Sizes &sizes, int64_t rows, int64_t columns) {
+  return (rows + (sizes.innerLast ? columns : llvm::alignTo(columns, 64))) * 128;
+}
+
+/// Drafts of tensor maps and barriers take 2 KB, the first stage's alignment one more.
+static constexpr int64_t kTmaBytes = 3072;
+
+bool mom::leavesShared(KernelOp kernel, int64_t bytes) {
+  auto knob = [&](StringRef name) { return given(kernel, name, 0); };
+  if (knob("unit") != static_cast<int64_t>(ProductUnit::Tma))
+    return false;
+  int64_t rows = knob("tile_rows");
+  int64_t stages = stageBytesOf(sizesOf(kernel), rows, knob("tile_columns")) * knob("stages") *
+                   std::max<int64_t>(knob("tile_inner") / 64, 1);
+  return stages + knob("panels") * rows * 128 + kTmaBytes + bytes <= sharedBytes(90, 1);
+}
+
 int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architecture) {
   Sizes sizes = sizesOf(kernel);
   auto given = [&](StringRef name, auto otherwise) -> int64_t {
@@ -230,17 +248,16 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
   int64_t threads = given("threads", unit == ProductUnit::Mma ? 128 : tma ? kTmaThreads : 256);
   // Two blocks share a multiprocessor, so that one multiplies while the other stores, if
   // each has stages enough, and registers: its sums, and 64 for all else.
-  int64_t stageBytes = (rows + (sizes.innerLast ? columns : llvm::alignTo(columns, 64))) * 128;
+  int64_t stageBytes = stageBytesOf(sizes, rows, columns);
   int64_t least = unit == ProductUnit::Wgmma ? 3 : 2, stages = given("stages", least);
   bool two = !tma &&
              (unit == ProductUnit::Fma || stages * stageBytes <= sharedBytes(architecture, 2)) &&
              2 * (rows * columns + 64 * threads) <= 65536;
   int64_t blocks = given("blocks", two ? 2 : 1);
-  // Drafts of tensor maps and barriers take 2 KB, the first stage's alignment one more.
   int64_t inner = given("tile_inner", unit == ProductUnit::Fma ? 16 : 64);
   SmallVector<Value> inputs = epilogueInputs(kernel);
   int64_t panels = given("panels", tma ? panelCount(sizes, inputs) : 0);
-  int64_t besides = tma ? 3072 + panels * rows * 128 : 0;
+  int64_t besides = tma ? kTmaBytes + panels * rows * 128 : 0;
   int64_t fitting = (sharedBytes(architecture, blocks) - besides) / stageBytes /
                     std::max<int64_t>(inner / 64, 1);
   return llvm::StringSwitch<int64_t>(knob)

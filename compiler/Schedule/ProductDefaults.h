@@ -22,4 +22,7 @@ mlir::SmallVector<mlir::Value> epilogueInputs(KernelOp kernel);
 /// The knob's value for the kernel; knobs that its schedule gives are kept to.
 int64_t productDefault(KernelOp kernel, llvm::StringRef knob, int64_t architecture);
 
+/// Whether the knobs of a product by TMA leave so many bytes of shared memory; false of others.
+bool leavesShared(KernelOp kernel, int64_t bytes);
+
 } // namespace mom

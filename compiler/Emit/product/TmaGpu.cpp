@@ -67,6 +67,16 @@ void TmaProduct::makeMaps(TensorMaps &tensorMaps) {
   }
 }
 
+/// What A's rows are multiplied by for their sums: in any order of its bytes the same.
+void TmaProduct::fillOnes() {
+  int64_t words = WgmmaStep::kColumns * TensorCore::kLineBytes / 4;
+  Value pair = gpu.i32(a.view.element.isF16() ? 0x3c003c00 : 0x3f803f80);
+  k.loop(k.thread(), k.index(words), shape.threads, [&](Value word) {
+    LLVM::StoreOp::create(k.b, k.loc, pair, k.address(ones, k.b.getI32Type(), word), 4);
+  });
+  TensorCore(k, a.view.element).publish();
+}
+
 //===----------------------------------------------------------------------===//
 // The ring of stages
 //===----------------------------------------------------------------------===//
@@ -154,7 +164,7 @@ SmallVector<Value> TmaProduct::multiply(Value consumer, Value taken, Value turn,
   Value firstRow = shape.pingpong ? k.index(0) : k.mul(consumer, rows);
   WgmmaStep step(k, a.view.element, {stages, a.innerLast, a.outer},
                  {k.address(stages, k.b.getI8Type(), k.index(bytesOf(a))), b.innerLast, b.outer},
-                 firstRow, rows / 64);
+                 firstRow, rows / 64, ones);
   Value leads = k.equal(k.rem(k.thread(), kGroup), k.index(0));
   auto release = [&](Value stage, Value condition) {
     Value before = k.select(k.equal(stage, k.index(0)), k.index(shape.stages), stage);
@@ -163,7 +173,8 @@ SmallVector<Value> TmaProduct::multiply(Value consumer, Value taken, Value turn,
 
   if (shape.pingpong)
     turns->wait(consumer, turn);
-  SmallVector<Value> carried(rows / 64 * shape.columns / 2);
+  int64_t columns = shape.columns + (ones ? WgmmaStep::kColumns : 0);
+  SmallVector<Value> carried(rows / 64 * columns / 2);
   for (Value &sum : carried)
     sum = LLVM::UndefOp::create(k.b, k.loc, k.b.getF32Type());
   carried.push_back(k.rem(taken, shape.stages));
@@ -230,6 +241,8 @@ Value TmaProduct::consumers() {
 void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
   tensorMaps.emplace(k, 2 * maps + inputs.size(), k.knob("grid"));
   stages = k.shared(shape.stages * shape.inner / TensorCore::kPanel * partBytes(), 1024);
+  if (sumsRows)
+    ones = k.shared(WgmmaStep::kColumns * TensorCore::kLineBytes, 1024);
   if (!inputs.empty())
     panels.emplace(k, shape, inputs, 2 * maps);
   full.emplace(k, shape.stages);
@@ -240,6 +253,8 @@ void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
     makeMaps(*tensorMaps);
     if (panels)
       panels->makeMaps(*tensorMaps, a.end(k.index(0)));
+    if (ones)
+      fillOnes();
     k.ifThen(k.equal(k.thread(), k.index(0)), [&] {
       for (int64_t stage = 0; stage < shape.stages; ++stage) {
         full->initialise(stage, 1);

@@ -43,7 +43,8 @@ struct FragmentTile {
   mlir::Value number;            ///< of the tile, among the block's
   mlir::Value firstRow;          ///< of the warpgroup, in the tile
   PanelRing *panels;             ///< of inputs, or null
-  /// Makes the sums; once.
+  /// Makes the sums; once. Those of A's rows, if asked for, come last: of each 64 rows
+  /// WgmmaStep's of 8 columns, which are alike.
   llvm::function_ref<llvm::SmallVector<mlir::Value>()> multiply;
 };
 
@@ -53,9 +54,10 @@ public:
   using Finish = llvm::function_ref<void(const TmaTile &, const FragmentTile &)>;
 
   /// `maps` tensor maps for each operand; `inputs` of the work after it come in panels.
+  /// `sumsRows`: of A's rows are summed along k, too.
   TmaProduct(KernelBuilder &k, const TileShape &shape, const TmaOperand &a, const TmaOperand &b,
-             int64_t maps, llvm::ArrayRef<View> inputs = {})
-      : k(k), gpu(k), shape(shape), a(a), b(b), maps(maps), inputs(inputs) {}
+             int64_t maps, llvm::ArrayRef<View> inputs = {}, bool sumsRows = false)
+      : k(k), gpu(k), shape(shape), a(a), b(b), maps(maps), inputs(inputs), sumsRows(sumsRows) {}
 
   /// Tiles [0, tiles) of all blocks; `locate` is asked for those only.
   void emit(mlir::Value tiles, Locate locate, Finish finish);
@@ -64,6 +66,7 @@ private:
   int64_t bytesOf(const TmaOperand &operand) const;
   int64_t partBytes() const;
   void makeMaps(TensorMaps &tensorMaps);
+  void fillOnes();
   void produce(mlir::Value tiles, Locate locate);
   void producePanels(mlir::Value tiles, Locate locate);
   mlir::Value tileNumber(mlir::Value number);
@@ -81,8 +84,10 @@ private:
   const TmaOperand &a, &b;
   int64_t maps;
   llvm::ArrayRef<View> inputs;
+  bool sumsRows;
   std::optional<PanelRing> panels;
   mlir::Value stages; ///< in shared memory
+  mlir::Value ones;   ///< likewise, or null
   std::optional<SharedBarriers> full, empty; ///< of each stage
   std::optional<SharedBarriers> turns;       ///< of each warpgroup, where they take turns
   std::optional<TensorMaps> tensorMaps;

@@ -21,7 +21,7 @@ static int64_t panelBytes(const WgmmaOperand &operand) {
 }
 
 WgmmaStep::WgmmaStep(KernelBuilder &k, Type element, const WgmmaOperand &a, const WgmmaOperand &b,
-                     Value firstRow, int64_t blocks)
+                     Value firstRow, int64_t blocks, Value ones)
     : core(k, element), a(a), b(b), blocks(blocks) {
   // 64 rows are 64 lines of a panel, or a panel.
   Value firstBytes = a.innerLast ? k.mul(firstRow, TensorCore::kLineBytes)
@@ -29,6 +29,17 @@ WgmmaStep::WgmmaStep(KernelBuilder &k, Type element, const WgmmaOperand &a, cons
   blockBytes = a.innerLast ? 64 * TensorCore::kLineBytes : panelBytes(a);
   left = core.advance(core.descriptor(a.shared, panelBytes(a)), firstBytes);
   right = core.descriptor(b.shared, panelBytes(b));
+  if (ones)
+    this->ones = core.descriptor(ones, kColumns * TensorCore::kLineBytes);
+}
+
+MutableArrayRef<Value> WgmmaStep::partOf(MutableArrayRef<Value> sums, int64_t block) const {
+  int64_t count = sums.size() / blocks - (ones ? kColumns / 2 : 0);
+  return sums.slice(block * count, count);
+}
+
+MutableArrayRef<Value> WgmmaStep::alongPartOf(MutableArrayRef<Value> sums, int64_t block) const {
+  return sums.take_back((blocks - block) * kColumns / 2).take_front(kColumns / 2);
 }
 
 void WgmmaStep::multiply(MutableArrayRef<Value> sums, ArrayRef<Value> offsets, Value adds) {
@@ -36,16 +47,19 @@ void WgmmaStep::multiply(MutableArrayRef<Value> sums, ArrayRef<Value> offsets, V
   auto innerBytes = [](bool innerLast, int64_t inner) {
     return inner * (innerLast ? 2 : TensorCore::kLineBytes);
   };
-  int64_t sumCount = sums.size() / blocks;
   core.beginGroup();
   for (Value offset : offsets) {
     Value x = core.advance(left, offset), y = core.advance(right, offset);
     for (int64_t inner = 0; inner < TensorCore::kPanel; inner += TensorCore::kInner) {
-      for (int64_t block = 0; block < blocks; ++block)
-        core.multiplyGroup(sums.slice(block * sumCount, sumCount),
-                           core.advance(x, innerBytes(a.innerLast, inner) + block * blockBytes),
-                           core.advance(y, innerBytes(b.innerLast, inner)), 2 * sumCount,
-                           a.innerLast, b.innerLast, adds);
+      for (int64_t block = 0; block < blocks; ++block) {
+        Value rows = core.advance(x, innerBytes(a.innerLast, inner) + block * blockBytes);
+        MutableArrayRef<Value> part = partOf(sums, block);
+        core.multiplyGroup(part, rows, core.advance(y, innerBytes(b.innerLast, inner)),
+                           2 * part.size(), a.innerLast, b.innerLast, adds);
+        if (ones)
+          core.multiplyGroup(alongPartOf(sums, block), rows, ones, kColumns, a.innerLast,
+                             /*bInnerLast=*/true, adds);
+      }
       adds = {};
     }
   }
@@ -53,9 +67,11 @@ void WgmmaStep::multiply(MutableArrayRef<Value> sums, ArrayRef<Value> offsets, V
 }
 
 void WgmmaStep::finish(MutableArrayRef<Value> sums) {
-  int64_t sumCount = sums.size() / blocks;
-  for (int64_t block = 0; block < blocks; ++block)
-    core.finishGroups(sums.slice(block * sumCount, sumCount));
+  for (int64_t block = 0; block < blocks; ++block) {
+    core.finishGroups(partOf(sums, block));
+    if (ones)
+      core.finishGroups(alongPartOf(sums, block));
+  }
 }
 
 void mom::emitWgmmaTile(KernelBuilder &k, const TileShape &shape, const TileTask &task,

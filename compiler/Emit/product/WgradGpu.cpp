@@ -5,6 +5,9 @@
 // may be smaller): a block sums one part into a workspace, and a second phase adds a
 // group's parts in order. Parts have one size rather than groups one count of parts,
 // so that blocks finish together however unequal the groups are.
+//
+// Sums of dy over the rows of each group, the gradient of a bias, are a column more: by
+// TMA they join the kernel (mom-join-sums).
 #include "compiler/Emit/product/ProductGpu.h"
 
 #include "compiler/Emit/Gpu.h"
@@ -18,6 +21,16 @@ using namespace mlir;
 using namespace mom;
 
 namespace {
+/// Parts [parts + groups, rows, columns] of results, each dealt to blocks as vectors.
+struct Parts {
+  View from;
+  SmallVector<unsigned> outputs;
+  int64_t rows, columns;
+
+  int64_t lanes() const { return std::gcd<int64_t>(columns, 4); }
+  int64_t vectors() const { return rows * columns / lanes(); }
+};
+
 class WgradEmitter {
 public:
   WgradEmitter(KernelBuilder &k, LinearWgradOp wgrad, TileShape shape)
@@ -30,9 +43,12 @@ public:
   LogicalResult emit();
 
 private:
+  LogicalResult check();
   void emitTiles();
   LogicalResult emitTma();
+  void storeRowSums(const TmaTile &tile, const FragmentTile &fragments, ValueRange sums);
   void emitSum();
+  void addParts(const Parts &of, Value number);
   TileTask task(GroupRows rows, Value firstRow, Value firstColumn);
   /// Deals places of the tile to threads.
   using Deal = function_ref<void(const TileFinish &)>;
@@ -44,7 +60,9 @@ private:
   LinearWgradOp wgrad;
   TileShape shape;
   int64_t out, in, parts, groups = 1;
-  unsigned partial = 0; ///< the workspace [parts + groups, out, in]
+  SmallVector<unsigned> rowSums; ///< results that are sums of dy
+  unsigned partial = 0;          ///< the workspace [parts + groups, out, in]
+  unsigned partialSums = 0;      ///< likewise [parts + groups, out], if there are some
 };
 } // namespace
 
@@ -154,26 +172,69 @@ LogicalResult WgradEmitter::emitTma() {
     tile.aLine = tile.bLine = k.select(none, k.index(-shape.inner), tile.rows.begin);
     return tile;
   };
-  TmaProduct(k, shape, a, b, groups)
-      .emit(k.mul(items, down * across), locate,
-            [&](const TmaTile &tile, const FragmentTile &fragments) {
-              finish(to, k.mul(tile.item, out), tile.firstRow, tile.firstColumn,
-                     [&](const TileFinish &work) {
-                       finishFragments(k, shape, fragments, work, /*permuted=*/false);
-                     });
-            });
+  auto finishOne = [&](const TmaTile &tile, const FragmentTile &fragments) {
+    auto multiply = [&] {
+      SmallVector<Value> sums = fragments.multiply();
+      int64_t count = shape.rows / (shape.pingpong ? 1 : 2) * shape.columns / 128;
+      storeRowSums(tile, fragments, ArrayRef(sums).drop_front(count));
+      sums.truncate(count);
+      return sums;
+    };
+    FragmentTile ofWeights = fragments;
+    ofWeights.multiply = multiply;
+    finish(to, k.mul(tile.item, out), tile.firstRow, tile.firstColumn, [&](const TileFinish &work) {
+      finishFragments(k, shape, ofWeights, work, /*permuted=*/false);
+    });
+  };
+  TmaProduct(k, shape, a, b, groups, /*inputs=*/{}, !rowSums.empty())
+      .emit(k.mul(items, down * across), locate, finishOne);
   keepBlocks(k);
   k.finish(k.fixedGrid(k.knob("grid")));
   return checkShared(k, "'stages', 'panels' and the tile's");
 }
 
+/// Sums [64 rows after 64, 4]: of the warpgroup's rows lane / 4 and 8 more of each warp. Tiles
+/// side by side have the same.
+void WgradEmitter::storeRowSums(const TmaTile &tile, const FragmentTile &fragments,
+                                ValueRange sums) {
+  if (sums.empty())
+    return;
+  Gpu gpu(k);
+  Value warp = k.rem(gpu.warp(), 4);
+  Value first =
+      k.add(k.add(tile.firstRow, fragments.firstRow), k.add(k.mul(warp, 16), k.div(gpu.lane(), 4)));
+  Value mine = arith::AndIOp::create(k.b, k.loc, k.equal(k.rem(gpu.lane(), 4), k.index(0)),
+                                     k.equal(tile.firstColumn, k.index(0)));
+  for (int64_t i = 0, count = sums.size(); i < count; i += 2) { // every other column is alike
+    Value row = k.add(first, i / 4 * 64 + i % 4 * 4);
+    Value exists = arith::AndIOp::create(k.b, k.loc, mine, k.less(row, k.index(out)));
+    k.ifThen(exists, [&] {
+      At at{tile.item, row, 1, Value()};
+      if (parts > 1)
+        return k.store(sums[i], k.workspaceView(partialSums), at);
+      for (unsigned output : rowSums)
+        k.store(sums[i], k.output(output), at);
+    });
+  }
+}
+
 /// Adds the parts of each group; a group without rows has none.
 void WgradEmitter::emitSum() {
-  View from = k.workspaceView(partial), to = k.output(0);
-  int64_t lanes = std::gcd<int64_t>(in, 4), vectors = out * in / lanes;
-  int64_t blocks = llvm::divideCeil(vectors, k.threads());
-  Value group = k.div(k.block(), blocks);
-  Value vector = k.add(k.mul(k.rem(k.block(), blocks), k.threads()), k.thread());
+  SmallVector<Parts> all = {{k.workspaceView(partial), {0}, out, in}};
+  if (!rowSums.empty())
+    all.push_back({k.workspaceView(partialSums), rowSums, 1, out});
+  SmallVector<int64_t> blocks = llvm::map_to_vector(all, [&](const Parts &parts) -> int64_t {
+    return groups * llvm::divideCeil(parts.vectors(), k.threads());
+  });
+  k.finish(
+      k.fixedGrid(k.dealBlocks(blocks, [&](size_t i, Value block) { addParts(all[i], block); })));
+}
+
+/// Block `number` of those that add these.
+void WgradEmitter::addParts(const Parts &of, Value number) {
+  int64_t lanes = of.lanes(), blocks = llvm::divideCeil(of.vectors(), k.threads());
+  Value group = k.div(number, blocks);
+  Value vector = k.add(k.mul(k.rem(number, blocks), k.threads()), k.thread());
   Value size = partRows(), first = k.index(0), count = k.index(0);
   auto partsOf = [&](Value g) -> Value {
     GroupRows rows = wholeGroup(g);
@@ -184,37 +245,57 @@ void WgradEmitter::emitSum() {
     return SmallVector<Value>{k.add(carried[0], partsOf(g))};
   })[0];
   count = partsOf(group);
-  k.ifThen(k.less(vector, k.index(vectors)), [&] {
-    Value element = k.mul(vector, lanes), row = k.div(element, in), column = k.rem(element, in);
+  k.ifThen(k.less(vector, k.index(of.vectors())), [&] {
+    Value element = k.mul(vector, lanes), row = k.div(element, of.columns);
+    Value column = k.rem(element, of.columns);
     Value sum =
         k.loop(first, k.add(first, count), 1, k.zeros(lanes), [&](Value part, ValueRange carried) {
-          Value at = k.add(k.mul(part, out), row);
-          Value value = k.load(from, At{at, column, lanes, Value()});
+          Value at = k.add(k.mul(part, of.rows), row);
+          Value value = k.load(of.from, At{at, column, lanes, Value()});
           return SmallVector<Value>{arith::AddFOp::create(k.b, k.loc, carried[0], value)};
         })[0];
-    k.store(sum, to, At{k.add(k.mul(group, out), row), column, lanes, Value()});
+    At at{k.add(k.mul(group, of.rows), row), column, lanes, Value()};
+    for (unsigned output : of.outputs)
+      k.store(sum, k.output(output), at);
   });
-  k.finish(k.fixedGrid(groups * blocks));
+}
+
+LogicalResult WgradEmitter::check() {
+  if (withoutStorage(k.yielded(0)) != wgrad.getDweights())
+    return k.error() << "expected mom.linear_wgrad as result 0 of its kernel";
+  for (unsigned i = 1; i < k.kernel.getNumResults(); ++i) {
+    auto sum = withoutStorage(k.yielded(i)).getDefiningOp<ReduceRowsOp>();
+    if (!sum || sum.getX() != wgrad.getDy() || sum.getRoute() != wgrad.getRoute())
+      return k.error() << "expected nothing after mom.linear_wgrad but sums of its gradient over "
+                          "rows";
+    if (shape.unit != ProductUnit::Tma)
+      return k.error() << "expected knob 'unit' 3 (tma), with which sums join mom.linear_wgrad";
+    rowSums.push_back(i);
+  }
+  return checkInputs(k, wgrad, {wgrad.getX(), wgrad.getDy()});
 }
 
 LogicalResult WgradEmitter::emit() {
-  if (k.kernel.getNumResults() != 1 || withoutStorage(k.yielded(0)) != wgrad.getDweights())
-    return k.error() << "expected nothing after mom.linear_wgrad";
-  if (failed(checkInputs(k, wgrad, {wgrad.getX(), wgrad.getDy()})))
+  if (failed(check()))
     return failure();
   bool tma = shape.unit == ProductUnit::Tma;
   if (parts == 1) {
     k.begin();
   } else {
     k.begin({}, "parts");
-    partial = k.workspace(RankedTensorType::get({parts + groups, out, in}, k.b.getF32Type()));
+    Type f32 = k.b.getF32Type();
+    partial = k.workspace(RankedTensorType::get({parts + groups, out, in}, f32));
+    if (!rowSums.empty())
+      partialSums = k.workspace(RankedTensorType::get({parts + groups, out}, f32));
   }
   if (tma && failed(emitTma()))
     return failure();
   if (!tma)
     emitTiles();
   if (parts > 1) {
-    k.begin({0});
+    SmallVector<unsigned> outputs = {0};
+    llvm::append_range(outputs, rowSums);
+    k.begin(outputs);
     emitSum();
   }
   return success();

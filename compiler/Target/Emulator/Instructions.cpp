@@ -478,6 +478,7 @@ llvm::ArrayRef<mom::EmulatorSymbol> mom::emulatorSymbols() {
       MOM_SYMBOL("asm_tma_load2", loadTile2),
       MOM_SYMBOL("asm_tma_load3", loadTile3),
       MOM_SYMBOL("asm_tma_load5", loadTile5),
+      MOM_WGMMA(8),
       MOM_WGMMA(32),
       MOM_WGMMA(64),
       MOM_WGMMA(96),

@@ -9,6 +9,8 @@
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,1,3,129
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=300 --modalities-empty=0,2 --fuse=0 --order=position --function=routed_33_65,shared_40_128,ends --seed=8
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,140 --storage=bf16 --modalities-empty=1 --function=routed_33_65,routed_256_512,shared_40_128,ends,chain --seed=9
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,1,700 --storage=bf16 --modalities-empty=1 --function=biases --seed=3
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=300 --storage=f16 --function=biases --knob=split_k=1 --knob=stages=3 --knob=pingpong=0 --knob=tile_rows=128 --seed=4
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=1,140 --storage=f16 --function=routed_1_3,shared_65_33,ends,chain --seed=9
 // RUN: mom-compare %s --compiled --target=sm_80 --emulate --tokens=0,1,140 --storage=f16 --function=routed_33_65,shared_40_128,ends,chain --seed=10
 
@@ -105,4 +107,18 @@ func.func @chain(%batch: !mom.batch, %x: !x, %w: tensor<3x40x24xf32>, %v: tensor
   %dh = mom.linear transposed %dy by %v : !x, tensor<24x40xf32> -> !y
   %dw = mom.linear_wgrad %x, %dh for %route : !M, !x, !y -> tensor<3x40x24xf32>
   return %z, %dw, %dv : !x, tensor<3x40x24xf32>, tensor<24x40xf32>
+}
+
+// The gradient of a bias reads what that of its weights reads: they share a kernel by TMA
+// (mom-join-sums). Tiles side by side, rows that fill none, sums in parts.
+func.func @biases(%batch: !mom.batch, %x: tensor<?x40xf32, #mom.rows<token>>, %a: tensor<?x200xf32, #mom.rows<token>>, %b: tensor<?x200xf32, #mom.rows<token>>,
+    %c: tensor<?x264xf32, #mom.rows<token>>, %d: tensor<?x264xf32, #mom.rows<token>>) -> (tensor<3x200x40xf32>, tensor<3x200xf32>, tensor<3x264x200xf32>, tensor<3x264xf32>) {
+  %route = mom.modality_route %batch : !M
+  %dy = arith.mulf %a, %b : tensor<?x200xf32, #mom.rows<token>>
+  %dw = mom.linear_wgrad %x, %dy for %route : !M, tensor<?x40xf32, #mom.rows<token>>, tensor<?x200xf32, #mom.rows<token>> -> tensor<3x200x40xf32>
+  %db = mom.reduce_rows %dy for %route : !M, tensor<?x200xf32, #mom.rows<token>> -> tensor<3x200xf32>
+  %wide = arith.mulf %c, %d : tensor<?x264xf32, #mom.rows<token>>
+  %dv = mom.linear_wgrad %dy, %wide for %route : !M, tensor<?x200xf32, #mom.rows<token>>, tensor<?x264xf32, #mom.rows<token>> -> tensor<3x264x200xf32>
+  %dc = mom.reduce_rows %wide for %route : !M, tensor<?x264xf32, #mom.rows<token>> -> tensor<3x264xf32>
+  return %dw, %db, %dv, %dc : tensor<3x200x40xf32>, tensor<3x200xf32>, tensor<3x264x200xf32>, tensor<3x264xf32>
 }

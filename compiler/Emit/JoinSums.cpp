@@ -1,0 +1,111 @@
+// mom-join-sums: the gradient of a bias comes with that of its weights.
+//
+// Fusion knows no knobs, so the two are kernels of their own until these are known: only
+// products by TMA have room for a column of sums.
+#include "compiler/Schedule/ProductDefaults.h"
+#include "dialect/Mom.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace mom {
+#define GEN_PASS_DECL_JOINSUMSPASS
+#define GEN_PASS_DEF_JOINSUMSPASS
+#include "compiler/Emit/Passes.h.inc"
+} // namespace mom
+
+using namespace mlir;
+using namespace mom;
+
+/// Of shared memory, for what the rows are multiplied by.
+static constexpr int64_t kBytes = 1024;
+
+/// The input of `kernel` that a body value is, widened or not.
+static Value inputOf(KernelOp kernel, Value value) {
+  if (auto extend = value.getDefiningOp<arith::ExtFOp>())
+    value = extend.getIn();
+  auto argument = dyn_cast<BlockArgument>(value);
+  return argument ? kernel.getInputs()[argument.getArgNumber()] : Value();
+}
+
+/// The sum of a kernel that does nothing else than sum rows that lie in memory by a route.
+static ReduceRowsOp onlySum(KernelOp kernel) {
+  ReduceRowsOp sum;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    if (isa<arith::ExtFOp, arith::TruncFOp>(op))
+      continue;
+    if (sum || !isa<ReduceRowsOp>(op))
+      return {};
+    sum = cast<ReduceRowsOp>(op);
+  }
+  bool isIt = sum && kernel.getNumResults() == 1 && inputOf(kernel, sum.getX()) && sum.getRoute() &&
+              inputOf(kernel, sum.getRoute());
+  return isIt ? sum : ReduceRowsOp();
+}
+
+/// The weight gradient of a product's kernel that a sum may join.
+static LinearWgradOp joinableProduct(KernelOp kernel) {
+  if (kernel.getAnchor() != Anchor::product || !leavesShared(kernel, kBytes))
+    return {};
+  auto products = kernel.getBody().getOps<LinearWgradOp>();
+  return products.empty() ? LinearWgradOp() : *products.begin();
+}
+
+/// `product` with the result of `sums` beside its own.
+static void join(KernelOp product, LinearWgradOp wgrad, KernelOp sums, ReduceRowsOp sum) {
+  OpBuilder b(product);
+  SmallVector<Type> types(product.getResultTypes());
+  types.push_back(sums.getResult(0).getType());
+  auto joined = KernelOp::create(b, product.getLoc(), types, product.getAnchor(), product.getName(),
+                                 product.getInputs(), product.getScheduleAttr());
+  joined.getBody().takeBody(product.getBody());
+  Operation *yield = joined.getBody().front().getTerminator();
+  b.setInsertionPoint(yield);
+  IRMapping map;
+  map.map(sum.getX(), wgrad.getDy());
+  map.map(sum.getRoute(), wgrad.getRoute());
+  Value total = b.clone(*sum, map)->getResult(0);
+  Operation *end = sums.getBody().front().getTerminator();
+  if (auto truncate = end->getOperand(0).getDefiningOp<arith::TruncFOp>())
+    total = arith::TruncFOp::create(b, truncate.getLoc(), truncate.getType(), total);
+  yield->insertOperands(yield->getNumOperands(), total);
+  for (auto [from, to] : llvm::zip_first(product->getResults(), joined->getResults()))
+    to.setLoc(from.getLoc());
+  joined->getResults().back().setLoc(sums.getResult(0).getLoc());
+  product->replaceAllUsesWith(joined->getResults().drop_back());
+  sums.getResult(0).replaceAllUsesWith(joined->getResults().back());
+  product.erase();
+  sums.erase();
+}
+
+namespace {
+class JoinSumsPass : public mom::impl::JoinSumsPassBase<JoinSumsPass> {
+public:
+  using Base::Base;
+
+  void runOnOperation() override {
+    SmallVector<KernelOp> all;
+    getOperation().walk([&](KernelOp kernel) {
+      if (onlySum(kernel))
+        all.push_back(kernel);
+    });
+    for (KernelOp sums : all)
+      joinToProduct(sums, onlySum(sums));
+  }
+
+private:
+  static void joinToProduct(KernelOp sums, ReduceRowsOp sum) {
+    Value rows = inputOf(sums, sum.getX()), route = inputOf(sums, sum.getRoute());
+    for (auto product : sums->getBlock()->getOps<KernelOp>()) {
+      LinearWgradOp wgrad = joinableProduct(product);
+      bool readsIt = wgrad && wgrad.getRoute() && inputOf(product, wgrad.getDy()) == rows &&
+                     inputOf(product, wgrad.getRoute()) == route &&
+                     wgrad.getDy().getType() == sum.getX().getType();
+      auto comesBefore = [&](Operation *user) { return product->isBeforeInBlock(user); };
+      if (readsIt && llvm::all_of(sums->getUsers(), comesBefore))
+        return join(product, wgrad, sums, sum);
+    }
+  }
+};
+} // namespace
