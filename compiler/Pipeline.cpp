@@ -106,9 +106,13 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
         {isGpu(options) ? "gpu" : "cpu", options.cpu, architectureOf(options.target)}));
     return;
   case Stage::Lowered:
-    passes.addPass(createJoinSumsPass());
-    passes.addPass(isGpu(options) ? createEmitGpuPass({architectureOf(options.target)})
-                                  : createEmitCpuPass());
+    if (isGpu(options)) {
+      passes.addPass(createJoinDecaysPass());
+      passes.addPass(createJoinSumsPass());
+      passes.addPass(createEmitGpuPass({architectureOf(options.target)}));
+    } else {
+      passes.addPass(createEmitCpuPass());
+    }
     passes.addPass(createExpandPointwisePass());
     return;
   }

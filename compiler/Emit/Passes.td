@@ -15,6 +15,15 @@ def JoinSumsPass : Pass<"mom-join-sums", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mom::MomDialect"];
 }
 
+def JoinDecaysPass : Pass<"mom-join-decays", "::mlir::ModuleOp"> {
+  let summary = "a scan makes its decays of their parameter";
+  let description = [{
+    Kernels of pointwise work on parameters that make a scan's A become part of the scan,
+    and with its gradient what such a kernel makes of dA does. For GPUs.
+  }];
+  let dependentDialects = ["::mom::MomDialect"];
+}
+
 def EmitCpuPass : Pass<"mom-emit-cpu", "::mlir::ModuleOp"> {
   let summary = "every kernel is an llvm.func of vector code and a mom.launch";
   let description = [{

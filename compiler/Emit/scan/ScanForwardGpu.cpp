@@ -185,9 +185,11 @@ Values ScanForwardGpu::run(const ScanTile &tile, const Piece &piece, Value i, Va
 }
 
 LogicalResult mom::emitScanForwardGpu(ScanOp op, KernelBuilder &k) {
-  if (failed(checkInputs(k, op, {op.getA(), op.getB(), op.getC(), op.getInit()})) ||
-      failed(checkPointwise(k, op.getU())) || failed(checkPointwise(k, op.getDelta())))
+  if (failed(checkInputs(k, op, {op.getB(), op.getC(), op.getInit()})))
     return failure();
+  for (Value before : {op.getU(), op.getDelta(), op.getA()})
+    if (failed(checkPointwise(k, before)))
+      return failure();
   SmallVector<unsigned> finals = outputsOf(k, op.getFinal());
   SmallVector<unsigned> checkpoints = outputsOf(k, op.getCheckpoints());
   int64_t chunk = checkpoints.empty() ? 0 : rowsOf(op.getCheckpoints()).getChunk();

@@ -51,14 +51,12 @@ ScanGradGpu::ScanGradGpu(ScanGradOp op, KernelBuilder &k)
 
 LogicalResult ScanGradGpu::check() {
   if (failed(checkInputs(
-          k, op,
-          {op.getA(), op.getB(), op.getC(), op.getInit(), op.getCheckpoints(), op.getDfinal()})) ||
+          k, op, {op.getB(), op.getC(), op.getInit(), op.getCheckpoints(), op.getDfinal()})) ||
       failed(shape.check(k, operands)))
     return failure();
-  for (Value before : {op.getU(), op.getDelta(), op.getDy()})
+  for (Value before : {op.getU(), op.getDelta(), op.getDy(), op.getA()})
     if (failed(checkPointwise(k, before)))
       return failure();
-  dA = outputsOf(k, op.getDA());
   dinit = outputsOf(k, op.getDinit());
   for (auto [result, isC] : {std::pair(op.getDB(), false), {op.getDC(), true}})
     if (SmallVector<unsigned> outputs = outputsOf(k, result); !outputs.empty())
@@ -71,6 +69,12 @@ LogicalResult ScanGradGpu::check() {
     Value yielded = withoutStorage(k.yielded(i));
     if (yielded.getDefiningOp<ReduceRowsOp>())
       continue;
+    if (yielded == op.getDA() || (yielded.getDefiningOp() != op && isStatic(yielded.getType()))) {
+      if (failed(checkPointwise(k, yielded, {op.getDA()})))
+        return failure();
+      dA.push_back(i);
+      continue;
+    }
     if (yielded.getDefiningOp() == op && yielded != op.getDu() && yielded != op.getDdelta() &&
         yielded != op.getY())
       continue;

@@ -68,8 +68,12 @@ void ScanGradGpu::sumPieces(const View &parts, Value block, int64_t elements,
       });
     });
     Value total = arith::TruncFOp::create(k.b, k.loc, k.b.getF32Type(), sum[0]);
+    At at{Value(), element, 1, Value()};
+    PointwiseEmitter after(k, at);
+    after.bind(op.getDA(), total);
     for (unsigned output : outputs)
-      k.store(total, k.output(output), At{Value(), element, 1, Value()});
+      k.store(llvm::is_contained(dA, output) ? after.value(k.yielded(output)) : total,
+              k.output(output), at);
   });
 }
 

@@ -137,7 +137,8 @@ void PieceStates::carrySegment(Value s, Value element) {
   Segment segment = k.segment(op.batch, s);
   Value first = pieces.firstRow(segment, s), last = k.sub(pieces.countOf(segment), k.index(1));
   auto rowOf = [&](Value i) { return k.add(first, back ? k.sub(last, i) : i); };
-  Value channel = k.div(element, shape.states), a = k.load(k.view(op.A), At{{}, element, 1, {}});
+  Value channel = k.div(element, shape.states),
+        a = PointwiseEmitter(k, At{{}, element, 1, {}}).value(op.A);
   Values state{k.f32(0)};
   if (op.init) {
     Value row = back ? segment.final : segment.initial;

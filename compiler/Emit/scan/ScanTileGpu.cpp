@@ -137,7 +137,7 @@ ScanTile::ScanTile(KernelBuilder &k, const ScanOperands &op, const ScanShape &sh
   chooseWidths(after);
   loadVectors(after);
   clearPadding();
-  A = loadStates(k.view(op.A), Value());
+  A = statesOf([&](At at) { return PointwiseEmitter(k, at).value(op.A); });
   if (!shape.exact)
     for (Value &a : A)
       a = mul(a, k.f32(1.44269504088896341));
@@ -176,14 +176,17 @@ View ScanTile::moved(const View &tile, Value token, Value column, int64_t lanes)
   return view;
 }
 
-Values ScanTile::loadScalars(const View &view, At at) const {
-  Value loaded = k.load(view, at);
-  if (at.lanes == 1)
-    return {loaded};
+Values ScanTile::scalarsOf(Value vector, int64_t lanes) const {
+  if (lanes == 1)
+    return {vector};
   Values values;
-  for (int64_t i = 0; i < at.lanes; ++i)
-    values.push_back(vector::ExtractOp::create(k.b, k.loc, loaded, ArrayRef<int64_t>{i}));
+  for (int64_t i = 0; i < lanes; ++i)
+    values.push_back(vector::ExtractOp::create(k.b, k.loc, vector, ArrayRef<int64_t>{i}));
   return values;
+}
+
+Values ScanTile::loadScalars(const View &view, At at) const {
+  return scalarsOf(k.load(view, at), at.lanes);
 }
 
 void ScanTile::storeScalars(ValueRange values, const View &view, At at) const {
@@ -203,21 +206,27 @@ void ScanTile::storeScalars(ValueRange values, const View &view, At at) const {
 // go one by one.
 
 Values ScanTile::loadStates(const View &matrix, Value row) const {
+  return statesOf([&](At at) {
+    at.row = row;
+    return k.load(matrix, at);
+  });
+}
+
+Values ScanTile::statesOf(function_ref<Value(At)> load) const {
   Values values;
   bool whole = shape.slots() == shape.states;
   for (int64_t p = 0; p < shape.own; ++p) {
     Value channel = k.min(k.add(k.add(first, mine), p), k.index(shape.channels - 1));
     Value start = k.mul(channel, shape.states), n = k.mul(lane, shape.held);
     if (whole) {
-      llvm::append_range(values,
-                         loadScalars(matrix, At{row, k.add(start, n), shape.held, Value()}));
+      At at{Value(), k.add(start, n), shape.held, Value()};
+      llvm::append_range(values, scalarsOf(load(at), at.lanes));
       continue;
     }
     for (int64_t j = 0; j < shape.held; ++j) {
       Value state = k.add(n, j), inside = k.less(state, k.index(shape.states));
       Value column = k.add(start, k.min(state, k.index(shape.states - 1)));
-      Value value = k.load(matrix, At{row, column, 1, Value()});
-      values.push_back(k.select(inside, value, k.f32(0)));
+      values.push_back(k.select(inside, load(At{Value(), column, 1, Value()}), k.f32(0)));
     }
   }
   return values;

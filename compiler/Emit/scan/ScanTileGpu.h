@@ -227,6 +227,9 @@ private:
   void clearPadding() const;
   void storeInputs(mlir::Value delta, mlir::Value u, At at) const;
   std::pair<mlir::Value, mlir::Value> loadInputs(At at) const; ///< delta and u
+  /// As `load` gives them, at places [channels * states] that are this thread's.
+  Values statesOf(llvm::function_ref<mlir::Value(At)> load) const;
+  Values scalarsOf(mlir::Value vector, int64_t lanes) const;
   mlir::Type rawType(mlir::Type element, int64_t lanes) const;
   mlir::Value loadRaw(const View &view, At at) const;
   mlir::Value unpacked(mlir::Value raw, mlir::Type element, int64_t lanes) const;

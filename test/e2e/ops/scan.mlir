@@ -8,6 +8,7 @@
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=7 --streams=0
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --lengths=1,1,16,17,1,8 --streams=3 --function=states_1_1,states_3_33_reverse,sorted,prefill --seed=8
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=60 --storage=bf16 --streams=7 --segments=4 --function=block,sorted --seed=9
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --lengths=100,1 --function=decays --knob=piece=16 --knob=fill=1000000 --seed=2
 // RUN: mom-compare %s --compiled --target=sm_80 --emulate --tokens=40 --storage=f16 --fuse=0 --function=block,sorted --seed=10
 
 func.func @states_1_1(%batch: !mom.batch, %u: tensor<?x1xf32, #mom.rows<token>>,
@@ -171,6 +172,21 @@ func.func @block(%batch: !mom.batch, %u: !x, %dt: !x, %logA: !A, %B: !n, %C: !n,
   %s = mom.silu %gate : !x
   %z = arith.mulf %sum, %s : !x
   return %z : !x
+}
+
+// A is made of a parameter, and the parameter's gradient of A's: a GPU's scans do both
+// themselves (mom-join-decays).
+func.func @decays(%batch: !mom.batch, %u: !x, %delta: !x {mom.positive}, %logA: !A, %B: !n, %C: !n, %dy: !x)
+    -> (!x, !x, !x, !A, !n, !n) attributes {mom.tolerance = 2.0} {
+  %e = math.exp %logA : !A
+  %A = arith.negf %e : !A
+  %y, %saved = mom.scan %u, %delta, %A, %B, %C in %batch
+      : !x, !x, !A, !n, !n, !mom.batch -> !x checkpoints tensor<?x384xf32, #mom.rows<chunk of 16>>
+  %du, %dd, %dA, %dB, %dC = mom.scan_grad %u, %delta, %A, %B, %C in %batch gradient %dy checkpoints %saved
+      : !x, !x, !A, !n, !n, !mom.batch, !x, tensor<?x384xf32, #mom.rows<chunk of 16>> -> !x, !x, !A, !n, !n
+  %minus = arith.negf %dA : !A
+  %dlogA = arith.mulf %minus, %e : !A
+  return %y, %du, %dd, %dlogA, %dB, %dC : !x, !x, !x, !A, !n, !n
 }
 
 // In rows sorted by modality the scan reads through the index.

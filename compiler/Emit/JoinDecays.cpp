@@ -1,0 +1,158 @@
+// mom-join-decays: a scan makes its decays of their parameter, and the parameter's gradient
+// of theirs.
+//
+// Between a parameter and A lie a few operations on a matrix that is small: as kernels of
+// their own they cost a launch each, and a launch more than they do. Fusion keeps them
+// apart, for on a CPU scans read A as it lies.
+#include "dialect/Mom.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace mom {
+#define GEN_PASS_DECL_JOINDECAYSPASS
+#define GEN_PASS_DEF_JOINDECAYSPASS
+#include "compiler/Emit/Passes.h.inc"
+} // namespace mom
+
+using namespace mlir;
+using namespace mom;
+
+/// Whether a kernel does nothing but pointwise work on matrices of parameters.
+static bool isPointwiseOfParameters(KernelOp kernel) {
+  if (!kernel || kernel.getAnchor() != Anchor::map)
+    return false;
+  ArrayRef<int64_t> shape;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    bool isOne = op.hasTrait<OpTrait::Elementwise>() && op.getNumResults() == 1;
+    auto type = isOne ? dyn_cast<RankedTensorType>(op.getResult(0).getType()) : RankedTensorType();
+    if (!type || !isStatic(type) || !isa<FloatType>(type.getElementType()) ||
+        (!shape.empty() && type.getShape() != shape))
+      return false;
+    shape = type.getShape();
+  }
+  return !shape.empty();
+}
+
+/// Body values of `kernel`'s inputs, with such as it has not yet behind the others.
+static SmallVector<Value> addInputs(KernelOp kernel, ValueRange inputs) {
+  SmallVector<Value> arguments;
+  for (Value input : inputs) {
+    auto known = llvm::find(kernel.getInputs(), input);
+    size_t index = known - kernel.getInputs().begin();
+    if (known == kernel.getInputs().end()) {
+      kernel.getInputsMutable().append(input);
+      kernel.getBody().front().addArgument(input.getType(), input.getLoc());
+    }
+    arguments.push_back(kernel.getBody().getArgument(index));
+  }
+  return arguments;
+}
+
+/// Where `maker` makes an input of `kernel`, the kernel makes it for itself.
+static void makeInputs(KernelOp kernel, KernelOp maker) {
+  Block &body = kernel.getBody().front();
+  IRMapping map;
+  map.map(maker.getBody().getArguments(), addInputs(kernel, maker.getInputs()));
+  OpBuilder b = OpBuilder::atBlockBegin(&body);
+  Block &made = maker.getBody().front();
+  for (Operation &op : made.without_terminator())
+    b.clone(op, map);
+  for (unsigned i = kernel.getInputs().size(); i-- > 0;) {
+    Value input = kernel.getInputs()[i];
+    if (input.getDefiningOp() != maker)
+      continue;
+    Value yielded = made.getTerminator()->getOperand(cast<OpResult>(input).getResultNumber());
+    body.getArgument(i).replaceAllUsesWith(map.lookup(yielded));
+    body.eraseArgument(i);
+    kernel.getInputsMutable().erase(i);
+  }
+}
+
+/// Result `index` of `kernel`, which only `reader` reads, becomes that of `reader`.
+static void finishResult(KernelOp kernel, unsigned index, KernelOp reader) {
+  Value result = kernel.getResult(index);
+  Operation *yield = kernel.getBody().front().getTerminator();
+  IRMapping map;
+  SmallVector<Value> others;
+  for (Value input : reader.getInputs())
+    if (input != result)
+      others.push_back(input);
+  SmallVector<Value> arguments = addInputs(kernel, others);
+  for (auto [input, argument] :
+       llvm::zip_equal(reader.getInputs(), reader.getBody().getArguments()))
+    map.map(argument, input == result ? yield->getOperand(index)
+                                      : arguments[llvm::find(others, input) - others.begin()]);
+  OpBuilder b(yield);
+  for (Operation &op : reader.getBody().front().without_terminator())
+    b.clone(op, map);
+  Value last = reader.getBody().front().getTerminator()->getOperand(0);
+  yield->setOperand(index, map.lookup(last));
+  reader.getResult(0).replaceAllUsesWith(result);
+  reader.erase();
+  result.setType(map.lookup(last).getType());
+}
+
+/// What makes an input of a kernel, if that is pointwise work on parameters.
+static KernelOp makerOf(KernelOp kernel, Value input) {
+  auto maker = input.getDefiningOp<KernelOp>();
+  return isPointwiseOfParameters(maker) ? maker : KernelOp();
+}
+
+namespace {
+class JoinDecaysPass : public mom::impl::JoinDecaysPassBase<JoinDecaysPass> {
+public:
+  using Base::Base;
+
+  void runOnOperation() override {
+    SmallVector<KernelOp> scans;
+    getOperation().walk([&](KernelOp kernel) {
+      if (kernel.getAnchor() == Anchor::scan)
+        scans.push_back(kernel);
+    });
+    for (KernelOp kernel : scans)
+      for (Operation &op : llvm::make_early_inc_range(kernel.getBody().front())) {
+        if (auto scan = dyn_cast<ScanOp>(op))
+          joinBefore(kernel, scan.getA());
+        if (auto grad = dyn_cast<ScanGradOp>(op)) {
+          joinAfter(kernel, grad.getDA());
+          joinBefore(kernel, grad.getA());
+        }
+      }
+  }
+
+private:
+  static void joinBefore(KernelOp kernel, Value decays) {
+    auto argument = dyn_cast<BlockArgument>(decays);
+    KernelOp maker =
+        argument ? makerOf(kernel, kernel.getInputs()[argument.getArgNumber()]) : KernelOp();
+    if (!maker)
+      return;
+    makeInputs(kernel, maker);
+    if (maker.use_empty())
+      maker.erase();
+  }
+
+  static void joinAfter(KernelOp kernel, Value gradient) {
+    auto yielded = kernel.getBody().front().getTerminator()->getOperands();
+    unsigned index = llvm::find(yielded, gradient) - yielded.begin();
+    if (index == yielded.size() || llvm::count(yielded, gradient) != 1 ||
+        !kernel.getResult(index).hasOneUse())
+      return;
+    auto reader = dyn_cast<KernelOp>(*kernel.getResult(index).user_begin());
+    if (!reader || !isPointwiseOfParameters(reader) || reader.getNumResults() != 1)
+      return;
+    // What it reads beside must be there before the scan: parameters are.
+    for (Value input : llvm::to_vector(reader.getInputs()))
+      if (KernelOp maker = makerOf(reader, input);
+          maker && llvm::is_contained(reader.getInputs(), input))
+        makeInputs(reader, maker);
+    bool isLate = llvm::any_of(reader.getInputs(), [&](Value input) {
+      Operation *maker = input.getDefiningOp();
+      return maker && maker != kernel && !maker->isBeforeInBlock(kernel);
+    });
+    if (!isLate)
+      finishResult(kernel, index, reader);
+  }
+};
+} // namespace
