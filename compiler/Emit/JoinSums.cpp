@@ -59,6 +59,7 @@ static void join(KernelOp product, LinearWgradOp wgrad, KernelOp sums, ReduceRow
   types.push_back(sums.getResult(0).getType());
   auto joined = KernelOp::create(b, product.getLoc(), types, product.getAnchor(), product.getName(),
                                  product.getInputs(), product.getScheduleAttr());
+  joined->setDiscardableAttrs(product->getDiscardableAttrDictionary()); // what it costs
   joined.getBody().takeBody(product.getBody());
   Operation *yield = joined.getBody().front().getTerminator();
   b.setInsertionPoint(yield);
