@@ -231,6 +231,14 @@ static bool liesIn(func::FuncOp func, unsigned index, bool isResult, StringRef s
   return space == "parameters" && !isResult && func.getArgAttr(index, attr::kParam);
 }
 
+/// Whether f32 is stored: what shares its type with another value is narrowed with that one.
+static bool isWide(Value value) {
+  Type type = value.getType();
+  if (auto stack = dyn_cast<StackType>(type))
+    type = stack.getElement();
+  return getElementTypeOrSelf(type).isF32();
+}
+
 void AssignStoragePass::narrowState(StringRef space, Type element) {
   auto ours = [&](func::FuncOp func, unsigned index, bool isResult) {
     return liesIn(func, index, isResult, space);
@@ -246,10 +254,7 @@ void AssignStoragePass::narrowState(StringRef space, Type element) {
       if (ours(func, returned.getOperandNumber(), true))
         values.push_back(returned.get());
     for (Value value : values) {
-      if (!getElementTypeOrSelf(isa<StackType>(value.getType())
-                                    ? cast<StackType>(value.getType()).getElement()
-                                    : value.getType())
-               .isF32())
+      if (!isWide(value))
         continue; // as a part of another one
       SharedValue shared(value);
       if (shared.isOurs(ours) && !shared.carriedBy())
@@ -277,7 +282,8 @@ void AssignStoragePass::copyWeights() {
     if (!func->hasAttr(attr::kEntry))
       continue;
     for (BlockArgument argument : func.getArguments()) {
-      if (!isParameter(func, argument.getArgNumber(), false) || argument.use_empty())
+      if (!isParameter(func, argument.getArgNumber(), false) || argument.use_empty() ||
+          !isWide(argument)) // a layer used twice has both uses' weights
         continue;
       SharedValue shared(argument);
       if (!shared.isOurs(isParameter) || shared.carriedBy() ||
