@@ -77,6 +77,31 @@ LogicalResult BackwardOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success();
 }
 
+BlockArgument KernelOp::addInput(Value input) {
+  getInputsMutable().append(input);
+  return getBody().addArgument(input.getType(), input.getLoc());
+}
+
+void KernelOp::eraseInput(unsigned index) {
+  getInputsMutable().erase(index);
+  getBody().eraseArgument(index);
+}
+
+KernelOp KernelOp::addResult(Value value) {
+  SmallVector<Type> types(getResultTypes());
+  types.push_back(value.getType());
+  OpBuilder b(*this);
+  auto wider =
+      KernelOp::create(b, getLoc(), types, getAnchor(), getName(), getInputs(), getScheduleAttr());
+  wider->setDiscardableAttrs((*this)->getDiscardableAttrDictionary());
+  wider.getBody().takeBody(getBody());
+  Operation *yield = wider.getBody().front().getTerminator();
+  yield->insertOperands(yield->getNumOperands(), value);
+  (*this)->replaceAllUsesWith(wider->getResults().drop_back());
+  erase();
+  return wider;
+}
+
 LogicalResult KernelOp::verify() {
   Block &body = getBody().front();
   if (failed(verifyTypes(*this, body.getArgumentTypes(), getInputs().getTypes(), "inputs"))) // C1

@@ -95,6 +95,14 @@ def Mom_KernelOp : Op<Mom_Dialect, "kernel",
     $anchor $name `(` $inputs `)` (`schedule` $schedule^)? attr-dict
     `:` functional-type($inputs, $outputs) $body
   }];
+  let extraClassDeclaration = [{
+    /// What the body knows another input as.
+    ::mlir::BlockArgument addInput(::mlir::Value input);
+    /// Of an input that the body does not use.
+    void eraseInput(unsigned index);
+    /// The kernel with another result, which is `value` of its body. This op is erased.
+    KernelOp addResult(::mlir::Value value);
+  }];
   let hasVerifier = 1;
 }
 

@@ -2,12 +2,13 @@
 // of theirs.
 //
 // Between a parameter and A lie a few operations on a matrix that is small: as kernels of
-// their own they cost a launch each, and a launch more than they do. Fusion keeps them
+// their own they take a launch each, which takes longer than they do. Fusion keeps them
 // apart, for on a CPU scans read A as it lies.
 #include "dialect/Mom.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace mom {
 #define GEN_PASS_DECL_JOINDECAYSPASS
@@ -36,17 +37,12 @@ static bool isPointwiseOfParameters(KernelOp kernel) {
 
 /// Body values of `kernel`'s inputs, with such as it has not yet behind the others.
 static SmallVector<Value> addInputs(KernelOp kernel, ValueRange inputs) {
-  SmallVector<Value> arguments;
-  for (Value input : inputs) {
+  return llvm::map_to_vector(inputs, [&](Value input) -> Value {
     auto known = llvm::find(kernel.getInputs(), input);
-    size_t index = known - kernel.getInputs().begin();
-    if (known == kernel.getInputs().end()) {
-      kernel.getInputsMutable().append(input);
-      kernel.getBody().front().addArgument(input.getType(), input.getLoc());
-    }
-    arguments.push_back(kernel.getBody().getArgument(index));
-  }
-  return arguments;
+    if (known == kernel.getInputs().end())
+      return kernel.addInput(input);
+    return kernel.getBody().getArgument(known - kernel.getInputs().begin());
+  });
 }
 
 /// Where `maker` makes an input of `kernel`, the kernel makes it for itself.
@@ -64,8 +60,7 @@ static void makeInputs(KernelOp kernel, KernelOp maker) {
       continue;
     Value yielded = made.getTerminator()->getOperand(cast<OpResult>(input).getResultNumber());
     body.getArgument(i).replaceAllUsesWith(map.lookup(yielded));
-    body.eraseArgument(i);
-    kernel.getInputsMutable().erase(i);
+    kernel.eraseInput(i);
   }
 }
 
@@ -93,8 +88,8 @@ static void finishResult(KernelOp kernel, unsigned index, KernelOp reader) {
   result.setType(map.lookup(last).getType());
 }
 
-/// What makes an input of a kernel, if that is pointwise work on parameters.
-static KernelOp makerOf(KernelOp kernel, Value input) {
+/// What makes `input`, if that is pointwise work on parameters.
+static KernelOp makerOf(Value input) {
   auto maker = input.getDefiningOp<KernelOp>();
   return isPointwiseOfParameters(maker) ? maker : KernelOp();
 }
@@ -124,8 +119,7 @@ public:
 private:
   static void joinBefore(KernelOp kernel, Value decays) {
     auto argument = dyn_cast<BlockArgument>(decays);
-    KernelOp maker =
-        argument ? makerOf(kernel, kernel.getInputs()[argument.getArgNumber()]) : KernelOp();
+    KernelOp maker = argument ? makerOf(kernel.getInputs()[argument.getArgNumber()]) : KernelOp();
     if (!maker)
       return;
     makeInputs(kernel, maker);
@@ -142,11 +136,13 @@ private:
     auto reader = dyn_cast<KernelOp>(*kernel.getResult(index).user_begin());
     if (!reader || !isPointwiseOfParameters(reader) || reader.getNumResults() != 1)
       return;
+    llvm::SmallSetVector<Operation *, 2> makers;
+    for (Value input : reader.getInputs())
+      if (KernelOp maker = makerOf(input))
+        makers.insert(maker);
+    for (Operation *maker : makers)
+      makeInputs(reader, cast<KernelOp>(maker));
     // What it reads beside must be there before the scan: parameters are.
-    for (Value input : llvm::to_vector(reader.getInputs()))
-      if (KernelOp maker = makerOf(reader, input);
-          maker && llvm::is_contained(reader.getInputs(), input))
-        makeInputs(reader, maker);
     bool isLate = llvm::any_of(reader.getInputs(), [&](Value input) {
       Operation *maker = input.getDefiningOp();
       return maker && maker != kernel && !maker->isBeforeInBlock(kernel);

@@ -2,8 +2,9 @@
 //
 // Fusion knows no knobs, so the two are kernels of their own until these are known: only
 // products by TMA have room for a column of sums.
+#include "compiler/Emit/Sequence.h"
+#include "compiler/Emit/product/WgmmaGpu.h"
 #include "compiler/Schedule/ProductDefaults.h"
-#include "dialect/Mom.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -18,14 +19,9 @@ namespace mom {
 using namespace mlir;
 using namespace mom;
 
-/// Of shared memory, for what the rows are multiplied by.
-static constexpr int64_t kBytes = 1024;
-
 /// The input of `kernel` that a body value is, widened or not.
 static Value inputOf(KernelOp kernel, Value value) {
-  if (auto extend = value.getDefiningOp<arith::ExtFOp>())
-    value = extend.getIn();
-  auto argument = dyn_cast<BlockArgument>(value);
+  auto argument = dyn_cast<BlockArgument>(withoutWidening(value));
   return argument ? kernel.getInputs()[argument.getArgNumber()] : Value();
 }
 
@@ -46,7 +42,7 @@ static ReduceRowsOp onlySum(KernelOp kernel) {
 
 /// The weight gradient of a product's kernel that a sum may join.
 static LinearWgradOp joinableProduct(KernelOp kernel) {
-  if (kernel.getAnchor() != Anchor::product || !leavesShared(kernel, kBytes))
+  if (kernel.getAnchor() != Anchor::product || !leavesShared(kernel, WgmmaStep::kOnesBytes))
     return {};
   auto products = kernel.getBody().getOps<LinearWgradOp>();
   return products.empty() ? LinearWgradOp() : *products.begin();
@@ -54,29 +50,16 @@ static LinearWgradOp joinableProduct(KernelOp kernel) {
 
 /// `product` with the result of `sums` beside its own.
 static void join(KernelOp product, LinearWgradOp wgrad, KernelOp sums, ReduceRowsOp sum) {
-  OpBuilder b(product);
-  SmallVector<Type> types(product.getResultTypes());
-  types.push_back(sums.getResult(0).getType());
-  auto joined = KernelOp::create(b, product.getLoc(), types, product.getAnchor(), product.getName(),
-                                 product.getInputs(), product.getScheduleAttr());
-  joined->setDiscardableAttrs(product->getDiscardableAttrDictionary()); // what it costs
-  joined.getBody().takeBody(product.getBody());
-  Operation *yield = joined.getBody().front().getTerminator();
-  b.setInsertionPoint(yield);
+  OpBuilder b(product.getBody().front().getTerminator());
   IRMapping map;
   map.map(sum.getX(), wgrad.getDy());
   map.map(sum.getRoute(), wgrad.getRoute());
   Value total = b.clone(*sum, map)->getResult(0);
-  Operation *end = sums.getBody().front().getTerminator();
-  if (auto truncate = end->getOperand(0).getDefiningOp<arith::TruncFOp>())
-    total = arith::TruncFOp::create(b, truncate.getLoc(), truncate.getType(), total);
-  yield->insertOperands(yield->getNumOperands(), total);
-  for (auto [from, to] : llvm::zip_first(product->getResults(), joined->getResults()))
-    to.setLoc(from.getLoc());
-  joined->getResults().back().setLoc(sums.getResult(0).getLoc());
-  product->replaceAllUsesWith(joined->getResults().drop_back());
+  Type stored = sums.getResult(0).getType();
+  if (stored != total.getType())
+    total = arith::TruncFOp::create(b, total.getLoc(), stored, total);
+  KernelOp joined = product.addResult(total);
   sums.getResult(0).replaceAllUsesWith(joined->getResults().back());
-  product.erase();
   sums.erase();
 }
 

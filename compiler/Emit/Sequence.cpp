@@ -202,6 +202,12 @@ Value mom::withoutStorage(Value yielded) {
   return yielded;
 }
 
+Value mom::withoutWidening(Value value) {
+  while (auto extend = value.getDefiningOp<arith::ExtFOp>())
+    value = extend.getIn();
+  return value;
+}
+
 SmallVector<unsigned> mom::outputsOf(KernelBuilder &k, Value bodyValue) {
   SmallVector<unsigned> outputs;
   for (unsigned i = 0; bodyValue && i < k.kernel.getNumResults(); ++i)

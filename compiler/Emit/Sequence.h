@@ -74,6 +74,8 @@ mlir::LogicalResult checkInputs(KernelBuilder &k, mlir::Operation *anchor,
                                 mlir::ValueRange operands);
 /// What a kernel yields, without the rounding of its storage.
 mlir::Value withoutStorage(mlir::Value yielded);
+/// The tensor that a body value widens, or the value.
+mlir::Value withoutWidening(mlir::Value value);
 /// Indices of the outputs that yield `bodyValue` itself.
 llvm::SmallVector<unsigned> outputsOf(KernelBuilder &k, mlir::Value bodyValue);
 

@@ -418,8 +418,7 @@ void AssignStoragePass::narrowProducts(func::FuncOp func) {
     // What else the kernel does with the value, it does with all its digits.
     Value copy = narrowCopy(kernel.getInputs()[input], copies);
     BlockArgument wide = kernel.getBody().getArgument(input);
-    BlockArgument narrow = kernel.getBody().addArgument(copy.getType(), wide.getLoc());
-    kernel.getInputsMutable().append(copy);
+    BlockArgument narrow = kernel.addInput(copy);
     OpBuilder b = OpBuilder::atBlockBegin(&kernel.getBody().front());
     Value extended = arith::ExtFOp::create(b, wide.getLoc(), wide.getType(), narrow);
     // Products read views of the copy.
@@ -440,8 +439,7 @@ void AssignStoragePass::narrowProducts(func::FuncOp func) {
         llvm::all_of(wide.getUsers(), [](Operation *user) { return user->use_empty(); })) {
       for (Operation *user : llvm::make_early_inc_range(wide.getUsers()))
         user->erase();
-      kernel.getInputsMutable().erase(input);
-      kernel.getBody().eraseArgument(input);
+      kernel.eraseInput(input);
     }
   }
 }

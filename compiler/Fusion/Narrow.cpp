@@ -153,24 +153,14 @@ void SharedValue::narrow(Type element) {
 }
 
 OpResult mom::addNarrowResult(KernelOp kernel, unsigned index, Type element) {
-  OpBuilder b(kernel);
   Operation *yield = kernel.getBody().front().getTerminator();
   Value wide = yield->getOperand(index);
   while (auto truncate = wide.getDefiningOp<arith::TruncFOp>())
     wide = truncate.getIn();
-  SmallVector<Type> types(kernel.getResultTypes());
-  types.push_back(withElement(wide.getType(), element));
-  auto wider = KernelOp::create(b, kernel.getLoc(), types, kernel.getAnchor(), kernel.getName(),
-                                kernel.getInputs(), kernel.getScheduleAttr());
-  wider.getBody().takeBody(kernel.getBody());
-  b.setInsertionPoint(yield);
-  auto narrow = arith::TruncFOp::create(b, kernel.getResult(index).getLoc(), types.back(), wide);
-  yield->insertOperands(yield->getNumOperands(), narrow.getResult());
-  kernel->replaceAllUsesWith(wider->getResults().drop_back());
-  for (auto [from, to] : llvm::zip(kernel->getResults(), wider->getResults()))
-    to.setLoc(from.getLoc());
-  kernel.erase();
-  return cast<OpResult>(wider->getResults().back());
+  OpBuilder b(yield);
+  Value narrow = arith::TruncFOp::create(b, kernel.getResult(index).getLoc(),
+                                         withElement(wide.getType(), element), wide);
+  return cast<OpResult>(kernel.addResult(narrow)->getResults().back());
 }
 
 void mom::updateFunctionTypes(ModuleOp module) {

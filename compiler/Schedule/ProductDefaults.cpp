@@ -215,8 +215,9 @@ static int64_t stageBytesOf(const Sizes &sizes, int64_t rows, int64_t columns) {
   return (rows + (sizes.innerLast ? columns : llvm::alignTo(columns, 64))) * 128;
 }
 
-/// Drafts of tensor maps and barriers take 2 KB, the first stage's alignment one more.
-static constexpr int64_t kTmaBytes = 3072;
+/// Bytes that a product by TMA takes beside its stages: drafts of tensor maps and barriers
+/// take 2 KB, the first stage's alignment one more.
+static int64_t besideStages(int64_t panels, int64_t rows) { return 3072 + panels * rows * 128; }
 
 bool mom::leavesShared(KernelOp kernel, int64_t bytes) {
   auto knob = [&](StringRef name) { return given(kernel, name, 0); };
@@ -225,7 +226,7 @@ bool mom::leavesShared(KernelOp kernel, int64_t bytes) {
   int64_t rows = knob("tile_rows");
   int64_t stages = stageBytesOf(sizesOf(kernel), rows, knob("tile_columns")) * knob("stages") *
                    std::max<int64_t>(knob("tile_inner") / 64, 1);
-  return stages + knob("panels") * rows * 128 + kTmaBytes + bytes <= sharedBytes(90, 1);
+  return stages + besideStages(knob("panels"), rows) + bytes <= sharedBytes(90, 1);
 }
 
 int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architecture) {
@@ -257,7 +258,7 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
   int64_t inner = given("tile_inner", unit == ProductUnit::Fma ? 16 : 64);
   SmallVector<Value> inputs = epilogueInputs(kernel);
   int64_t panels = given("panels", tma ? panelCount(sizes, inputs) : 0);
-  int64_t besides = tma ? kTmaBytes + panels * rows * 128 : 0;
+  int64_t besides = tma ? besideStages(panels, rows) : 0;
   int64_t fitting = (sharedBytes(architecture, blocks) - besides) / stageBytes /
                     std::max<int64_t>(inner / 64, 1);
   return llvm::StringSwitch<int64_t>(knob)

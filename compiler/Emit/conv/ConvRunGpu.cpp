@@ -12,12 +12,6 @@ using namespace mlir;
 using namespace mom;
 using Values = SmallVector<Value>;
 
-Value mom::withoutWidening(Value value) {
-  while (auto extend = value.getDefiningOp<arith::ExtFOp>())
-    value = extend.getIn();
-  return value;
-}
-
 //===----------------------------------------------------------------------===//
 // Threads and channels
 //===----------------------------------------------------------------------===//

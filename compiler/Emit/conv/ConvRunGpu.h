@@ -12,9 +12,6 @@
 
 namespace mom {
 
-/// The tensor that `value` widens, or `value`.
-mlir::Value withoutWidening(mlir::Value value);
-
 /// The part of a row that a thread owns, once a phase has begun.
 class ConvTile {
 public:

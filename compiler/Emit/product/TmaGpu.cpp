@@ -69,7 +69,7 @@ void TmaProduct::makeMaps(TensorMaps &tensorMaps) {
 
 /// What A's rows are multiplied by for their sums: in any order of its bytes the same.
 void TmaProduct::fillOnes() {
-  int64_t words = WgmmaStep::kColumns * TensorCore::kLineBytes / 4;
+  int64_t words = WgmmaStep::kOnesBytes / 4;
   Value pair = gpu.i32(a.view.element.isF16() ? 0x3c003c00 : 0x3f803f80);
   k.loop(k.thread(), k.index(words), shape.threads, [&](Value word) {
     LLVM::StoreOp::create(k.b, k.loc, pair, k.address(ones, k.b.getI32Type(), word), 4);
@@ -158,7 +158,7 @@ void TmaProduct::producePanels(Value tiles, Locate locate) {
 /// Sums of a tile whose steps come after `taken` others of this block. Where warpgroups take
 /// turns, one looks at the stages only after the other has seen all of its own: a barrier
 /// tells a phase from the next, but not from the one after.
-SmallVector<Value> TmaProduct::multiply(Value consumer, Value taken, Value turn, Value steps) {
+FragmentSums TmaProduct::multiply(Value consumer, Value taken, Value turn, Value steps) {
   int64_t rows = shape.rows / (shape.pingpong ? 1 : 2);
   int64_t parts = shape.inner / TensorCore::kPanel;
   Value firstRow = shape.pingpong ? k.index(0) : k.mul(consumer, rows);
@@ -199,7 +199,9 @@ SmallVector<Value> TmaProduct::multiply(Value consumer, Value taken, Value turn,
     k.ifThen(leads, [&] { turns->arrive(k.sub(k.index(1), consumer)); });
   step.finish(carried);
   release(stage, leads);
-  return carried;
+  int64_t ofTile = rows / 64 * shape.columns / 2;
+  return {SmallVector<Value>(ArrayRef(carried).take_front(ofTile)),
+          SmallVector<Value>(ArrayRef(carried).drop_front(ofTile))};
 }
 
 void TmaProduct::consume(Value tiles, Locate locate, Finish finish) {
@@ -242,7 +244,7 @@ void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
   tensorMaps.emplace(k, 2 * maps + inputs.size(), k.knob("grid"));
   stages = k.shared(shape.stages * shape.inner / TensorCore::kPanel * partBytes(), 1024);
   if (sumsRows)
-    ones = k.shared(WgmmaStep::kColumns * TensorCore::kLineBytes, 1024);
+    ones = k.shared(WgmmaStep::kOnesBytes, 1024);
   if (!inputs.empty())
     panels.emplace(k, shape, inputs, 2 * maps);
   full.emplace(k, shape.stages);
@@ -365,7 +367,7 @@ void mom::finishFragments(KernelBuilder &k, const TileShape &shape, const Fragme
       begin(places[i]);
   };
   beginBatch(0);
-  SmallVector<Value> sums = tile.multiply();
+  SmallVector<Value> sums = tile.multiply().ofTile;
   auto end = [&](FragmentPlace &place) {
     int64_t first = place.block * shape.columns / 2 + place.piece * pieceSums;
     auto part = MutableArrayRef(sums).slice(first, pieceSums);

@@ -38,14 +38,18 @@ struct TmaTile {
   mlir::Value aLine, bLine;          ///< first ones; of weights in their group
 };
 
+/// A thread's sums: of a tile, 64 rows after 64 rows as wgmma gives them, and of each 64 of
+/// A's rows, if asked for, those of WgmmaStep's columns of ones, which are alike.
+struct FragmentSums {
+  llvm::SmallVector<mlir::Value> ofTile, ofRows;
+};
+
 /// A warpgroup's part of a tile, to be finished: 64 rows after 64 rows, as wgmma gives sums.
 struct FragmentTile {
   mlir::Value number;            ///< of the tile, among the block's
   mlir::Value firstRow;          ///< of the warpgroup, in the tile
   PanelRing *panels;             ///< of inputs, or null
-  /// Makes the sums; once. Those of A's rows, if asked for, come last: of each 64 rows
-  /// WgmmaStep's of 8 columns, which are alike.
-  llvm::function_ref<llvm::SmallVector<mlir::Value>()> multiply;
+  llvm::function_ref<FragmentSums()> multiply; ///< makes the sums; once
 };
 
 class TmaProduct {
@@ -73,8 +77,8 @@ private:
   void consume(mlir::Value tiles, Locate locate, Finish finish);
   void copyStep(const TmaOperand &operand, mlir::Value map, const TmaTile &tile, mlir::Value line,
                 mlir::Value channel, mlir::Value inner, mlir::Value shared, mlir::Value barrier);
-  mlir::SmallVector<mlir::Value> multiply(mlir::Value consumer, mlir::Value taken,
-                                          mlir::Value turn, mlir::Value steps);
+  FragmentSums multiply(mlir::Value consumer, mlir::Value taken, mlir::Value turn,
+                        mlir::Value steps);
   mlir::SmallVector<mlir::Value> next(mlir::Value stage, mlir::Value parity);
   mlir::Value consumers();
 

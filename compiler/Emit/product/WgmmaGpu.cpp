@@ -30,7 +30,7 @@ WgmmaStep::WgmmaStep(KernelBuilder &k, Type element, const WgmmaOperand &a, cons
   left = core.advance(core.descriptor(a.shared, panelBytes(a)), firstBytes);
   right = core.descriptor(b.shared, panelBytes(b));
   if (ones)
-    this->ones = core.descriptor(ones, kColumns * TensorCore::kLineBytes);
+    this->ones = core.descriptor(ones, kOnesBytes);
 }
 
 MutableArrayRef<Value> WgmmaStep::partOf(MutableArrayRef<Value> sums, int64_t block) const {

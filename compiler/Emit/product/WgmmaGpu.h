@@ -20,6 +20,7 @@ public:
   WgmmaStep(KernelBuilder &k, mlir::Type element, const WgmmaOperand &a, const WgmmaOperand &b,
             mlir::Value firstRow, int64_t blocks, mlir::Value ones = {});
   static constexpr int64_t kColumns = 8; ///< the fewest that are multiplied
+  static constexpr int64_t kOnesBytes = kColumns * TensorCore::kLineBytes;
 
   /// Adds the products of the stages `offsets` bytes (i64) further on to the sums, and
   /// commits. Where `adds` (i1) is given and false, they replace the sums.

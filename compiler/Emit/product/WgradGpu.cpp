@@ -174,10 +174,8 @@ LogicalResult WgradEmitter::emitTma() {
   };
   auto finishOne = [&](const TmaTile &tile, const FragmentTile &fragments) {
     auto multiply = [&] {
-      SmallVector<Value> sums = fragments.multiply();
-      int64_t count = shape.rows / (shape.pingpong ? 1 : 2) * shape.columns / 128;
-      storeRowSums(tile, fragments, ArrayRef(sums).drop_front(count));
-      sums.truncate(count);
+      FragmentSums sums = fragments.multiply();
+      storeRowSums(tile, fragments, sums.ofRows);
       return sums;
     };
     FragmentTile ofWeights = fragments;

@@ -70,7 +70,7 @@ private:
                         const ScatteredSums &sums) const;
   void finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk, mlir::Value i,
                    mlir::Value count) const;
-  void sumPieces(const View &parts, mlir::Value block, int64_t elements,
+  void sumPieces(const View &parts, mlir::Value block, int64_t elements, mlir::Value whole,
                  llvm::ArrayRef<unsigned> outputs);
   void sumBlocks(mlir::Value first, int64_t tile);
 

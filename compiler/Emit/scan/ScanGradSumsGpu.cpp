@@ -20,18 +20,18 @@ void ScanGradGpu::sumParts() {
     return;
   k.begin(outputs, "sum");
   int64_t before = 0; // blocks
-  auto overPieces = [&](unsigned parts, int64_t elements, ArrayRef<unsigned> of) {
+  auto overPieces = [&](unsigned parts, int64_t elements, Value sum, ArrayRef<unsigned> of) {
     int64_t blocks = llvm::divideCeil(elements, shape.threads);
     Value block = k.sub(k.block(), k.index(before));
     Value inside = arith::AndIOp::create(k.b, k.loc, k.less(k.index(-1), block),
                                          k.less(block, k.index(blocks)));
-    k.ifThen(inside, [&] { sumPieces(k.workspaceView(parts), block, elements, of); });
+    k.ifThen(inside, [&] { sumPieces(k.workspaceView(parts), block, elements, sum, of); });
     before += blocks;
   };
   if (!dA.empty())
-    overPieces(partsOfA, shape.channels * shape.states, dA);
+    overPieces(partsOfA, shape.channels * shape.states, op.getDA(), dA);
   for (auto [sum, parts] : llvm::zip_equal(rowSums, partsOfRows))
-    overPieces(parts, shape.channels, sum.output);
+    overPieces(parts, shape.channels, withoutStorage(k.yielded(sum.output)), sum.output);
   int64_t tile = k.knob("sum_rows");
   if (!kinds.empty())
     k.ifThen(k.less(k.index(before - 1), k.block()),
@@ -39,8 +39,9 @@ void ScanGradGpu::sumParts() {
   k.finish(kinds.empty() ? k.fixedGrid(before) : k.rowGrid(RowSpace::token, tile, before, 1));
 }
 
-/// This thread's element of parts [pieces, elements].
-void ScanGradGpu::sumPieces(const View &parts, Value block, int64_t elements,
+/// This thread's element of parts [pieces, elements] of the body value `whole`, from which
+/// results are computed.
+void ScanGradGpu::sumPieces(const View &parts, Value block, int64_t elements, Value whole,
                             ArrayRef<unsigned> outputs) {
   Value element = k.add(k.mul(block, shape.threads), k.thread());
   k.ifThen(k.less(element, k.index(elements)), [&] {
@@ -70,10 +71,9 @@ void ScanGradGpu::sumPieces(const View &parts, Value block, int64_t elements,
     Value total = arith::TruncFOp::create(k.b, k.loc, k.b.getF32Type(), sum[0]);
     At at{Value(), element, 1, Value()};
     PointwiseEmitter after(k, at);
-    after.bind(op.getDA(), total);
+    after.bind(whole, total);
     for (unsigned output : outputs)
-      k.store(llvm::is_contained(dA, output) ? after.value(k.yielded(output)) : total,
-              k.output(output), at);
+      k.store(after.value(k.yielded(output)), k.output(output), at);
   });
 }
 

@@ -24,23 +24,17 @@ Deal::Place Deal::at(KernelBuilder &k, Value round) const {
 // What is read
 //===----------------------------------------------------------------------===//
 
-static Value stripExtension(Value value) {
-  while (auto extend = value.getDefiningOp<arith::ExtFOp>())
-    value = extend.getIn();
-  return value;
-}
-
 /// Tensors of `like`'s rows and channels that `values` are computed from, unless by
 /// way of `stops`.
 static SetVector<Value> leavesOf(KernelBuilder &k, ValueRange values, ValueRange stops,
                                  Value like) {
   DenseSet<Value> seen;
   for (Value stop : stops)
-    seen.insert(stripExtension(stop));
+    seen.insert(withoutWidening(stop));
   SetVector<Value> leaves;
   SmallVector<Value> queue(values);
   while (!queue.empty()) {
-    Value value = stripExtension(queue.pop_back_val());
+    Value value = withoutWidening(queue.pop_back_val());
     if (!isa<RankedTensorType>(value.getType()) || !seen.insert(value).second)
       continue;
     if (!k.inMemory(value)) {
@@ -57,7 +51,7 @@ static SetVector<Value> leavesOf(KernelBuilder &k, ValueRange values, ValueRange
 }
 
 void ScanTile::findLeaves(ValueRange after, ValueRange results) {
-  products = !shape.tensor && staged.empty() && k.inMemory(stripExtension(op.u));
+  products = !shape.tensor && staged.empty() && k.inMemory(withoutWidening(op.u));
   SmallVector<Value> before{op.u, op.delta}, known{op.delta};
   if (!products)
     known.push_back(op.u);
@@ -294,7 +288,7 @@ Values ScanTile::fetchLate(ValueRange rows) const {
 
 /// A value, and what it widens, are `emitted` at this place.
 void ScanTile::bindAs(PointwiseEmitter &pointwise, Value value, Value emitted) const {
-  Value stored = stripExtension(value);
+  Value stored = withoutWidening(value);
   pointwise.bind(value, emitted);
   pointwise.bind(stored, emitted);
   for (Operation *user : stored.getUsers())
