@@ -19,6 +19,12 @@ SmallVector<Value> TensorCore::loadMatrices(Value address, bool transposed) {
   return matrices;
 }
 
+void TensorCore::storeMatrices(Value address, ValueRange matrices) {
+  SmallVector<Value> operands{address};
+  llvm::append_range(operands, matrices);
+  gpu.intrinsic("llvm.nvvm.stmatrix.sync.aligned.m8n8.x4.b16", {}, operands);
+}
+
 void TensorCore::multiply(MutableArrayRef<Value> sums, ValueRange a, ValueRange b) {
   Type f32 = k.b.getF32Type();
   auto four = LLVM::LLVMStructType::getLiteral(k.b.getContext(), {f32, f32, f32, f32});

@@ -24,6 +24,8 @@ public:
   /// Four 8 x 8 matrices (i32, pairs of elements): lane 8 i + r gives the address of
   /// line r of matrix i; `transposed` turns each.
   llvm::SmallVector<mlir::Value> loadMatrices(mlir::Value address, bool transposed);
+  /// The opposite, not turned (sm_90).
+  void storeMatrices(mlir::Value address, mlir::ValueRange matrices);
   /// sums[16 x 8] += a[16 x 16] b[16 x 8]: 4 f32, 4 and 2 i32 of a lane. Lane l has
   /// rows l / 4 and 8 + l / 4 of the sums, columns 2 (l % 4) and the next. With 2 and 1
   /// i32, a[16 x 8] b[8 x 8].

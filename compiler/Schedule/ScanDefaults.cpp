@@ -120,13 +120,12 @@ static int64_t bytesOnTensorCores(KernelOp kernel, int64_t tokens) {
   int64_t channels = threads / lanes * 2 + 4, slots = lanes * held + 4; // with padding
   auto grad = dyn_cast<ScanGradOp>(anchorOf(kernel));
   bool back = grad != nullptr;
-  int64_t kinds = !back ? 1 : grad.getY() ? 3 : 2; // of sums over states
-  int64_t inputs = (back ? 3 : 2) * channels + 2 * slots, sums = kinds * shares * channels;
-  int64_t ofChannels = back ? threads / kWarp / shares * 2 * slots : 0;
-  int64_t bytes = 4 * tokens * (inputs + sums + ofChannels), states = 4 * threads * 2 * held;
+  bool hasSums = !back || grad.getY(); // of states times C; others take the place of states
+  int64_t inputs = (back ? 3 : 2) * channels + 2 * slots, sums = hasSums * shares * channels;
+  int64_t bytes = 4 * tokens * (inputs + sums), states = 4 * threads * 2 * held;
   if (!back)
     return bytes;
-  bytes += tokens / 8 * states; // before each group of eight
+  bytes += (tokens + 1) * states / 2; // bf16, before the run and after each token
   int64_t chunk = grad.getCheckpoints() ? rowsOf(grad.getCheckpoints()).getChunk() : tokens;
   return chunk > tokens ? bytes + chunk / tokens * states : bytes; // before each run
 }
@@ -160,7 +159,7 @@ int64_t mom::scanGroup(KernelOp kernel) {
   // Tensor cores take eight. A walk along hides its waits with more, as registers allow:
   // the fewer lanes have a channel, the more of it a thread stages.
   if (scanUnit(kernel))
-    return isGradient(kernel) || held > kHeldOnTensorCores ? 8 : lanes >= 8 ? 32 : 16;
+    return held > kHeldOnTensorCores ? 8 : isGradient(kernel) || lanes >= 8 ? 32 : 16;
   return held <= kHeldStates ? 8 : 4;
 }
 

@@ -26,9 +26,11 @@ void ScanTile::finish(const SegmentWalk &walk, const Run &run, ValueRange fetche
     bindAs(pointwise, op.delta, oldDelta);
     if (!products)
       bindAs(pointwise, op.u, oldU);
+    else
+      oldU = staged.empty() ? Value() : pointwise.value(op.u);
     for (auto [value, tile] : llvm::zip_equal(staged, more))
       bindAs(pointwise, value, k.load(tile, here));
-    for (auto [value, emitted] : bind(here, products ? Value() : oldU, oldDelta))
+    for (auto [value, emitted] : bind(here, oldU, oldDelta))
       pointwise.bind(value, emitted);
     for (unsigned output : outputs)
       k.store(pointwise.value(k.yielded(output)), k.output(output), at);
@@ -67,7 +69,8 @@ void ScanTile::finish(const SegmentWalk &walk, const Run &run, ValueRange fetche
 
 View ScanTile::rowSumTile() const {
   int64_t slots = slotsOf(channelDeal), columns = channelDeal.columns;
-  View tile = k.sharedView(slots, columns, k.b.getF32Type());
+  // Two tokens' vectors, which are added together, lie in different banks.
+  View tile = k.sharedView(slots, columns, k.b.getF32Type(), columns + 4);
   k.loop(k.thread(), k.index(slots * columns), shape.threads, [&](Value place) {
     k.store(k.f32(0), tile, At{k.div(place, columns), k.rem(place, columns), 1, Value()});
   });

@@ -43,8 +43,11 @@ ScanGradGpu::ScanGradGpu(ScanGradOp op, KernelBuilder &k)
   if (!chunk || !tokens)
     chunk = ownChunk = tokens = k.knob("tokens");
   shape.tokens = tokens;
+  turn = std::max<int64_t>(std::min(shape.group, tokens) / kTensorTokens, 1);
   shape.group = shape.tensor ? kTensorTokens
                              : std::min<int64_t>(shape.group, llvm::PowerOf2Ceil(tokens));
+  if (shape.tensor) // not what a walk forward has
+    shape.polynomials = 0;
   pieces.emplace(k, operands, chunk);
   G.emplace(*pieces, mirrored(op), shape, /*back=*/true);
 }
@@ -54,6 +57,12 @@ LogicalResult ScanGradGpu::check() {
           k, op, {op.getB(), op.getC(), op.getInit(), op.getCheckpoints(), op.getDfinal()})) ||
       failed(shape.check(k, operands)))
     return failure();
+  if (shape.tensor && k.knob("group") % kTensorTokens)
+    return k.error() << "expected a multiple of " << kTensorTokens
+                     << " as knob 'group' with unit 1, but got " << k.knob("group");
+  if (shape.tensor && shape.own != 2)
+    return k.error() << "expected 2 as knob 'channels' of a gradient with unit 1, but got "
+                     << shape.own;
   for (Value before : {op.getU(), op.getDelta(), op.getDy(), op.getA()})
     if (failed(checkPointwise(k, before)))
       return failure();
@@ -224,14 +233,22 @@ void ScanGradGpu::walkPiece(const Piece &piece, function_ref<Values(const ScanTi
                 results, /*needsC=*/true);
   int64_t runsOfChunk = chunk / tokens;
   Tiles tiles;
-  tiles.sumA = tile.sumTile();
-  tiles.sumB = tile.sumTile();
   if (op.getY())
     tiles.y = tile.sumTile();
-  tiles.groups = privateTile(shape.rounded() / shape.group);
   if (runsOfChunk > 1)
     tiles.runs = privateTile(runsOfChunk);
-  if (!kinds.empty())
+  if (shape.tensor) {
+    auto kindOf = [&](bool isC) -> std::optional<int64_t> {
+      auto kind = llvm::find_if(kinds, [&](const Kind &kind) { return kind.isC == isC; });
+      return kind == kinds.end() ? std::nullopt : std::optional(kind - kinds.begin());
+    };
+    tiles.tensor.emplace(tile, turn, tiles.y, kindOf(false), kindOf(true));
+  } else {
+    tiles.sumA = tile.sumTile();
+    tiles.sumB = tile.sumTile();
+    tiles.groups = privateTile(shape.rounded() / shape.group);
+  }
+  if (!kinds.empty() && !shape.tensor)
     tiles.parts = k.sharedView(shape.channelWarps() * shape.rounded(),
                                kinds.size() * shape.slots(), k.b.getF32Type(),
                                shape.strideOf(kinds.size() * shape.slots()));
@@ -280,14 +297,19 @@ void ScanGradGpu::walkPiece(const Piece &piece, function_ref<Values(const ScanTi
     ScanTile::Run run{i, count, rows, data};
     tile.stage(walk, run);
     tile.gpu.barrier();
-    Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, runAt(k.add(back, 2))),
-           nextStates = firstStates(runAt(k.add(back, 1)));
+    // The next run is fetched while this one is finished, which takes as long as memory: in
+    // registers its rows would be in the walk's way.
     Values next = walkRun(tile, tiles, count, states, gradients);
     Values late = tile.fetchLate(rows);
     tile.gpu.barrier();
+    Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, runAt(k.add(back, 2))),
+           nextStates = firstStates(runAt(k.add(back, 1)));
     finishParts(tile, tiles, walk, i, count);
     tile.finish(walk, run, late, pointwise, rowSums, [&](At at, Value u, Value delta) {
-      Value sumA = tile.loadSum(tiles.sumA, at), sumB = tile.loadSum(tiles.sumB, at);
+      auto sum = [&](int64_t which, const View &view) {
+        return tiles.tensor ? tiles.tensor->kept.loadStateSum(which, at) : tile.loadSum(view, at);
+      };
+      Value sumA = sum(0, tiles.sumA), sumB = sum(1, tiles.sumB);
       if (!shape.exact) // A was A log2(e)
         sumA = tile.mul(sumA, k.splat(k.f32(0.693147180559945309), at.lanes));
       SmallVector<ScanTile::Bound> values = {{op.getDu(), tile.mul(delta, sumB)},
@@ -314,9 +336,13 @@ void ScanGradGpu::walkPiece(const Piece &piece, function_ref<Values(const ScanTi
 /// Walks the staged run forward and back; what is carried to the run before.
 Values ScanGradGpu::walkRun(const ScanTile &tile, const Tiles &tiles, Value count, Values states,
                             ValueRange gradients) const {
-  if (shape.rounded() == shape.group)
+  if (shape.rounded() == shape.group && !shape.tensor)
     return group(tile, tiles, k.index(0), states, gradients);
   Value groups = k.ceilDiv(count, shape.group), last = k.sub(groups, k.index(1));
+  if (shape.tensor) {
+    tiles.tensor->walkAlong(groups, states);
+    return tiles.tensor->walkBack(groups, gradients);
+  }
   advanceGroups(tile, tiles, last, states, /*keepThem=*/true);
   keep(tile, tiles.groups, last, states);
   return k.loop(k.index(0), groups, 1, gradients, [&](Value back, ValueRange carried) {
@@ -325,108 +351,9 @@ Values ScanGradGpu::walkRun(const ScanTile &tile, const Tiles &tiles, Value coun
   });
 }
 
-/// Goes through a group from the states before it, and back.
-Values ScanGradGpu::group(const ScanTile &tile, const Tiles &tiles, Value start,
-                          const Values &states, ValueRange carried) const {
-  if (shape.tensor)
-    return groupOnTensorCores(tile, tiles, start, states, carried);
-  int64_t values = shape.values(), held = shape.held;
-  SmallVector<Values> h{states}, decays; // before each token and after the last; of each
-  for (int64_t t = 0; t < shape.group; ++t) {
-    ScanTile::Token token = tile.token(start, t, /*withC=*/false);
-    Values after, decay;
-    for (int64_t n = 0; n < values; ++n) {
-      decay.push_back(tile.decay(token.delta[n / held], tile.A[n]));
-      after.push_back(tile.next(h[t][n], decay[n], token.input[n / held], token.B[n % held]));
-    }
-    h.push_back(after);
-    decays.push_back(decay);
-  }
-
-  Values G(carried.take_front(values)), dA(values), sumsA, sumsB, sumsY;
-  SmallVector<ScatteredSums> overChannels;              // of each token, from the last
-  SmallVector<SmallVector<ScatteredSums, 3>> overLanes; // of some tokens, likewise
-  for (int64_t t = shape.group; t--;) {
-    ScanTile::Token token = tile.token(start, t, /*withC=*/true);
-    Values dy = tile.ownChannels(tile.dyTile(), start, t);
-    Values ofB(held), ofC(held), sumA(shape.own), sumB(shape.own), y(tiles.y ? shape.own : 0);
-    auto addTo = [&](Value &sum, Value x, Value y) {
-      sum = sum ? k.fma(x, y, sum) : tile.mul(x, y);
-    };
-    for (int64_t n = 0; n < values; ++n) {
-      int64_t p = n / held, j = n % held;
-      Value g = k.fma(token.C[j], dy[p], G[n]);
-      Value gp = tile.mul(g, tile.decayed(h[t][n], decays[t][n]));
-      addTo(dA[n], token.delta[p], gp);
-      addTo(sumA[p], tile.A[n], gp);
-      addTo(sumB[p], g, token.B[j]);
-      if (tiles.y)
-        addTo(y[p], token.C[j], h[t + 1][n]);
-      addTo(ofB[j], g, token.input[p]);
-      addTo(ofC[j], dy[p], h[t + 1][n]);
-      G[n] = tile.decayed(g, decays[t][n]);
-    }
-    Values ofChannels;
-    for (const Kind &kind : kinds)
-      llvm::append_range(ofChannels, kind.isC ? ofC : ofB);
-    if (!kinds.empty())
-      overChannels.push_back(ScatteredSums(k, ofChannels, Gpu::kWarp, shape.lanes));
-    sumsA.insert(sumsA.begin(), sumA.begin(), sumA.end());
-    sumsB.insert(sumsB.begin(), sumB.begin(), sumB.end());
-    sumsY.insert(sumsY.begin(), y.begin(), y.end());
-    if (t % shape.sumGroup())
-      continue;
-    overLanes.push_back({});
-    for (Values *sums : {&sumsA, &sumsB, &sumsY}) {
-      if (!sums->empty())
-        overLanes.back().push_back(tile.laneSums(*sums));
-      sums->clear();
-    }
-  }
-  // Stored together: nothing in a group is loaded after a store that it might depend on.
-  for (auto [i, sums] : llvm::enumerate(llvm::reverse(overChannels)))
-    storeChannelSums(tile, tiles, k.add(start, i), sums);
-  const View *places[] = {&tiles.sumA, &tiles.sumB, &tiles.y};
-  for (auto [i, sums] : llvm::enumerate(llvm::reverse(overLanes))) {
-    Value token = k.add(start, i * shape.sumGroup());
-    for (auto [sum, place] : llvm::zip_first(sums, places))
-      tile.storeLaneSums(sum, *place, token);
-  }
-
-  // dA sums over a whole segment: what each sum rounds off is added to the next.
-  Values sums, errors;
-  for (int64_t n = 0; n < values; ++n) {
-    Value old = carried[values + n];
-    if (!shape.exact) {
-      sums.push_back(tile.add(old, dA[n]));
-      continue;
-    }
-    Value more = tile.sub(dA[n], carried[2 * values + n]);
-    sums.push_back(tile.add(old, more));
-    errors.push_back(tile.sub(tile.sub(sums.back(), old), more));
-  }
-  llvm::append_range(G, sums);
-  llvm::append_range(G, errors);
-  return G;
-}
-
 //===----------------------------------------------------------------------===//
 // Sums over channels
 //===----------------------------------------------------------------------===//
-
-/// Sums [kinds * held] over the channels of a warp, of one token.
-void ScanGradGpu::storeChannelSums(const ScanTile &tile, const Tiles &tiles, Value token,
-                                   const ScatteredSums &warp) const {
-  int64_t size = std::min<int64_t>(warp.values.size(), shape.held);
-  Value row = k.add(k.mul(tile.gpu.warp(), shape.rounded()), token);
-  for (size_t i = 0; i < warp.values.size(); i += size) {
-    Value item = k.add(warp.first, i); // of [kinds, held]
-    Value column = k.add(k.mul(k.div(item, shape.held), shape.slots()),
-                         k.add(k.mul(tile.lane, shape.held), k.rem(item, shape.held)));
-    tile.storeScalars(ValueRange(warp.values).slice(i, size),
-                      tile.moved(tiles.parts, row, column, size), At{});
-  }
-}
 
 /// Adds up the block's warps and leaves the sums of a run's tokens, by position.
 void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk,
@@ -441,8 +368,11 @@ void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const Se
     k.ifThen(k.less(place.token, count), [&] {
       Value position = walk.position(k.add(i, place.token));
       Value kind = k.div(place.column, shape.states);
-      Value column = k.add(k.mul(kind, shape.slots()), k.rem(place.column, shape.states)), sum;
-      for (int64_t w = 0; w < shape.channelWarps(); ++w) {
+      Value state = k.rem(place.column, shape.states);
+      Value column = k.add(k.mul(kind, shape.slots()), state), sum;
+      if (tiles.tensor)
+        sum = tiles.tensor->kept.loadChannelSum(kind, place.token, state, width);
+      for (int64_t w = 0; !tiles.tensor && w < shape.channelWarps(); ++w) {
         Value part = k.load(tiles.parts,
                             At{k.add(place.token, w * shape.rounded()), column, width, Value()});
         sum = sum ? tile.add(sum, part) : part;

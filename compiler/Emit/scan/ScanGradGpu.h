@@ -4,7 +4,8 @@
 // walks its runs from the last to the first. From a run's checkpoint it walks forward
 // once, leaving the states before each group of tokens; then the groups go by backwards:
 // forward once more through the group, keeping the state before each token and each decay
-// in registers, and back:
+// in registers, and back (on tensor cores the first walk leaves all states, in fewer
+// bits: ScanGradTensorGpu.h):
 //
 //     g        = C[t] dy[t] + G            G: what later tokens carry back
 //     p        = exp(delta[t] A) h[t - 1]
@@ -22,6 +23,7 @@
 // over segments, likewise.
 #pragma once
 
+#include "compiler/Emit/scan/ScanGradTensorGpu.h"
 #include "compiler/Emit/scan/ScanPiecesGpu.h"
 
 namespace mom {
@@ -43,6 +45,8 @@ private:
     View y;            ///< likewise, if asked for
     View parts;        ///< [channel warps * tokens, kinds * slots] of dB and dC
     View groups, runs; ///< each thread's states before a group, before a run
+    /// On tensor cores, instead of sumA, sumB, parts and groups.
+    std::optional<ScanGradTensor> tensor;
   };
   bool usesOwnStates() const { return ownChunk != 0; }
   View checkpointView() const;
@@ -60,8 +64,6 @@ private:
                      bool keepThem) const;
   Values walkRun(const ScanTile &tile, const Tiles &tiles, mlir::Value count, Values states,
                  mlir::ValueRange gradients) const;
-  Values groupOnTensorCores(const ScanTile &tile, const Tiles &tiles, mlir::Value start,
-                            const Values &states, mlir::ValueRange carried) const;
   Values group(const ScanTile &tile, const Tiles &tiles, mlir::Value start, const Values &states,
                mlir::ValueRange carried) const;
   /// Of what is carried from run to run: G, dA and, where exact, dA's error.
@@ -81,6 +83,7 @@ private:
   int64_t chunk = 0;    ///< tokens from a checkpoint to the next
   int64_t ownChunk = 0; ///< likewise, of our own
   int64_t tokens;       ///< of a run
+  int64_t turn;         ///< groups that are walked along without a branch, on tensor cores
   ScanShape shape;
   std::optional<ScanPieces> pieces;
   std::optional<PieceStates> G; ///< what later pieces carry back

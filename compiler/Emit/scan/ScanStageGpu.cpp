@@ -51,14 +51,21 @@ static SetVector<Value> leavesOf(KernelBuilder &k, ValueRange values, ValueRange
 }
 
 void ScanTile::findLeaves(ValueRange after, ValueRange results) {
-  products = !shape.tensor && staged.empty() && k.inMemory(withoutWidening(op.u));
+  // What reads u after the walk makes it again of what was fetched: shared memory is what
+  // the gradient's walk waits for.
+  bool isGradient = !staged.empty();
+  products = isGradient ? shape.tensor : !shape.tensor && k.inMemory(withoutWidening(op.u));
   SmallVector<Value> before{op.u, op.delta}, known{op.delta};
   if (!products)
     known.push_back(op.u);
+  SmallVector<Value> afterwards(after);
+  if (products && isGradient)
+    afterwards.push_back(op.u);
   llvm::append_range(before, staged);
   llvm::append_range(known, staged);
   llvm::append_range(known, results);
-  SetVector<Value> early = leavesOf(k, before, {}, op.u), late = leavesOf(k, after, known, op.u);
+  SetVector<Value> early = leavesOf(k, before, {}, op.u),
+                   late = leavesOf(k, afterwards, known, op.u);
   SetVector<Value> all = early;
   all.insert_range(late);
   for (Value value : all) {
@@ -320,7 +327,7 @@ void ScanTile::storeInputs(Value newDelta, Value newU, At at) const {
 
 std::pair<Value, Value> ScanTile::loadInputs(At at) const {
   if (delta)
-    return {k.load(delta, at), k.load(u, at)};
+    return {k.load(delta, at), products ? Value() : k.load(u, at)};
   Value both = k.load(pairs, At{at.row, k.mul(at.column, 2), 2 * at.lanes, Value()});
   auto part = [&](int64_t offset) -> Value {
     SmallVector<int64_t> order;

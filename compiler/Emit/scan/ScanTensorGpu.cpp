@@ -36,10 +36,11 @@ void ScanTensor::storeOwnTokens(ValueRange values, const View &to) const {
 ScanTensor::Outer ScanTensor::outerOfInputs() const {
   if (own == 1)
     return {};
-  Values delta = ownTokens(tile.delta), u = ownTokens(tile.u), products;
-  for (auto [x, y] : llvm::zip_equal(delta, u))
-    products.push_back(tile.input(x, y));
-  return outer(products, tile.B);
+  Values inputs = ownTokens(tile.u);
+  if (!tile.hasProducts())
+    for (auto [input, delta] : llvm::zip_equal(inputs, ownTokens(tile.delta)))
+      input = tile.input(delta, input);
+  return outer(inputs, tile.B);
 }
 
 ScanTensor::Outer ScanTensor::outer(ValueRange x, const View &matrix) const {
@@ -75,12 +76,11 @@ Values ScanTensor::outerProduct(const Outer &outer, int64_t step, ValueRange sum
   for (int64_t j = 0; j < parts; ++j) {
     Value row = k.select(isMine(step), outer.rows[m * parts + j], core.gpu.i32(0));
     Values product(4, k.f32(0));
-    auto place = [&](int64_t i) { return i / 2 * held + i % 2 * parts + j; };
     for (int64_t i = 0; i < 4 && !sums.empty(); ++i)
-      product[i] = sums[place(i)];
+      product[i] = sums[place(i, j)];
     core.multiply(product, {outer.x[2 * m], outer.x[2 * m + 1]}, row);
     for (int64_t i = 0; i < 4; ++i)
-      results[place(i)] = product[i];
+      results[place(i, j)] = product[i];
   }
   return results;
 }
@@ -98,37 +98,13 @@ Values ScanTensor::stateOperand(const View &matrix) const {
   return tile.loadScalars(view, At{Value(), Value(), held, Value()});
 }
 
-/// x[t = g] of the channels 2 own q .. 2 own (q + 1) of the warp.
-Values ScanTensor::operandChannels(const View &x, int64_t perChannel) const {
-  Value first = k.add(k.sub(tile.mine, k.mul(group, own)), k.mul(quad, 2 * own));
-  int64_t count = 2 * own * perChannel;
-  return tile.loadScalars(tile.moved(x, k.add(start, group), k.mul(first, perChannel), count),
-                          At{Value(), Value(), count, Value()});
-}
-
-/// Rows 2 q and 2 q + 1 of a turned product are, with two channels a lane, channels 4 q
-/// and 4 q + 2; eight rows on are the channels after those.
-Values ScanTensor::packed(ValueRange x) const {
-  if (own == 1)
-    return {core.pack(x[0], x[1])};
+/// Rows 2 q and 2 q + 1 of a turned product are channels 4 q and 4 q + 2 of the warp; eight
+/// rows on are the channels after those.
+Values ScanTensor::channelOperand(const View &view) const {
+  Value first = k.add(k.sub(tile.mine, k.mul(group, 2)), k.mul(quad, 4));
+  Values x = tile.loadScalars(tile.moved(view, k.add(start, group), first, 4),
+                              At{Value(), Value(), 4, Value()});
   return {core.pack(x[0], x[2]), core.pack(x[1], x[3])};
-}
-
-Values ScanTensor::channelOperand(const View &x) const { return packed(operandChannels(x)); }
-
-Values ScanTensor::channelOperandOfInputs() const {
-  Values delta, u, products;
-  if (own == 2) {
-    delta = operandChannels(tile.delta);
-    u = operandChannels(tile.u);
-  } else {
-    Values pairs = operandChannels(tile.pairs, /*perChannel=*/2);
-    delta = {pairs[0], pairs[2]};
-    u = {pairs[1], pairs[3]};
-  }
-  for (auto [x, y] : llvm::zip_equal(delta, u))
-    products.push_back(tile.mul(x, y));
-  return packed(products);
 }
 
 //===----------------------------------------------------------------------===//
@@ -153,25 +129,13 @@ void Later::finish() {
     turn();
 }
 
-/// M[t = g, n] as it is multiplied.
-static Values operandOf(const ScanTensor &tensor, const View &matrix, bool rounded) {
-  Values operand = tensor.stateOperand(matrix);
-  return rounded ? tensor.rounded(operand) : operand;
-}
-
-StateSums::StateSums(const ScanTensor &tensor, const View &matrix, bool rounded)
-    : StateSums(tensor, operandOf(tensor, matrix, rounded), rounded) {}
-
 void StateSums::add(ValueRange states, int64_t step, Later &later) {
   int64_t parts = tensor.parts, held = tensor.held;
-  Values product(4, tensor.k.f32(0)), pairs = rounded ? tensor.rounded(states) : Values();
+  Values product(4, tensor.k.f32(0));
   for (int64_t j = 0; j < parts; ++j)
-    if (rounded)
-      tensor.core.multiply(product, {pairs[j], pairs[parts + j]}, operand[j]);
-    else
-      tensor.core.multiplyTf32(
-          product, {states[j], states[held + j], states[parts + j], states[held + parts + j]},
-          {operand[j], operand[parts + j]});
+    tensor.core.multiplyTf32(
+        product, {states[j], states[held + j], states[parts + j], states[held + parts + j]},
+        {operand[j], operand[parts + j]});
   later.put(Later::kProduct, [=] { take(product, step); });
 }
 
@@ -184,95 +148,27 @@ void StateSums::take(ValueRange product, int64_t step) {
   }
 }
 
-void ChannelSums::add(ValueRange states, int64_t step, Later &later) {
-  static constexpr int64_t kTurned = 2; // turns that it takes to turn a matrix
-  int64_t own = tensor.own, parts = tensor.parts;
-  Values pairs = tensor.rounded(states);
-  sums.resize(2 * parts);
-  for (int64_t j = 0; j < parts; ++j)
-    for (int64_t token = 0; token < tensor.stepTokens; ++token) {
-      Half half{{}, step * tensor.stepTokens + token, j};
-      for (int64_t p = 0; p < own; ++p)
-        half.turned.push_back(tensor.core.transpose(pairs[(token + p) * parts + j]));
-      later.put(kTurned, [=, &later] { add(half, later); });
-    }
-}
-
-void ChannelSums::add(Half half, Later &later) {
-  if (!waiting) {
-    waiting = half;
-    return;
-  }
-  Values product(4, tensor.k.f32(0)), rows;
-  for (auto [first, second] : llvm::zip_equal(waiting->turned, half.turned))
-    llvm::append_values(rows, first, second);
-  tensor.core.multiply(product, rows, operand);
-  later.put(Later::kProduct, [=, first = *waiting] {
-    take(first, ValueRange(product).take_front(2));
-    take(half, ValueRange(product).drop_front(2));
-  });
-  waiting.reset();
-}
-
-void ChannelSums::take(const Half &half, ValueRange pair) {
-  int64_t m = half.t % 2;
-  tensor.take(sums[m * tensor.parts + half.j], pair[m], half.t / tensor.stepTokens);
-}
-
-void ChannelSums::store(const View &to, Value row, int64_t first) const {
-  KernelBuilder &k = tensor.k;
-  const ScanTile &tile = tensor.tile;
-  Value share = k.mul(k.sub(tile.lane, tensor.quad), tile.shape.held);
-  Value column = k.add(k.add(share, first), k.mul(tensor.group, tensor.parts));
-  View view = tile.moved(to, k.add(row, k.mul(tensor.quad, 2)), column, tensor.parts);
-  for (int64_t m = 0; m < 2; ++m)
-    tile.storeScalars(ValueRange(sums).slice(m * tensor.parts, tensor.parts), view,
-                      At{k.index(m), Value(), 1, Value()});
-}
-
-QuadSums::QuadSums(const ScanTensor &tensor) : tensor(tensor), product(4, tensor.k.f32(0)) {}
-
-void QuadSums::add(ValueRange ofRows, int64_t step) {
-  KernelBuilder &k = tensor.k;
-  auto column = [&](int64_t token) {
-    return k.select(k.equal(tensor.group, k.index(token)), k.f32(1), k.f32(0));
-  };
-  if (tensor.own == 1) { // both tokens are of the rows g
-    Value none = k.f32(0);
-    return tensor.core.multiplyTf32(product, {ofRows[0], none, ofRows[1], none},
-                                    {column(2 * step), column(2 * step + 1)});
-  }
-  if (waiting.empty()) {
-    waiting = Values(ofRows);
-    waitingToken = step;
-    return;
-  }
-  tensor.core.multiplyTf32(product, {waiting[0], waiting[1], ofRows[0], ofRows[1]},
-                           {column(waitingToken), column(step)});
-  waiting.clear();
-}
-
-Values QuadSums::sums() const {
-  if (tensor.own == 1)
-    return {product[0], product[1]};
-  return {product[0], product[2], product[1], product[3]};
-}
-
 //===----------------------------------------------------------------------===//
 // The walk along
 //===----------------------------------------------------------------------===//
 
 Values mom::decaysOfStep(const ScanTensor &tensor, int64_t step, int64_t polynomials) {
   const ScanTile &tile = tensor.tile;
-  int64_t own = tensor.own, held = tensor.held;
-  Values delta, decays; // delta of the rows
+  Values delta;
   for (int64_t t = tensor.stepTokens * step; t < tensor.stepTokens * (step + 1); ++t)
-    llvm::append_range(delta, own == 2
-                                  ? tile.ownChannels(tile.delta, tensor.start, t)
-                                  : tile.token(tensor.start, t, /*withC=*/false).delta);
+    llvm::append_range(delta, tensor.own == 2 ? tile.ownChannels(tile.delta, tensor.start, t)
+                                              : tile.token(tensor.start, t, /*withC=*/false).delta);
+  return decaysOfStep(tensor, step, delta, polynomials);
+}
+
+Values mom::decaysOfStep(const ScanTensor &tensor, int64_t step, ValueRange delta,
+                         int64_t polynomials) {
+  int64_t own = tensor.own, held = tensor.held;
+  Values decays;
   for (int64_t n = 0; n < 2 * held; ++n) {
     bool isPolynomial = (step * 2 * held + n) * polynomials % 16 < polynomials;
-    decays.push_back(tile.decay(delta[n / held], tile.A[n % (own * held)], isPolynomial));
+    decays.push_back(
+        tensor.tile.decay(delta[n / held], tensor.tile.A[n % (own * held)], isPolynomial));
   }
   return decays;
 }
@@ -322,7 +218,7 @@ struct WalkAlong::Eight {
   Eight(const ScanTile &tile, Value start, const View &sums) : tensor(tile, start) {
     outer = tensor.outerOfInputs();
     if (sums)
-      ofStates.emplace(tensor, tile.C, /*rounded=*/false);
+      ofStates.emplace(tensor, tile.C);
   }
   ScanTensor tensor;
   ScanTensor::Outer outer;
@@ -366,7 +262,7 @@ Values WalkAlong::walk(ValueRange states, Values &ahead, Value start, Value next
     first.outer.rows = takeFront(2 * first.tensor.parts);
   }
   if (sums)
-    first.ofStates.emplace(first.tensor, takeFront(held), /*rounded=*/false);
+    first.ofStates.emplace(first.tensor, takeFront(held));
 
   Values h(states), last; // last: states of a step
   int64_t perEight = first.tensor.steps, steps = tokens / kTensorTokens * perEight;

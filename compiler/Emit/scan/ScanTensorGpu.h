@@ -18,11 +18,10 @@
 //                         x, with 0 for M of the others. M has no more bits. With one
 //                         channel a lane, the lane's own multiplications: they are as few.
 //     sums over states    a product of the states, as they lie, and M[n, tokens]; column
-//                         t of it is what is wanted. States are cut to 11 bits, or, where
-//                         sums over channels want them so too, rounded to bf16.
-//     sums over channels  the states, rounded to bf16, are turned (movmatrix) and
+//                         t of it is what is wanted. States are cut to 11 bits, or, in
+//                         the gradient, rounded to bf16.
+//     sums over channels  the states, rounded to bf16, are turned (movmatrix, ldmatrix) and
 //                         multiplied by x[channels, tokens].
-//     sums over a quad    a product with a matrix that is 1 in one column.
 //
 // Values of a step, [2 * held], are those of the rows g, then those of the rows g + 8.
 #pragma once
@@ -64,22 +63,20 @@ public:
 
   /// M[t = g, n]: [held].
   Values stateOperand(const View &matrix) const;
-  /// x[t = g, channels] as pairs of bf16: [own].
+  /// x[t = g, channels] as pairs of bf16: [2], where a lane has two channels.
   Values channelOperand(const View &x) const;
-  Values channelOperandOfInputs() const; ///< of delta u
 
   /// Values [held] or [2 * held] as pairs of bf16, which lie in the columns 2 q and
   /// 2 q + 1: [parts] or [2 * parts].
   Values rounded(mlir::ValueRange states) const;
 
+  /// Which of a lane's values [2 * held] sum i of a product's tile j is.
+  int64_t place(int64_t i, int64_t j) const { return i / 2 * held + i % 2 * parts + j; }
+
   /// i1: whether the step's tokens are this lane's.
   mlir::Value isMine(int64_t step) const;
   /// Replaces `kept` by `value` in the lanes whose the step's tokens are.
   void take(mlir::Value &kept, mlir::Value value, int64_t step) const;
-
-private:
-  Values packed(mlir::ValueRange operandChannels) const;
-  Values operandChannels(const View &x, int64_t perChannel = 1) const;
 };
 
 /// Work that is put off by some turns of a loop that is being emitted, so that what it
@@ -103,60 +100,29 @@ private:
   int64_t now = 0;
 };
 
-/// Sums over a warp's states times M, of eight tokens' steps in any order.
+/// Sums over a warp's states, cut to 11 bits, times M, of eight tokens' steps in any order.
 class StateSums {
 public:
-  StateSums(const ScanTensor &tensor, const View &matrix, bool rounded);
+  StateSums(const ScanTensor &tensor, const View &matrix)
+      : StateSums(tensor, tensor.stateOperand(matrix)) {}
   /// With the operand of such sums, made before.
-  StateSums(const ScanTensor &tensor, Values operand, bool rounded)
-      : sums(2 * tensor.own), operand(std::move(operand)), tensor(tensor), rounded(rounded) {}
+  StateSums(const ScanTensor &tensor, Values operand)
+      : sums(2 * tensor.own), operand(std::move(operand)), tensor(tensor) {}
   void add(mlir::ValueRange states, int64_t step, Later &later); ///< [2 * held]
   Values sums;          ///< [2, own] of this lane's tokens and channels
-  const Values operand; ///< [held], or [parts] of pairs
+  const Values operand; ///< [held]
 
 private:
   void take(mlir::ValueRange product, int64_t step);
   const ScanTensor &tensor;
-  const bool rounded;
-};
-
-/// Sums over a warp's channels times x, of eight tokens' steps in any order.
-class ChannelSums {
-public:
-  ChannelSums(const ScanTensor &tensor, Values operand) : tensor(tensor), operand(operand) {}
-  void add(mlir::ValueRange states, int64_t step, Later &later); ///< [2 * held]
-  /// Writes them to [tokens, slots] at column `first`; `row` is of the run's first token.
-  void store(const View &to, mlir::Value row, int64_t first) const;
-
-private:
-  /// Half the rows of a product: the states of one token and tile.
-  struct Half {
-    Values turned; ///< [own]
-    int64_t t, j;
-  };
-  void add(Half half, Later &later);
-  void take(const Half &half, mlir::ValueRange pair);
-  const ScanTensor &tensor;
-  Values operand, sums; ///< sums: [2, parts] of this lane's tokens, state g of each tile
-  std::optional<Half> waiting;
-};
-
-/// Sums over the quad that has a channel, of eight tokens' steps in any order.
-class QuadSums {
-public:
-  explicit QuadSums(const ScanTensor &tensor);
-  void add(mlir::ValueRange ofRows, int64_t step); ///< [2]
-  Values sums() const; ///< [2, own] of this lane's tokens
-
-private:
-  const ScanTensor &tensor;
-  Values product, waiting;
-  int64_t waitingToken = 0;
 };
 
 /// How states decay in a step: [2 * held]; of 16 exponentials, `polynomials` are not the
 /// special function unit's.
 Values decaysOfStep(const ScanTensor &tensor, int64_t step, int64_t polynomials);
+/// The same of delta [2] of a step's rows, loaded before.
+Values decaysOfStep(const ScanTensor &tensor, int64_t step, mlir::ValueRange delta,
+                    int64_t polynomials);
 /// delta u (x) B of a step: [2 * held].
 Values inputsOfStep(const ScanTensor &tensor, const ScanTensor::Outer &outer, int64_t step);
 /// States after the tokens of a step [2 * held] from those before it [own * held].

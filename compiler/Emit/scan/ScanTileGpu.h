@@ -199,6 +199,7 @@ public:
   /// the walk needs no more of u.
   View pairs;
   View delta, u; ///< [rounded tokens, channels] instead, on tensor cores with two channels
+  bool hasProducts() const { return products; } ///< whether they have delta u for u
   View B, C;  ///< [rounded tokens, slots]
 
   /// What a token's u and delta add to states, but for B.
@@ -257,7 +258,7 @@ private:
   llvm::SmallVector<View> more; ///< [rounded tokens, channels] of each
   Deal channelDeal, matrixDeal;
   bool ahead = false;    ///< whether a run is fetched before it is staged
-  bool products = false; ///< whether `pairs` has delta u
+  bool products = false; ///< see hasProducts
   bool needsC;
 };
 

@@ -233,6 +233,19 @@ static void loadMatrix2(uint32_t *d, const void *row) { loadMatrices(d, row, 2, 
 static void loadMatrix2T(uint32_t *d, const void *row) { loadMatrices(d, row, 2, true); }
 static void loadMatrix4(uint32_t *d, const void *row) { loadMatrices(d, row, 4, false); }
 static void loadMatrix4T(uint32_t *d, const void *row) { loadMatrices(d, row, 4, true); }
+static void storeMatrix4(void *row, uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
+  Block &block = here();
+  auto address = reinterpret_cast<uintptr_t>(row);
+  std::memcpy(block.laneSlot(block.lane()), &address, 8);
+  block.meetWarp();
+  uint32_t pairs[] = {a, b, c, d};
+  for (int i = 0; i < 4; ++i) {
+    uintptr_t to;
+    std::memcpy(&to, block.laneSlot(8 * i + block.lane() / 4), 8);
+    std::memcpy(reinterpret_cast<char *>(to) + 4 * (block.lane() % 4), &pairs[i], 4);
+  }
+  block.meetWarp();
+}
 
 //===----------------------------------------------------------------------===//
 // Warpgroups
@@ -459,6 +472,7 @@ llvm::ArrayRef<mom::EmulatorSymbol> mom::emulatorSymbols() {
       MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x2_trans_b16_p3", loadMatrix2T),
       MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x4_b16_p3", loadMatrix4),
       MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x4_trans_b16_p3", loadMatrix4T),
+      MOM_SYMBOL("stmatrix_sync_aligned_m8n8_x4_b16_p3", storeMatrix4),
       MOM_SYMBOL("fence_proxy_async_shared_cta", nothing),
       MOM_SYMBOL("wgmma_fence_sync_aligned", nothing),
       MOM_SYMBOL("wgmma_commit_group_sync_aligned", nothing),

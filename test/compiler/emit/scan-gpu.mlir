@@ -131,28 +131,40 @@ func.func @gradient(%u: !rows, %delta: !rows, %A: !A, %B: !states, %C: !states, 
 !narrowStates = tensor<?x16xbf16, #mom.rows<token by "M">>
 !saved = tensor<?x1024xf32, #mom.rows<chunk of 64>>
 
-// On tensor cores nothing is shuffled. Two warps share 16 channels: a walk forward, by
-// two groups and one, has a product and four exponentials a token; forward again, one more product sums dC of two
-// tokens; back, products are added to the carried gradient and sum it over states,
-// channels and quads.
+// On tensor cores nothing is shuffled. Two warps share 16 channels: a walk along, by four
+// groups and one, has a product and four exponentials a token and leaves states as
+// matrices, all loads before the first of them; back, by two groups and one, states are
+// read as they lie and turned, and two tokens' sums over states, over channels and of dA
+// are a product each.
 // CHECK-LABEL: llvm.func ptx_kernelcc @tensor$du(
 // CHECK:         scf.for {{.*}} iter_args
 // CHECK:           scf.for
-// CHECK-COUNT-16:    "llvm.nvvm.mma.m16n8k8.row.col.bf16"
-// CHECK-NOT:         "llvm.nvvm.mma
+// CHECK-NOT:         "llvm.nvvm.stmatrix
+// CHECK-COUNT-48:    llvm.load {{.*}} !llvm.ptr<3>
+// CHECK-NOT:         llvm.load
+// CHECK-COUNT-16:    "llvm.nvvm.stmatrix.sync.aligned.m8n8.x4.b16"
+// CHECK-NOT:         "llvm.nvvm.stmatrix
 // CHECK:           scf.for
 // CHECK-COUNT-8:     "llvm.nvvm.mma.m16n8k8.row.col.bf16"
 // CHECK-NOT:         "llvm.nvvm.mma
+// CHECK:           "llvm.nvvm.bar.warp.sync"
 // CHECK:           scf.for
-// CHECK-COUNT-4:     movmatrix
+// CHECK-COUNT-4:     "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16"
+// CHECK:             "llvm.nvvm.bar.warp.sync"
 // CHECK:             "llvm.nvvm.mma.m16n8k16.row.col.bf16"
+// CHECK:             arith.mulf {{.*}} : vector<2xbf16>
+// CHECK-COUNT-16:    movmatrix.sync
+// CHECK-NOT:         movmatrix.sync
+// CHECK:             scf.yield
+// CHECK:           scf.for
+// CHECK-COUNT-32:    movmatrix.sync
 // CHECK-NOT:         "llvm.nvvm.shfl
 // CHECK:             scf.yield
 // CHECK-LABEL: llvm.func ptx_kernelcc @tensor$du$sum
 func.func @tensor(%u: !narrow, %delta: !narrow, %A: !A, %B: !narrowStates, %C: !narrowStates, %batch: !mom.batch, %dy: !narrow, %saved: !saved)
     -> (!rows, !rows, !A, !states, !states) {
   %0:5 = mom.kernel scan "du" (%u, %delta, %A, %B, %C, %batch, %dy, %saved)
-      schedule {threads = 128 : i64, lanes = 8 : i64, channels = 2 : i64, tokens = 64 : i64, group = 8 : i64, resident = 0 : i64, exact = 0 : i64, exp2_fma = 0 : i64, unit = 1 : i64, piece = 0 : i64, fill = 1 : i64, sum_rows = 16 : i64}
+      schedule {threads = 128 : i64, lanes = 8 : i64, channels = 2 : i64, tokens = 64 : i64, group = 32 : i64, resident = 0 : i64, exact = 0 : i64, exp2_fma = 0 : i64, unit = 1 : i64, piece = 0 : i64, fill = 1 : i64, sum_rows = 16 : i64}
       : (!narrow, !narrow, !A, !narrowStates, !narrowStates, !mom.batch, !narrow, !saved) -> (!rows, !rows, !A, !states, !states) {
   ^bb0(%u_: !narrow, %delta_: !narrow, %A_: !A, %B_: !narrowStates, %C_: !narrowStates, %batch_: !mom.batch, %dy_: !narrow, %saved_: !saved):
     %wideU = arith.extf %u_ : !narrow to !rows

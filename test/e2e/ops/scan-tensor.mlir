@@ -7,8 +7,10 @@
 // The same by fma: lanes that share a channel, polynomials among the exponentials.
 // RUN: sed "s/channels = 2 : i64/channels = 1 : i64/; s/lanes = 4 : i64/lanes = 2 : i64/; s/unit = 1/unit = 0/" %s > %t.fma.mlir
 // RUN: mom-compare %t.fma.mlir --compiled --target=sm_80 --emulate --rtol=1e-2 --lengths=1,70,2 --function=hand_40_16,hand_24_64_reverse --seed=9
-// One channel a thread: a step is two tokens.
-// RUN: sed 's/channels = 2 : i64/channels = 1 : i64/' %s > %t.mlir
+// Gradients walk along by 16 tokens at a time, and what is left of a run by eight.
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --lengths=100,64,1 --knob=group=16 --storage=bf16 --fuse=0 --function=narrow_20_64
+// One channel a thread, forward: a step is two tokens.
+// RUN: sed '/scan "y"/s/channels = 2 : i64/channels = 1 : i64/' %s > %t.mlir
 // RUN: mom-compare %t.mlir --compiled --target=sm_80 --emulate --rtol=1e-2 --lengths=1,70,2 --function=hand_40_16,hand_24_64_reverse --seed=9
 
 func.func @narrow_24_12_reverse(%batch: !mom.batch, %u: tensor<?x24xf32, #mom.rows<token>>, %delta: tensor<?x24xf32, #mom.rows<token>> {mom.positive}, %A: tensor<24x12xf32> {mom.negative}, %B: tensor<?x12xf32, #mom.rows<token>>, %C: tensor<?x12xf32, #mom.rows<token>>, %dy: tensor<?x24xf32, #mom.rows<token>>)
