@@ -97,6 +97,7 @@ private:
   Type checkElementwise(ast::CallExpr &call, ast::Function function, const Type &argument);
   Type checkScan(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
   Type checkCrossEntropy(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
+  Type checkIds(ast::CallExpr &call, ast::Function function, Type type);
   Type checkCeil(ast::CallExpr &call, const Type &argument);
   Type checkExtreme(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
   Type checkClamp(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);

@@ -91,30 +91,30 @@ Type Sema::checkFunctionCall(CallExpr &call, Function function) {
     return checkCombine(call, types);
   case Function::balance:
     return checkBalance(call, types.front());
-  case Function::modality: {
-    Type type = types.front();
-    if (type.kind != Type::Labels || type.space != Space::Token)
-      return invalid(error(call.arguments[0].value)
-                     << "expected ids of tokens, as index[...], but got " << type.text());
-    if (!batch->modality)
-      return invalid(error(call.callee) << "the batch's tokens have no modality");
-    type.kind = Type::Groups;
-    return type;
-  }
-  case Function::next: {
-    Type type = types.front();
-    if (type.kind != Type::Labels || type.space != Space::Token)
-      return invalid(error(call.arguments[0].value)
-                     << "expected ids of tokens, as index[...], but got " << type.text());
-    ++type.ahead;
-    type.targets = {&call}; // -1, which is absent, stays -1
-    return type;
-  }
+  case Function::modality:
+  case Function::next:
+    return checkIds(call, function, types.front());
   case Function::ceil:
     return call.constant ? types.front() : checkCeil(call, types.front());
   default:
     return checkElementwise(call, function, types.front());
   }
+}
+
+/// modality(ids) and next(ids).
+Type Sema::checkIds(CallExpr &call, Function function, Type type) {
+  if (type.kind != Type::Labels || type.space != Space::Token)
+    return invalid(error(call.arguments[0].value)
+                   << "expected ids of tokens, as index[...], but got " << type.text());
+  if (function == Function::next) {
+    ++type.ahead;
+    type.targets = {&call}; // -1, which is absent, stays -1
+    return type;
+  }
+  if (!batch->modality)
+    return invalid(error(call.callee) << "the batch's tokens have no modality");
+  type.kind = Type::Groups;
+  return type;
 }
 
 /// ceil(a / b) of integers, or of one number.
