@@ -14,6 +14,8 @@ using namespace mom;
 /// Where a batch of tens of tokens is to be cut.
 static constexpr int64_t kShortPiece = 8;
 
+static constexpr int64_t kWarp = 32;
+
 /// A value near the default, or at an end of the range.
 static int64_t drawValue(const Knob &knob, int64_t usual, std::mt19937_64 &random) {
   if (knob.name == "piece")
@@ -33,6 +35,9 @@ static int64_t drawValue(const Knob &knob, int64_t usual, std::mt19937_64 &rando
     value = knob.least + int64_t(random() % uint64_t(std::max<int64_t>(most - knob.least, 0) + 1));
   }
   value = std::clamp(value, knob.least, knob.greatest);
+  // Of threads, and of a product's tile, what is no multiple of a warp is refused.
+  if (knob.least % kWarp == 0 && knob.least)
+    return value - value % knob.least;
   bool power = knob.name == "lanes" || knob.sentence.contains("power of two");
   return power && value > 0 ? int64_t(llvm::bit_floor(uint64_t(value))) : value;
 }
@@ -41,8 +46,8 @@ void compare::drawKnobs(ModuleOp module, const PipelineOptions &how, uint64_t se
   std::mt19937_64 random(seed);
   StringRef family = isGpu(how) ? "gpu" : "cpu";
   int64_t width = vectorWidthOf(how.cpu), architecture = architectureOf(how.target);
-  // Of a GPU's knobs few combinations fit a kernel: one in a dozen is drawn.
-  uint64_t oneOf = isGpu(how) ? 12 : 3;
+  // Of a GPU's knobs few combinations fit a kernel: one in two dozen is drawn.
+  uint64_t oneOf = isGpu(how) ? 24 : 3;
   Builder b(module.getContext());
   module.walk([&](KernelOp kernel) {
     NamedAttrList schedule(kernel.getScheduleAttr());
