@@ -4,6 +4,8 @@
 // fewer warps, and walk forward that way too.
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=133 --storage=bf16 --fuse=0 --function=narrow_24_12_reverse,narrow_20_64,narrow_40_6 --order=modality --streams=3
 // RUN: mom-compare %s --compiled --target=sm_80 --emulate --rtol=1e-2 --lengths=1,70,2 --function=hand_40_16,hand_24_64_reverse --seed=9
+// The same with stmatrix.
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --rtol=1e-2 --lengths=1,70,2 --function=hand_40_16,hand_24_64_reverse --seed=9
 // The same by fma: lanes that share a channel, polynomials among the exponentials.
 // RUN: sed "s/channels = 2 : i64/channels = 1 : i64/; s/lanes = 4 : i64/lanes = 2 : i64/; s/unit = 1/unit = 0/" %s > %t.fma.mlir
 // RUN: mom-compare %t.fma.mlir --compiled --target=sm_80 --emulate --rtol=1e-2 --lengths=1,70,2 --function=hand_40_16,hand_24_64_reverse --seed=9
