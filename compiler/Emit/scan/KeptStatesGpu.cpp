@@ -77,53 +77,54 @@ Value KeptStates::sums(Value warp, Value token) const {
   return k.add(k.mul(warp, ofWarp), k.mul(k.add(group, 1), ofSlot));
 }
 
-void KeptStates::storeStateSums(Value start, int64_t which, ValueRange values) const {
+/// Of this lane's two tokens as many values, which lie side by side: `stride` from token to
+/// token, from `offset` on.
+void KeptStates::storeSums(Value start, int64_t offset, int64_t stride, ValueRange values) const {
   Value quad = k.rem(k.thread(), ScanShape::kQuad),
         group = k.rem(k.div(k.thread(), ScanShape::kQuad), Gpu::kWarp / ScanShape::kQuad);
-  int64_t own = tile.shape.own;
+  int64_t count = values.size() / 2;
   for (int64_t m = 0; m < 2; ++m) {
     Value token = k.add(k.mul(quad, 2), m);
-    Value place = k.add(k.mul(token, kStateSums), k.mul(group, own));
-    tile.storeScalars(
-        values.slice(m * own, own),
-        at(k.add(k.add(sums(tile.gpu.warp(), start), which * kWarpChannels), place), own), At{});
+    Value place = k.add(k.mul(token, stride), k.mul(group, count));
+    place = k.add(k.add(sums(tile.gpu.warp(), start), offset), place);
+    tile.storeScalars(values.slice(m * count, count), at(place, count), At{});
   }
 }
 
+void KeptStates::storeStateSums(Value start, int64_t which, ValueRange values) const {
+  storeSums(start, which * kWarpChannels, kStateSums, values);
+}
+
 void KeptStates::storeChannelSums(Value start, int64_t kind, ValueRange values) const {
-  Value quad = k.rem(k.thread(), ScanShape::kQuad),
-        group = k.rem(k.div(k.thread(), ScanShape::kQuad), Gpu::kWarp / ScanShape::kQuad);
-  for (int64_t m = 0; m < 2; ++m) {
-    Value token = k.add(k.mul(quad, 2), m);
-    Value place = k.add(k.mul(token, ofChannels), k.mul(group, parts));
-    place = k.add(k.add(sums(tile.gpu.warp(), start), kTensorTokens * kStateSums + kind * ofKind),
-                  place);
-    tile.storeScalars(values.slice(m * parts, parts), at(place, parts), At{});
+  storeSums(start, kTensorTokens * kStateSums + kind * ofKind, ofChannels, values);
+}
+
+/// The sum over `count` warps, `first` and each `step` on, of what lies at a place of a token's
+/// group.
+Value KeptStates::loadSum(Value first, int64_t step, int64_t count, Value token, Value place,
+                          int64_t lanes) const {
+  Value sum;
+  for (int64_t i = 0; i < count; ++i) {
+    Value from = k.add(sums(k.add(first, i * step), token), place);
+    Value part = k.load(at(from, lanes), At{Value(), Value(), lanes, Value()});
+    sum = sum ? tile.add(sum, part) : part;
   }
+  return sum;
 }
 
 Value KeptStates::loadStateSum(int64_t which, At where) const {
   Value token = k.rem(where.row, kTensorTokens);
   Value place = k.add(k.mul(token, kStateSums),
                       k.add(k.rem(where.column, kWarpChannels), which * kWarpChannels));
-  Value first = k.mul(k.div(where.column, kWarpChannels), tile.shape.shares()), sum;
-  for (int64_t share = 0; share < tile.shape.shares(); ++share) {
-    Value from = k.add(sums(k.add(first, share), where.row), place);
-    Value part = k.load(at(from, where.lanes), At{Value(), Value(), where.lanes, Value()});
-    sum = sum ? tile.add(sum, part) : part;
-  }
-  return sum;
+  int64_t shares = tile.shape.shares();
+  Value first = k.mul(k.div(where.column, kWarpChannels), shares);
+  return loadSum(first, 1, shares, where.row, place, where.lanes);
 }
 
 Value KeptStates::loadChannelSum(Value kind, Value token, Value state, int64_t lanes) const {
   int64_t ofShare = 8 * parts;
   Value place = k.add(k.mul(k.rem(token, kTensorTokens), ofChannels), k.rem(state, ofShare));
   place = k.add(place, k.add(k.mul(kind, ofKind), kTensorTokens * kStateSums));
-  Value share = k.div(state, ofShare), sum;
-  for (int64_t i = 0; i < tile.shape.channelWarps(); ++i) {
-    Value from = k.add(sums(k.add(share, i * tile.shape.shares()), token), place);
-    Value part = k.load(at(from, lanes), At{Value(), Value(), lanes, Value()});
-    sum = sum ? tile.add(sum, part) : part;
-  }
-  return sum;
+  return loadSum(k.div(state, ofShare), tile.shape.shares(), tile.shape.channelWarps(), token,
+                 place, lanes);
 }

@@ -41,6 +41,9 @@ private:
   mlir::Value slot(mlir::Value number) const; ///< of this warp
   mlir::Value sums(mlir::Value warp, mlir::Value token) const;
   View at(mlir::Value place, int64_t lanes) const;
+  void storeSums(mlir::Value start, int64_t offset, int64_t stride, mlir::ValueRange values) const;
+  mlir::Value loadSum(mlir::Value first, int64_t step, int64_t count, mlir::Value token,
+                      mlir::Value place, int64_t lanes) const;
 
   const ScanTile &tile;
   KernelBuilder &k;

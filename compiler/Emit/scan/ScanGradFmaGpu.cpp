@@ -100,3 +100,14 @@ void ScanGradGpu::storeChannelSums(const ScanTile &tile, const Tiles &tiles, Val
                       tile.moved(tiles.parts, row, column, size), At{});
   }
 }
+
+/// The sum over the block's warps at a token and states.
+Value ScanGradGpu::loadChannelSum(const ScanTile &tile, const Tiles &tiles, Value kind, Value token,
+                                  Value state, int64_t lanes) const {
+  Value column = k.add(k.mul(kind, shape.slots()), state), sum;
+  for (int64_t w = 0; w < shape.channelWarps(); ++w) {
+    Value part = k.load(tiles.parts, At{k.add(token, w * shape.rounded()), column, lanes, Value()});
+    sum = sum ? tile.add(sum, part) : part;
+  }
+  return sum;
+}

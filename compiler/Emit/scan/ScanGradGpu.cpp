@@ -53,13 +53,12 @@ ScanGradGpu::ScanGradGpu(ScanGradOp op, KernelBuilder &k)
 }
 
 LogicalResult ScanGradGpu::check() {
+  ScanShape given = shape;
+  given.group = k.knob("group");
   if (failed(checkInputs(
           k, op, {op.getB(), op.getC(), op.getInit(), op.getCheckpoints(), op.getDfinal()})) ||
-      failed(shape.check(k, operands)))
+      failed(given.check(k, operands)))
     return failure();
-  if (shape.tensor && k.knob("group") % kTensorTokens)
-    return k.error() << "expected a multiple of " << kTensorTokens
-                     << " as knob 'group' with unit 1, but got " << k.knob("group");
   if (shape.tensor && shape.own != 2)
     return k.error() << "expected 2 as knob 'channels' of a gradient with unit 1, but got "
                      << shape.own;
@@ -336,13 +335,14 @@ void ScanGradGpu::walkPiece(const Piece &piece, function_ref<Values(const ScanTi
 /// Walks the staged run forward and back; what is carried to the run before.
 Values ScanGradGpu::walkRun(const ScanTile &tile, const Tiles &tiles, Value count, Values states,
                             ValueRange gradients) const {
-  if (shape.rounded() == shape.group && !shape.tensor)
-    return group(tile, tiles, k.index(0), states, gradients);
-  Value groups = k.ceilDiv(count, shape.group), last = k.sub(groups, k.index(1));
+  Value groups = k.ceilDiv(count, shape.group);
   if (shape.tensor) {
     tiles.tensor->walkAlong(groups, states);
     return tiles.tensor->walkBack(groups, gradients);
   }
+  if (shape.rounded() == shape.group)
+    return group(tile, tiles, k.index(0), states, gradients);
+  Value last = k.sub(groups, k.index(1));
   advanceGroups(tile, tiles, last, states, /*keepThem=*/true);
   keep(tile, tiles.groups, last, states);
   return k.loop(k.index(0), groups, 1, gradients, [&](Value back, ValueRange carried) {
@@ -369,14 +369,8 @@ void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const Se
       Value position = walk.position(k.add(i, place.token));
       Value kind = k.div(place.column, shape.states);
       Value state = k.rem(place.column, shape.states);
-      Value column = k.add(k.mul(kind, shape.slots()), state), sum;
-      if (tiles.tensor)
-        sum = tiles.tensor->kept.loadChannelSum(kind, place.token, state, width);
-      for (int64_t w = 0; !tiles.tensor && w < shape.channelWarps(); ++w) {
-        Value part = k.load(tiles.parts,
-                            At{k.add(place.token, w * shape.rounded()), column, width, Value()});
-        sum = sum ? tile.add(sum, part) : part;
-      }
+      Value sum = tiles.tensor ? tiles.tensor->kept.loadChannelSum(kind, place.token, state, width)
+                               : loadChannelSum(tile, tiles, kind, place.token, state, width);
       k.store(sum, to, At{position, k.add(k.mul(tile.number, all), place.column), width, Value()});
     });
   });

@@ -70,6 +70,8 @@ private:
   size_t carriedKinds() const { return shape.exact ? 3 : 2; }
   void storeChannelSums(const ScanTile &tile, const Tiles &tiles, mlir::Value token,
                         const ScatteredSums &sums) const;
+  mlir::Value loadChannelSum(const ScanTile &tile, const Tiles &tiles, mlir::Value kind,
+                             mlir::Value token, mlir::Value state, int64_t lanes) const;
   void finishParts(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk, mlir::Value i,
                    mlir::Value count) const;
   void sumPieces(const View &parts, mlir::Value block, int64_t elements, mlir::Value whole,

@@ -15,7 +15,7 @@ struct ScanGradTensor::Along {
   Along(const ScanGradTensor &grad, Value start)
       : grad(grad), tensor(grad.tile, start), outer(tensor.outerOfInputs()) {
     for (int64_t t = 0; t < kTensorTokens; ++t)
-      deltas.push_back(grad.tile.ownChannels(grad.tile.delta, start, t));
+      deltas.push_back(deltaOfStep(tensor, t));
     if (grad.y)
       sums.emplace(tensor, grad.tile.C);
   }
@@ -34,8 +34,7 @@ Values ScanGradTensor::Along::walk(ValueRange states) {
   Later later;
   Values h(states), before; // before: pairs of the token before
   for (int64_t t = 0; t < kTensorTokens; ++t) {
-    h = statesAfter(tensor, h, decaysOfStep(tensor, t, deltas[t], /*polynomials=*/0),
-                    inputsOfStep(tensor, outer, t));
+    h = statesAfter(tensor, h, decaysOfStep(tensor, t, deltas[t]), inputsOfStep(tensor, outer, t));
     Values pairs = tensor.rounded(h);
     if (t % 2)
       grad.kept.store(k.add(tensor.start, t - 1), before, pairs);
@@ -109,7 +108,7 @@ ScanGradTensor::Back::Back(const ScanGradTensor &grad, Value start)
     : grad(grad), tile(grad.tile), k(grad.k), tensor(tile, start), parts(tensor.parts) {
   outer = tensor.outer(tensor.ownTokens(tile.dyTile()), tile.C);
   for (int64_t t = 0; t < kTensorTokens; ++t)
-    deltas.push_back(tile.ownChannels(tile.delta, start, t));
+    deltas.push_back(deltaOfStep(tensor, t));
   ofB = tensor.rounded(tensor.stateOperand(tile.B));
   if (grad.kindOfB)
     ofInputs = tensor.channelOperand(tile.u);
@@ -169,7 +168,7 @@ Value ScanGradTensor::Back::makeIdentity() const {
 
 /// From after token t to before it.
 void ScanGradTensor::Back::goTo(int64_t t) {
-  Values decays = decaysOfStep(tensor, t, deltas[t], /*polynomials=*/0);
+  Values decays = decaysOfStep(tensor, t, deltas[t]);
   Values sum = tensor.outerProduct(outer, t, G), ofRows(2 * parts);
   g[t] = tensor.rounded(sum);
   for (size_t n = 0; n < G.size(); ++n)

@@ -152,18 +152,17 @@ void StateSums::take(ValueRange product, int64_t step) {
 // The walk along
 //===----------------------------------------------------------------------===//
 
-Values mom::decaysOfStep(const ScanTensor &tensor, int64_t step, int64_t polynomials) {
+Values mom::deltaOfStep(const ScanTensor &tensor, int64_t step) {
   const ScanTile &tile = tensor.tile;
   Values delta;
   for (int64_t t = tensor.stepTokens * step; t < tensor.stepTokens * (step + 1); ++t)
     llvm::append_range(delta, tensor.own == 2 ? tile.ownChannels(tile.delta, tensor.start, t)
                                               : tile.token(tensor.start, t, /*withC=*/false).delta);
-  return decaysOfStep(tensor, step, delta, polynomials);
+  return delta;
 }
 
-Values mom::decaysOfStep(const ScanTensor &tensor, int64_t step, ValueRange delta,
-                         int64_t polynomials) {
-  int64_t own = tensor.own, held = tensor.held;
+Values mom::decaysOfStep(const ScanTensor &tensor, int64_t step, ValueRange delta) {
+  int64_t own = tensor.own, held = tensor.held, polynomials = tensor.tile.shape.polynomials;
   Values decays;
   for (int64_t n = 0; n < 2 * held; ++n) {
     bool isPolynomial = (step * 2 * held + n) * polynomials % 16 < polynomials;
@@ -204,8 +203,8 @@ Values mom::advanceOnTensorCores(const ScanTile &tile, ValueRange states, Value 
     ScanTensor tensor(tile, tile.k.add(start, first));
     ScanTensor::Outer outer = tensor.outerOfInputs();
     for (int64_t step = 0; step < tensor.steps; ++step) {
-      Values next = statesAfter(tensor, h, decaysOfStep(tensor, step, tile.shape.polynomials),
-                                inputsOfStep(tensor, outer, step));
+      Values next =
+          statesAfter(tensor, h, decaysOfStep(tensor, step), inputsOfStep(tensor, outer, step));
       h.assign(next.end() - h.size(), next.end());
     }
   }
@@ -230,7 +229,7 @@ Values WalkAlong::begin(Value start) const {
   Eight eight(tile, start, sums);
   Values ahead;
   for (int64_t step = 0; step < stepsAhead(); ++step)
-    llvm::append_range(ahead, decaysOfStep(eight.tensor, step, tile.shape.polynomials));
+    llvm::append_range(ahead, decaysOfStep(eight.tensor, step));
   llvm::append_range(ahead, inputsOfStep(eight.tensor, eight.outer, 0));
   llvm::append_range(ahead, eight.outer.x);
   llvm::append_range(ahead, eight.outer.rows);
@@ -274,8 +273,7 @@ Values WalkAlong::walk(ValueRange states, Values &ahead, Value start, Value next
           std::make_unique<Eight>(tile, token < tokens ? k.add(start, token) : next, sums));
     }
     int64_t beyond = step + stepsAhead();
-    decays.push_back(
-        decaysOfStep(eightOf(beyond).tensor, beyond % perEight, tile.shape.polynomials));
+    decays.push_back(decaysOfStep(eightOf(beyond).tensor, beyond % perEight));
     Eight &ofInputs = eightOf(step + 1);
     inputs.push_back(inputsOfStep(ofInputs.tensor, ofInputs.outer, (step + 1) % perEight));
     Values after = statesAfter(eightOf(step).tensor, h, decays[step], inputs[step]);

@@ -117,12 +117,13 @@ private:
   const ScanTensor &tensor;
 };
 
-/// How states decay in a step: [2 * held]; of 16 exponentials, `polynomials` are not the
-/// special function unit's.
-Values decaysOfStep(const ScanTensor &tensor, int64_t step, int64_t polynomials);
-/// The same of delta [2] of a step's rows, loaded before.
-Values decaysOfStep(const ScanTensor &tensor, int64_t step, mlir::ValueRange delta,
-                    int64_t polynomials);
+/// delta of a step's rows: [2].
+Values deltaOfStep(const ScanTensor &tensor, int64_t step);
+/// How states decay in a step of that delta: [2 * held].
+Values decaysOfStep(const ScanTensor &tensor, int64_t step, mlir::ValueRange delta);
+inline Values decaysOfStep(const ScanTensor &tensor, int64_t step) {
+  return decaysOfStep(tensor, step, deltaOfStep(tensor, step));
+}
 /// delta u (x) B of a step: [2 * held].
 Values inputsOfStep(const ScanTensor &tensor, const ScanTensor::Outer &outer, int64_t step);
 /// States after the tokens of a step [2 * held] from those before it [own * held].
