@@ -127,12 +127,22 @@ LogicalResult AssignStoragePass::readPrecision() {
 }
 
 /// Rows that only kernels read: their type is ours to choose. One channel (a
-/// norm, a loss) saves nothing and keeps its digits; states are carried.
-static bool isStored(Value value) {
+/// norm, a loss) saves nothing and keeps its digits. So do states that are carried from
+/// batch to batch; a scan's checkpoints end in sums of what is rounded as much, but may be
+/// too large for f16.
+static bool isStored(Value value, Type element) {
   RowsAttr rows = rowsOf(value);
-  return rows && (rows.getSpace() == RowSpace::token || rows.getSpace() == RowSpace::copy) &&
-         channelsOf(value) > 1 &&
-         cast<RankedTensorType>(value.getType()).getElementType().isF32();
+  if (!rows || channelsOf(value) == 1 || !getElementTypeOrSelf(value.getType()).isF32())
+    return false;
+  switch (rows.getSpace()) {
+  case RowSpace::token:
+  case RowSpace::copy:
+    return true;
+  case RowSpace::chunk:
+    return element.isBF16();
+  default:
+    return false;
+  }
 }
 
 /// Whether a route is chosen by the value: rounded, experts would be equally likely that
@@ -149,7 +159,7 @@ void AssignStoragePass::narrowRows() {
   Type f32 = Float32Type::get(&getContext());
   getOperation().walk([&](KernelOp kernel) {
     for (OpResult value : kernel.getOutputs()) {
-      if (!isStored(value))
+      if (!isStored(value, precision.rows))
         continue;
       SharedValue shared(value);
       if (decidesRoute(shared))

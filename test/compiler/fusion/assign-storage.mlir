@@ -113,3 +113,23 @@ func.func @other(%x: tensor<?x8xf32, #t> {mom.input = "x"}) -> tensor<?x8xf32, #
   }
   return %y : tensor<?x8xf32, #t>
 }
+
+// A scan's checkpoints are bf16 where rows are; f16 might not hold them.
+// RUN: mom-opt %s --mom-assign-storage=type=f16 --mlir-print-local-scope | FileCheck %s --check-prefix=F16
+// CHECK-LABEL: func.func @checkpoints(
+// CHECK:         mom.kernel scan "y"{{.*}} -> (tensor<?x8xbf16, #mom.rows<token>>, tensor<?x32xbf16, #mom.rows<chunk of 16>>)
+// F16-LABEL:   func.func @checkpoints(
+// F16:           mom.kernel scan "y"{{.*}} -> (tensor<?x8xf16, #mom.rows<token>>, tensor<?x32xf32, #mom.rows<chunk of 16>>)
+func.func @checkpoints(%u: tensor<?x8xf32, #t>, %A: tensor<8x4xf32>, %B: tensor<?x4xf32, #t>, %batch: !mom.batch) -> tensor<?x8xf32, #t> {
+  %y:2 = mom.kernel scan "y"(%u, %A, %B, %batch) : (tensor<?x8xf32, #t>, tensor<8x4xf32>, tensor<?x4xf32, #t>, !mom.batch) -> (tensor<?x8xf32, #t>, tensor<?x32xf32, #mom.rows<chunk of 16>>) {
+  ^bb0(%u0: tensor<?x8xf32, #t>, %A0: tensor<8x4xf32>, %B0: tensor<?x4xf32, #t>, %batch0: !mom.batch):
+    %h, %saved = mom.scan %u0, %u0, %A0, %B0, %B0 in %batch0 : tensor<?x8xf32, #t>, tensor<?x8xf32, #t>, tensor<8x4xf32>, tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, !mom.batch -> tensor<?x8xf32, #t> checkpoints tensor<?x32xf32, #mom.rows<chunk of 16>>
+    mom.yield %h, %saved : tensor<?x8xf32, #t>, tensor<?x32xf32, #mom.rows<chunk of 16>>
+  }
+  %du = mom.kernel scan "du"(%u, %A, %B, %batch, %y#0, %y#1) : (tensor<?x8xf32, #t>, tensor<8x4xf32>, tensor<?x4xf32, #t>, !mom.batch, tensor<?x8xf32, #t>, tensor<?x32xf32, #mom.rows<chunk of 16>>) -> tensor<?x8xf32, #t> {
+  ^bb0(%u0: tensor<?x8xf32, #t>, %A0: tensor<8x4xf32>, %B0: tensor<?x4xf32, #t>, %batch0: !mom.batch, %dy: tensor<?x8xf32, #t>, %saved: tensor<?x32xf32, #mom.rows<chunk of 16>>):
+    %d:5 = mom.scan_grad %u0, %u0, %A0, %B0, %B0 in %batch0 gradient %dy checkpoints %saved : tensor<?x8xf32, #t>, tensor<?x8xf32, #t>, tensor<8x4xf32>, tensor<?x4xf32, #t>, tensor<?x4xf32, #t>, !mom.batch, tensor<?x8xf32, #t>, tensor<?x32xf32, #mom.rows<chunk of 16>> -> tensor<?x8xf32, #t>, tensor<?x8xf32, #t>, tensor<8x4xf32>, tensor<?x4xf32, #t>, tensor<?x4xf32, #t>
+    mom.yield %d#0 : tensor<?x8xf32, #t>
+  }
+  return %du : tensor<?x8xf32, #t>
+}
