@@ -144,8 +144,8 @@ Value Approximations::exp2(Value x) {
 Value Approximations::expm1(Value x) {
   if (gpu && narrow) {
     Value size = math::AbsFOp::create(b, loc, x);
-    Value near = MUL(x, polynomial(x, {1.66666667e-1, 0.5, 1}));
-    return IF(OLT, size, constant(0.125, x), near, SUB(exp(x), constant(1, x)));
+    Value near = MUL(x, polynomial(x, {0.5, 1}));
+    return IF(OLT, size, constant(0.015625, x), near, SUB(exp(x), constant(1, x)));
   }
   // 2^n (exp(r) - 1) + (2^n - 1); far from 0 the 1 does not matter and 2^n may
   // be too large for one factor.

@@ -7,14 +7,14 @@
 using namespace mlir;
 using namespace mom;
 
-SmallVector<Value> TensorCore::loadMatrices(Value address, bool transposed) {
-  Type i32 = k.b.getI32Type();
-  auto four = LLVM::LLVMStructType::getLiteral(k.b.getContext(), {i32, i32, i32, i32});
-  StringRef name = transposed ? "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16"
-                              : "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.b16";
-  Value loaded = gpu.intrinsic(name, four, {address});
+SmallVector<Value> TensorCore::loadMatrices(Value address, bool transposed, int64_t count) {
+  SmallVector<Type> types(count, k.b.getI32Type());
+  auto all = LLVM::LLVMStructType::getLiteral(k.b.getContext(), types);
+  std::string name = "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x" + std::to_string(count) +
+                     (transposed ? ".trans.b16" : ".b16");
+  Value loaded = gpu.intrinsic(name, all, {address});
   SmallVector<Value> matrices;
-  for (int64_t i = 0; i < 4; ++i)
+  for (int64_t i = 0; i < count; ++i)
     matrices.push_back(LLVM::ExtractValueOp::create(k.b, k.loc, loaded, ArrayRef<int64_t>{i}));
   return matrices;
 }

@@ -21,9 +21,10 @@ public:
   static constexpr int64_t kLineBytes = 128;
   static constexpr int64_t kInner = 16; ///< k of one instruction
 
-  /// Four 8 x 8 matrices (i32, pairs of elements): lane 8 i + r gives the address of
-  /// line r of matrix i; `transposed` turns each.
-  llvm::SmallVector<mlir::Value> loadMatrices(mlir::Value address, bool transposed);
+  /// `count` (2 or 4) 8 x 8 matrices (i32, pairs of elements): lane 8 i + r gives the
+  /// address of line r of matrix i; `transposed` turns each.
+  llvm::SmallVector<mlir::Value> loadMatrices(mlir::Value address, bool transposed,
+                                              int64_t count = 4);
   /// The opposite, not turned (sm_90).
   void storeMatrices(mlir::Value address, mlir::ValueRange matrices);
   /// sums[16 x 8] += a[16 x 16] b[16 x 8]: 4 f32, 4 and 2 i32 of a lane. Lane l has

@@ -113,18 +113,22 @@ int64_t mom::scanThreads(KernelOp kernel) {
   return std::max<int64_t>(sharing, 128);
 }
 
-/// Bytes of shared memory for runs of so many tokens on tensor cores.
+/// Bytes of shared memory for runs of so many tokens on tensor cores, with room for what
+/// there may be besides: sums over rows and vectors of channels.
 static int64_t bytesOnTensorCores(KernelOp kernel, int64_t tokens) {
+  static constexpr int64_t kBesides = 8192;
   int64_t lanes = scanLanes(kernel), threads = scanThreads(kernel), shares = lanes / 4;
   int64_t held = llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), lanes));
-  int64_t channels = threads / lanes * 2 + 4, slots = lanes * held + 4; // with padding
+  int64_t channels = threads / lanes * 2, slots = lanes * held;
+  auto wide = [](int64_t columns) { return 4 * (columns + 4); }; // with padding
+  auto narrow = [](int64_t columns) { return 2 * (columns + 8); };
   auto grad = dyn_cast<ScanGradOp>(anchorOf(kernel));
-  bool back = grad != nullptr;
-  bool hasSums = !back || grad.getY(); // of states times C; others take the place of states
-  int64_t inputs = (back ? 3 : 2) * channels + 2 * slots, sums = hasSums * shares * channels;
-  int64_t bytes = 4 * tokens * (inputs + sums), states = 4 * threads * 2 * held;
-  if (!back)
-    return bytes;
+  if (!grad) // delta, u, B, C, sums of states times C
+    return kBesides + tokens * ((2 + shares) * wide(channels) + 2 * wide(slots));
+  // Its other sums take the place of states.
+  int64_t inputs = wide(2 * channels) + 2 * narrow(channels) + 2 * narrow(slots);
+  int64_t sums = grad.getY() ? shares * wide(channels) : 0, states = 4 * threads * 2 * held;
+  int64_t bytes = kBesides + tokens * (inputs + sums);
   bytes += (tokens + 1) * states / 2; // bf16, before the run and after each token
   int64_t chunk = grad.getCheckpoints() ? rowsOf(grad.getCheckpoints()).getChunk() : tokens;
   return chunk > tokens ? bytes + chunk / tokens * states : bytes; // before each run
@@ -159,7 +163,7 @@ int64_t mom::scanGroup(KernelOp kernel) {
   // Tensor cores take eight. A walk along hides its waits with more, as registers allow:
   // the fewer lanes have a channel, the more of it a thread stages.
   if (scanUnit(kernel))
-    return held > kHeldOnTensorCores ? 8 : isGradient(kernel) || lanes >= 8 ? 32 : 16;
+    return held > kHeldOnTensorCores ? 8 : !isGradient(kernel) && lanes >= 8 ? 32 : 16;
   return held <= kHeldStates ? 8 : 4;
 }
 

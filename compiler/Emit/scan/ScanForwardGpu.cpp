@@ -126,6 +126,21 @@ Values ScanForwardGpu::run(const ScanTile &tile, const Piece &piece, Value i, Va
                            const View &sums, ValueRange states) {
   WalkAlong along(tile, sums);
   Value groups = k.ceilDiv(count, shape.group);
+  // A condition within the walk costs it more than what is saved.
+  auto save = [&](Value token, int64_t every, ValueRange states) {
+    auto write = [&] {
+      Value row = k.add(k.div(k.add(piece.walk.segment.start, token), chunk), piece.number);
+      for (const View &view : checkpoints)
+        tile.storeStates(states, view, row);
+    };
+    if (chunk == every)
+      write();
+    else
+      k.ifThen(k.equal(k.rem(token, chunk), k.index(0)), write);
+  };
+  bool ofRuns = !checkpoints.empty() && chunk % shape.tokens == 0;
+  if (ofRuns)
+    save(i, shape.tokens, states);
   Values init(states);
   bool carries = shape.tensor && along.isCarried();
   if (carries)
@@ -134,18 +149,8 @@ Values ScanForwardGpu::run(const ScanTile &tile, const Piece &piece, Value i, Va
     Values h(carried.take_front(states.size())), parts; // parts: [tokens * own] of y
     Values ahead(carried.drop_front(states.size()));
     Value start = k.mul(g, shape.group);
-    if (!checkpoints.empty()) {
-      Value token = k.add(i, start);
-      auto write = [&] {
-        Value row = k.add(k.div(k.add(piece.walk.segment.start, token), chunk), piece.number);
-        for (const View &view : checkpoints)
-          tile.storeStates(h, view, row);
-      };
-      if (chunk == shape.group)
-        write();
-      else
-        k.ifThen(k.equal(k.rem(token, chunk), k.index(0)), write);
-    }
+    if (!checkpoints.empty() && !ofRuns)
+      save(k.add(i, start), shape.group, h);
     if (shape.tensor) {
       Value next = k.min(k.add(g, 1), k.sub(groups, k.index(1)));
       if (!carries)

@@ -112,9 +112,13 @@ void ScanGradGpu::walkBack() {
   k.begin(pointwise);
   fitBlocks(k, k.knob("resident"));
   int64_t width = shape.channels * shape.states;
-  if (!kinds.empty())
-    partsOfKinds = k.workspace(
-        rowsType(k, shape.blocks() * int64_t(kinds.size()) * shape.states, rowsOf(op.getU())));
+  if (!kinds.empty()) {
+    RankedTensorType parts =
+        rowsType(k, shape.blocks() * int64_t(kinds.size()) * shape.states, rowsOf(op.getU()));
+    if (shape.tensor) // they are as many bytes as all else, and the sum is rounded as much
+      parts = parts.clone(k.b.getBF16Type());
+    partsOfKinds = k.workspace(parts);
+  }
   if (!dA.empty())
     partsOfA = k.workspace(rowsType(k, width, pieces->rows()));
   if (!dinit.empty())
@@ -296,8 +300,9 @@ void ScanGradGpu::walkPiece(const Piece &piece, function_ref<Values(const ScanTi
     ScanTile::Run run{i, count, rows, data};
     tile.stage(walk, run);
     tile.gpu.barrier();
-    // The next run is fetched while this one is finished, which takes as long as memory: in
-    // registers its rows would be in the walk's way.
+    // The next run is fetched while this one is finished: in registers its rows would be in
+    // the walk's way. By then they are in the second-level cache.
+    tile.prefetch(ahead);
     Values next = walkRun(tile, tiles, count, states, gradients);
     Values late = tile.fetchLate(rows);
     tile.gpu.barrier();

@@ -2,6 +2,7 @@
 #include "compiler/Emit/scan/ScanGradTensorGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace mom;
@@ -15,7 +16,7 @@ struct ScanGradTensor::Along {
   Along(const ScanGradTensor &grad, Value start)
       : grad(grad), tensor(grad.tile, start), outer(tensor.outerOfInputs()) {
     for (int64_t t = 0; t < kTensorTokens; ++t)
-      deltas.push_back(deltaOfStep(tensor, t));
+      deltas.push_back(grad.tile.ownDelta(start, t));
     if (grad.y)
       sums.emplace(tensor, grad.tile.C);
   }
@@ -72,18 +73,20 @@ struct ScanGradTensor::Back {
   Back(const ScanGradTensor &grad, Value start);
   /// What is carried to the tokens before, from what comes from those after.
   Values walk(ValueRange carried);
+  void store() const; ///< the sums, where states lay
 
 private:
   void goTo(int64_t t);
   void sumPair(int64_t p, Later &later); ///< of the tokens 2 p and 2 p + 1
-  void store() const;
-  Value mul(Value x, Value y) const; ///< of pairs of bf16
-  Values mul(ValueRange x, ValueRange y) const;
+  void addToA(int64_t p, int64_t j);
+  /// x * y + z, or x * y, of pairs of bf16.
+  Value fma(Value x, Value y, Value z = {}) const;
+  Values fma(ValueRange x, ValueRange y, ValueRange z = {}) const;
   Value ones(Value condition) const;
   Value ofToken(int64_t t) const { return ones(k.equal(tensor.group, k.index(t))); }
   Value ofPair(int64_t p) const { return ones(k.equal(k.div(tensor.group, 2), k.index(p))); }
   Values selected(const Values &operand, int64_t p) const;
-  Values ofStates(ArrayRef<Values> ofTokens, int64_t p, int64_t j) const;
+  Values ofStates(const Values &first, const Values &second, int64_t j) const;
   Value makeIdentity() const;
 
   const ScanGradTensor &grad;
@@ -93,7 +96,7 @@ private:
   const int64_t parts;
 
   ScanTensor::Outer outer;
-  SmallVector<Values> deltas; // of each token
+  SmallVector<Values> deltas; // of each token, and as pairs
   Values ofB, ofInputs, ofDy; // right operands
   Values A;                   // [2 * parts]: pairs
   Value identity;
@@ -101,19 +104,17 @@ private:
   SmallVector<Values> after;  // of each two, [parts][4]: the states after them, turned
   Values G, dA, sumA, sumB;
   SmallVector<Values> sumsB, sumsC;    // [parts][4]: over channels
-  SmallVector<Values> g, ofDelta, ofA; // of each token, pairs: g, delta p, A p
+  SmallVector<Values> g, ofA;          // of each token, pairs: g, A p
+  SmallVector<Values> ofDelta;         // of each two tokens: delta p
 };
 
 ScanGradTensor::Back::Back(const ScanGradTensor &grad, Value start)
     : grad(grad), tile(grad.tile), k(grad.k), tensor(tile, start), parts(tensor.parts) {
-  outer = tensor.outer(tensor.ownTokens(tile.dyTile()), tile.C);
+  outer = tensor.outer(tile.dyTile(), tile.C);
   for (int64_t t = 0; t < kTensorTokens; ++t)
-    deltas.push_back(deltaOfStep(tensor, t));
-  ofB = tensor.rounded(tensor.stateOperand(tile.B));
-  if (grad.kindOfB)
-    ofInputs = tensor.channelOperand(tile.u);
-  if (grad.kindOfC)
-    ofDy = tensor.channelOperand(tile.dyTile());
+    deltas.push_back(tile.ownDelta(start, t, /*withPairs=*/true));
+  ofB = tensor.narrowStateOperand(tile.B);
+  std::tie(ofInputs, ofDy) = tensor.narrowChannelOperands(tile.u, tile.dyTile());
   before.assign(kTensorTokens, Values(2 * parts));
   for (int64_t t = 0; t < kTensorTokens; t += 2)
     for (int64_t j = 0; j < parts; ++j) {
@@ -125,18 +126,21 @@ ScanGradTensor::Back::Back(const ScanGradTensor &grad, Value start)
     }
 }
 
-Value ScanGradTensor::Back::mul(Value x, Value y) const {
+Value ScanGradTensor::Back::fma(Value x, Value y, Value z) const {
   Type pair = VectorType::get({2}, k.b.getBF16Type());
-  Value product = arith::MulFOp::create(k.b, k.loc, LLVM::BitcastOp::create(k.b, k.loc, pair, x),
-                                        LLVM::BitcastOp::create(k.b, k.loc, pair, y));
-  return LLVM::BitcastOp::create(k.b, k.loc, k.b.getI32Type(), product);
+  auto as = [&](Type type, Value bits) -> Value {
+    return LLVM::BitcastOp::create(k.b, k.loc, type, bits);
+  };
+  Value result = z ? Value(math::FmaOp::create(k.b, k.loc, as(pair, x), as(pair, y), as(pair, z)))
+                   : Value(arith::MulFOp::create(k.b, k.loc, as(pair, x), as(pair, y)));
+  return as(k.b.getI32Type(), result);
 }
 
-Values ScanGradTensor::Back::mul(ValueRange x, ValueRange y) const {
-  Values products;
-  for (auto [one, other] : llvm::zip_equal(x, y))
-    products.push_back(mul(one, other));
-  return products;
+Values ScanGradTensor::Back::fma(ValueRange x, ValueRange y, ValueRange z) const {
+  Values results;
+  for (size_t i = 0; i < x.size(); ++i)
+    results.push_back(fma(x[i], y[i], z.empty() ? Value() : z[i]));
+  return results;
 }
 
 /// (1, 1) where the condition holds: a product with it is a selection that needs no
@@ -147,12 +151,11 @@ Value ScanGradTensor::Back::ones(Value condition) const {
 
 /// A right operand over channels, 0 in the columns of other tokens than a pair's.
 Values ScanGradTensor::Back::selected(const Values &operand, int64_t p) const {
-  return {mul(operand[0], ofPair(p)), mul(operand[1], ofPair(p))};
+  return {fma(operand[0], ofPair(p)), fma(operand[1], ofPair(p))};
 }
 
 /// Tile j of two tokens as a left operand: rows are channels, k the states of both.
-Values ScanGradTensor::Back::ofStates(ArrayRef<Values> ofTokens, int64_t p, int64_t j) const {
-  const Values &first = ofTokens[2 * p], &second = ofTokens[2 * p + 1];
+Values ScanGradTensor::Back::ofStates(const Values &first, const Values &second, int64_t j) const {
   return {first[j], first[parts + j], second[j], second[parts + j]};
 }
 
@@ -173,24 +176,22 @@ void ScanGradTensor::Back::goTo(int64_t t) {
   g[t] = tensor.rounded(sum);
   for (size_t n = 0; n < G.size(); ++n)
     G[n] = tile.mul(sum[n], decays[n]);
-  Values p = mul(tensor.rounded(G), before[t]);
+  Values p = fma(tensor.rounded(G), before[t]);
   for (int64_t n = 0; n < 2 * parts; ++n)
-    ofRows[n] = tensor.core.pack(deltas[t][n / parts], deltas[t][n / parts]);
-  ofDelta[t] = mul(p, ofRows);
-  ofA[t] = mul(p, A);
+    ofRows[n] = arith::BitcastOp::create(k.b, k.loc, k.b.getI32Type(), deltas[t][2 + n / parts]);
+  bool isSecond = t % 2;
+  ofDelta[t / 2] = isSecond ? fma(p, ofRows) : fma(p, ofRows, ofDelta[t / 2]);
+  ofA[t] = fma(p, A);
 }
 
 void ScanGradTensor::Back::sumPair(int64_t p, Later &later) {
   for (int64_t j = 0; j < parts; ++j) {
-    tensor.core.multiply(sumB, ofStates(g, p, j),
-                         {mul(ofB[j], ofToken(2 * p)), mul(ofB[j], ofToken(2 * p + 1))});
-    tensor.core.multiply(sumA, ofStates(ofA, p, j), {ofToken(2 * p), ofToken(2 * p + 1)});
-    Values sums(4);
-    for (int64_t i = 0; i < 4; ++i)
-      sums[i] = dA[tensor.place(i, j)];
-    tensor.core.multiply(sums, ofStates(ofDelta, p, j), {identity, identity});
-    for (int64_t i = 0; i < 4; ++i)
-      dA[tensor.place(i, j)] = sums[i];
+    tensor.core.multiply(sumB, ofStates(g[2 * p], g[2 * p + 1], j),
+                         {fma(ofB[j], ofToken(2 * p)), fma(ofB[j], ofToken(2 * p + 1))});
+    tensor.core.multiply(sumA, ofStates(ofA[2 * p], ofA[2 * p + 1], j),
+                         {ofToken(2 * p), ofToken(2 * p + 1)});
+    if (p % 2 == 0)
+      addToA(p, j);
     if (!grad.kindOfB)
       continue;
     Values turned; // rows are the states of one token, then of the other, k channels
@@ -201,6 +202,16 @@ void ScanGradTensor::Back::sumPair(int64_t p, Later &later) {
   }
 }
 
+/// Of the pairs p and p + 1.
+void ScanGradTensor::Back::addToA(int64_t p, int64_t j) {
+  Values sums(4);
+  for (int64_t i = 0; i < 4; ++i)
+    sums[i] = dA[tensor.place(i, j)];
+  tensor.core.multiply(sums, ofStates(ofDelta[p], ofDelta[p + 1], j), {identity, identity});
+  for (int64_t i = 0; i < 4; ++i)
+    dA[tensor.place(i, j)] = sums[i];
+}
+
 Values ScanGradTensor::Back::walk(ValueRange carried) {
   A = tensor.rounded(tile.A);
   identity = makeIdentity();
@@ -209,8 +220,9 @@ Values ScanGradTensor::Back::walk(ValueRange carried) {
   sumA = sumB = Values(4, k.f32(0));
   sumsB.assign(parts, sumA);
   sumsC.assign(parts, sumA);
-  for (SmallVector<Values> *list : {&g, &ofDelta, &ofA})
-    list->resize(kTensorTokens);
+  g.resize(kTensorTokens);
+  ofA.resize(kTensorTokens);
+  ofDelta.resize(kTensorTokens / 2);
   Later later;
   for (int64_t p = kTensorTokens / 2; p--;) {
     for (int64_t j = 0; grad.kindOfC && j < parts; ++j)
@@ -221,7 +233,6 @@ Values ScanGradTensor::Back::walk(ValueRange carried) {
     later.turn();
   }
   later.finish();
-  store();
   llvm::append_range(G, dA);
   return G;
 }
@@ -245,13 +256,21 @@ Values ScanGradTensor::walkBack(Value groups, ValueRange carried) const {
   auto walk = [&](Value end, Value first, int64_t together, ValueRange carried) -> Values {
     return k.loop(k.index(0), k.sub(end, first), together, carried, [&](Value g, ValueRange so) {
       std::vector<std::unique_ptr<Back>> eights;
-      for (int64_t i = 1; i <= together; ++i)
-        eights.push_back(
-            std::make_unique<Back>(*this, k.mul(k.sub(end, k.add(g, i)), kTensorTokens)));
-      tile.gpu.warpBarrier(); // all lanes have read what lies where sums will
       Values next(so);
-      for (const std::unique_ptr<Back> &eight : eights)
-        next = eight->walk(next);
+      auto load = [&] {
+        Value number = k.sub(end, k.add(g, eights.size() + 1));
+        eights.push_back(std::make_unique<Back>(*this, k.mul(number, kTensorTokens)));
+      };
+      load();
+      for (int64_t i = 0; i < together; ++i) {
+        next = eights[i]->walk(next);
+        if (i == 0) { // before all lanes have read what lies there, no sums can
+          for (int64_t other = 1; other < together; ++other)
+            load();
+          tile.gpu.warpBarrier();
+        }
+        eights[i]->store();
+      }
       return next;
     });
   };

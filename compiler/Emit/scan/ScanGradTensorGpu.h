@@ -7,9 +7,12 @@
 //                           an instruction, and so are A p and delta p
 //     sums                  of two tokens are one product: over states those of g and B,
 //                           and of A p and 1; over channels those of g and delta u, and
-//                           of h and dy; and dA adds delta p times the identity. The
-//                           right operand is 0 in the columns of other tokens, so all
-//                           eight add up in the same registers.
+//                           of h and dy. The right operand is 0 in the columns of other
+//                           tokens, so all eight add up in the same registers. dA adds the
+//                           delta p of four tokens, two added up before, times the identity.
+//
+// What is staged is staged as products want it: u, dy, B and C as bf16, channels in the
+// order of a product's rows, and delta as f32 and as pairs of bf16.
 #pragma once
 
 #include "compiler/Emit/scan/KeptStatesGpu.h"

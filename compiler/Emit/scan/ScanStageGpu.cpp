@@ -2,7 +2,6 @@
 #include "compiler/Emit/scan/ScanTileGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace mom;
@@ -181,15 +180,9 @@ Value ScanTile::loadRaw(const View &view, At at) const {
                               std::min(bytes, kGreatestAccess));
 }
 
-/// Lanes of x and y in turn.
-static Value interleave(KernelBuilder &k, Value x, Value y, int64_t lanes) {
-  if (lanes == 1)
-    return vector::FromElementsOp::create(k.b, k.loc, VectorType::get({2}, x.getType()),
-                                          ValueRange{x, y});
-  SmallVector<int64_t> order;
-  for (int64_t i = 0; i < lanes; ++i)
-    order.append({i, lanes + i});
-  return vector::ShuffleOp::create(k.b, k.loc, x, y, order);
+void ScanTile::storeRaw(Value raw, const View &view, At at) const {
+  int64_t bytes = at.lanes * bytesOf(view.element);
+  LLVM::StoreOp::create(k.b, k.loc, raw, k.address(view, at), std::min(bytes, kGreatestAccess));
 }
 
 Value ScanTile::unpacked(Value raw, Type element, int64_t lanes) const {
@@ -205,8 +198,8 @@ Value ScanTile::unpacked(Value raw, Type element, int64_t lanes) const {
     Value pairs = LLVM::BitcastOp::create(b, k.loc, words, raw);
     Value low = arith::ShLIOp::create(b, k.loc, pairs, constant(16));
     Value high = arith::AndIOp::create(b, k.loc, pairs, constant(0xffff0000));
-    return interleave(k, arith::BitcastOp::create(b, k.loc, halves, low),
-                      arith::BitcastOp::create(b, k.loc, halves, high), lanes / 2);
+    return interleaved(arith::BitcastOp::create(b, k.loc, halves, low),
+                       arith::BitcastOp::create(b, k.loc, halves, high), lanes / 2);
   }
   Value value = LLVM::BitcastOp::create(b, k.loc, type, raw);
   if (element.isF32())
@@ -279,6 +272,25 @@ Values ScanTile::fetch(ValueRange rows) const {
   return raw;
 }
 
+void ScanTile::prefetch(ValueRange rows) const {
+  if (!ahead)
+    return;
+  auto rowOf = [&](int64_t i) { return gpu.toI64(rows[i]); };
+  int64_t rounds = channelDeal.rounds();
+  for (int64_t round = 0; round < rounds; ++round) {
+    At at = placeOf(channelDeal.at(k, k.index(round)), rowOf(round));
+    for (const Leaf &leaf : llvm::concat<const Leaf>(leaves, lateLeaves))
+      k.prefetch(leaf.view, at);
+  }
+  for (int64_t round = 0; round < matrixDeal.rounds(); ++round) {
+    Value column = matrixDeal.at(k, k.index(round)).column;
+    At at{rowOf(rounds + round), column, matrixDeal.width, Value()};
+    k.prefetch(k.view(op.B), at);
+    if (needsC)
+      k.prefetch(k.view(op.C), at);
+  }
+}
+
 Values ScanTile::fetchLate(ValueRange rows) const {
   Values raw;
   for (int64_t round = 0; ahead && round < channelDeal.rounds(); ++round) {
@@ -313,31 +325,15 @@ void ScanTile::bindLeaves(PointwiseEmitter &pointwise, ArrayRef<Leaf> some, bool
       bindAs(pointwise, leaf.value, unpacked(raw, leaf.view.element, channelDeal.width));
 }
 
-// `at` is a place of the run. delta and u lie side by side where a thread wants both
-// of each channel, and apart where it wants several tokens' delta.
-
-void ScanTile::storeInputs(Value newDelta, Value newU, At at) const {
-  if (delta) {
-    k.store(newDelta, delta, at);
-    return k.store(newU, u, at);
-  }
-  Value both = interleave(k, newDelta, newU, at.lanes);
-  k.store(both, pairs, At{at.row, k.mul(at.column, 2), 2 * at.lanes, Value()});
-}
-
-std::pair<Value, Value> ScanTile::loadInputs(At at) const {
-  if (delta)
-    return {k.load(delta, at), products ? Value() : k.load(u, at)};
-  Value both = k.load(pairs, At{at.row, k.mul(at.column, 2), 2 * at.lanes, Value()});
-  auto part = [&](int64_t offset) -> Value {
-    SmallVector<int64_t> order;
-    for (int64_t lane = 0; lane < at.lanes; ++lane)
-      order.push_back(2 * lane + offset);
-    if (at.lanes == 1)
-      return vector::ExtractOp::create(k.b, k.loc, both, order);
-    return vector::ShuffleOp::create(k.b, k.loc, both, both, order);
-  };
-  return {part(0), part(1)};
+/// What was fetched of a value, if it lies in memory as it should in a tile of `element`.
+Value ScanTile::rawOf(Value value, Type element, ValueRange fetched, int64_t round) const {
+  if (fetched.empty())
+    return {};
+  for (auto [leaf, raw] :
+       llvm::zip_equal(leaves, fetched.slice(round * leaves.size(), leaves.size())))
+    if (leaf.value == withoutWidening(value) && leaf.view.element == element)
+      return raw;
+  return {};
 }
 
 /// Stores now, or with what else waits.
@@ -368,10 +364,24 @@ void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, Valu
       Value newU = op.decaysInput ? valueOf(op.u) : pointwise.value(op.u);
       Value newDelta = valueOf(op.delta), second = products ? input(newDelta, newU) : newU;
       storeOr(waiting, [=] { storeInputs(newDelta, second, here); });
-      if (all)
-        for (auto [value, tile] : llvm::zip_equal(staged, more))
+      if (!all)
+        return;
+      for (auto [value, tile] : llvm::zip_equal(staged, more)) {
+        if (!isNarrow()) {
           storeOr(waiting,
                   [=, tile = tile, value = valueOf(value)] { k.store(value, tile, here); });
+          continue;
+        }
+        Value raw = rawOf(value, tile.element, fetched, number), narrow;
+        if (raw) {
+          TypedAttr zero = k.b.getZeroAttr(raw.getType());
+          raw = k.select(there, raw, arith::ConstantOp::create(k.b, k.loc, zero));
+          narrow = LLVM::BitcastOp::create(k.b, k.loc, k.lanesOf(tile.element, width), raw);
+        } else {
+          narrow = valueOf(value);
+        }
+        storeOr(waiting, [=, tile = tile] { storeNarrow(narrow, tile, here); });
+      }
     };
     if (channelDeal.even())
       stageVector();
@@ -393,10 +403,14 @@ void ScanTile::stageMatrices(const SegmentWalk &walk, Value i, ValueRange rows,
       Value row = isFetched ? Value() : rowOf(walk, k.add(i, place.token));
       for (auto [m, matrix] : llvm::enumerate(matrices)) {
         auto &[from, to] = matrix;
-        Value value = isFetched
-                          ? unpacked(fetched[number * matrices.size() + m], from.element, width)
-                          : k.load(from, At{row, place.column, width, Value()});
         At here{place.token, place.column, width, Value()};
+        Value raw = isFetched ? fetched[number * matrices.size() + m]
+                              : loadRaw(from, At{row, place.column, width, Value()});
+        if (from.element == to.element) {
+          storeOr(waiting, [=, to = to] { storeRaw(raw, to, here); });
+          continue;
+        }
+        Value value = unpacked(raw, from.element, width);
         storeOr(waiting, [=, to = to] { k.store(value, to, here); });
       }
     };

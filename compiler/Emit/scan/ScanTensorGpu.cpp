@@ -2,6 +2,7 @@
 #include "compiler/Emit/scan/ScanTensorGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace mom;
@@ -36,14 +37,22 @@ void ScanTensor::storeOwnTokens(ValueRange values, const View &to) const {
 ScanTensor::Outer ScanTensor::outerOfInputs() const {
   if (own == 1)
     return {};
+  if (tile.isNarrow())
+    return outer(tile.u, tile.B);
   Values inputs = ownTokens(tile.u);
   if (!tile.hasProducts())
     for (auto [input, delta] : llvm::zip_equal(inputs, ownTokens(tile.delta)))
       input = tile.input(delta, input);
-  return outer(inputs, tile.B);
+  return outerOfParts(inputs, tile.B);
 }
 
-ScanTensor::Outer ScanTensor::outer(ValueRange x, const View &matrix) const {
+View ScanTensor::ofTokensAndStates(const View &matrix) const {
+  Value share = k.sub(tile.lane, quad); // its states begin there, in lanes
+  Value column = k.add(k.mul(share, tile.shape.held), k.mul(group, parts));
+  return tile.moved(matrix, k.add(start, k.mul(quad, 2)), column, parts);
+}
+
+ScanTensor::Outer ScanTensor::outerOfParts(ValueRange x, const View &matrix) const {
   Type i32 = k.b.getI32Type(), f32 = k.b.getF32Type();
   Outer outer;
   for (Value value : x) {
@@ -52,12 +61,32 @@ ScanTensor::Outer ScanTensor::outer(ValueRange x, const View &matrix) const {
     Value high = arith::BitcastOp::create(k.b, k.loc, f32, bits);
     outer.x.push_back(core.pack(high, tile.sub(value, high)));
   }
-  Value share = k.sub(tile.lane, quad); // its states begin there, in lanes
-  Value column = k.add(k.mul(share, tile.shape.held), k.mul(group, parts));
-  View view = tile.moved(matrix, k.add(start, k.mul(quad, 2)), column, parts);
+  View view = ofTokensAndStates(matrix);
   for (int64_t m = 0; m < 2; ++m)
     for (Value row : tile.loadScalars(view, At{k.index(m), Value(), parts, Value()}))
       outer.rows.push_back(core.pack(row, row));
+  return outer;
+}
+
+/// k of a product are the eight tokens, of which a lane has two: a right operand has the
+/// first one's M in its lower half, the second one's in its upper half.
+ScanTensor::Outer ScanTensor::outer(const View &narrow, const View &matrix) const {
+  Type i16 = k.b.getI16Type(), i32 = k.b.getI32Type();
+  Outer outer;
+  View ofM = ofTokensAndStates(matrix);
+  outer.x = core.loadMatrices(lineOfChannels(narrow), /*transposed=*/true, 2);
+  for (int64_t m = 0; m < 2; ++m) {
+    Value row = k.fetch(ofM, At{k.index(m), Value(), parts, Value()});
+    for (int64_t j = 0; j < parts; ++j) {
+      Value one = row;
+      if (parts > 1)
+        one = vector::ExtractOp::create(k.b, k.loc, row, ArrayRef<int64_t>{j});
+      one = arith::BitcastOp::create(k.b, k.loc, i16, one);
+      one = arith::ExtUIOp::create(k.b, k.loc, i32, one);
+      outer.rows.push_back(m ? Value(arith::ShLIOp::create(k.b, k.loc, one, core.gpu.i32(16)))
+                             : one);
+    }
+  }
   return outer;
 }
 
@@ -71,14 +100,14 @@ void ScanTensor::take(Value &kept, Value value, int64_t step) const {
 }
 
 Values ScanTensor::outerProduct(const Outer &outer, int64_t step, ValueRange sums) const {
-  int64_t m = step % 2;
+  int64_t m = step % 2, x = outer.x.size() == 2 ? 0 : 2 * m;
   Values results(2 * held);
   for (int64_t j = 0; j < parts; ++j) {
     Value row = k.select(isMine(step), outer.rows[m * parts + j], core.gpu.i32(0));
     Values product(4, k.f32(0));
     for (int64_t i = 0; i < 4 && !sums.empty(); ++i)
       product[i] = sums[place(i, j)];
-    core.multiply(product, {outer.x[2 * m], outer.x[2 * m + 1]}, row);
+    core.multiply(product, {outer.x[x], outer.x[x + 1]}, row);
     for (int64_t i = 0; i < 4; ++i)
       results[place(i, j)] = product[i];
   }
@@ -98,13 +127,31 @@ Values ScanTensor::stateOperand(const View &matrix) const {
   return tile.loadScalars(view, At{Value(), Value(), held, Value()});
 }
 
-/// Rows 2 q and 2 q + 1 of a turned product are channels 4 q and 4 q + 2 of the warp; eight
-/// rows on are the channels after those.
-Values ScanTensor::channelOperand(const View &view) const {
-  Value first = k.add(k.sub(tile.mine, k.mul(group, 2)), k.mul(quad, 4));
-  Values x = tile.loadScalars(tile.moved(view, k.add(start, group), first, 4),
-                              At{Value(), Value(), 4, Value()});
-  return {core.pack(x[0], x[2]), core.pack(x[1], x[3])};
+Values ScanTensor::narrowStateOperand(const View &matrix) const {
+  View view = tile.moved(matrix, k.add(start, group), k.mul(tile.lane, held), held);
+  Value states = k.fetch(view, At{Value(), Value(), held, Value()});
+  Values pairs;
+  for (int64_t j = 0; j < parts; ++j) {
+    Value pair = parts == 1 ? states
+                            : vector::ShuffleOp::create(k.b, k.loc, states, states,
+                                                        ArrayRef<int64_t>{j, parts + j});
+    pairs.push_back(LLVM::BitcastOp::create(k.b, k.loc, k.b.getI32Type(), pair));
+  }
+  return pairs;
+}
+
+Value ScanTensor::lineOfChannels(const View &narrow) const {
+  Value lane = core.gpu.lane(), warpsFirst = k.sub(tile.mine, k.mul(group, own));
+  Value odd = k.mul(k.rem(k.div(lane, 8), 2), ScanTile::kNarrowChannels / 2);
+  Value column = k.add(warpsFirst, odd);
+  return tile.moved(narrow, k.add(start, k.rem(lane, 8)), column, 8).base;
+}
+
+std::pair<Values, Values> ScanTensor::narrowChannelOperands(const View &x, const View &y) const {
+  Value isFirst = k.less(core.gpu.lane(), k.index(Gpu::kWarp / 2));
+  Value line = k.select(isFirst, lineOfChannels(x), lineOfChannels(y));
+  Values matrices = core.loadMatrices(line, /*transposed=*/false);
+  return {Values{matrices[0], matrices[1]}, Values{matrices[2], matrices[3]}};
 }
 
 //===----------------------------------------------------------------------===//
@@ -156,7 +203,7 @@ Values mom::deltaOfStep(const ScanTensor &tensor, int64_t step) {
   const ScanTile &tile = tensor.tile;
   Values delta;
   for (int64_t t = tensor.stepTokens * step; t < tensor.stepTokens * (step + 1); ++t)
-    llvm::append_range(delta, tensor.own == 2 ? tile.ownChannels(tile.delta, tensor.start, t)
+    llvm::append_range(delta, tensor.own == 2 ? tile.ownDelta(tensor.start, t)
                                               : tile.token(tensor.start, t, /*withC=*/false).delta);
   return delta;
 }

@@ -15,8 +15,9 @@
 // With that no value changes lanes in the recurrence:
 //
 //     x[t] (x) M[t]       a product over two parts, of 8 bits each, of the eight tokens'
-//                         x, with 0 for M of the others. M has no more bits. With one
-//                         channel a lane, the lane's own multiplications: they are as few.
+//                         x, with 0 for M of the others. M has no more bits. In narrow
+//                         tiles (a gradient's) x is one part. With one channel a lane, the
+//                         lane's own multiplications: they are as few.
 //     sums over states    a product of the states, as they lie, and M[n, tokens]; column
 //                         t of it is what is wanted. States are cut to 11 bits, or, in
 //                         the gradient, rounded to bf16.
@@ -51,20 +52,21 @@ public:
   /// Writes such values, which are sums over the warp's part of the states.
   void storeOwnTokens(mlir::ValueRange values, const View &tile) const;
 
-  /// x[tokens, channels] (x) M[tokens, states].
+  /// x[tokens, channels] (x) M[tokens, states], of two channels a lane.
   struct Outer {
-    Values x;    ///< [2, own]: pairs of parts
-    Values rows; ///< [2, parts] of M twice: this lane's tokens, state g of each tile
+    Values x;    ///< left operands: [2, own] pairs of parts; or [own] of this lane's tokens
+    Values rows; ///< [2, parts] right operands: of this lane's tokens, state g of each tile
   };
-  Outer outer(mlir::ValueRange x, const View &matrix) const;
-  Outer outerOfInputs() const; ///< delta u (x) B; of two channels a lane
+  Outer outer(const View &narrow, const View &matrix) const; ///< of narrow tiles
+  Outer outerOfInputs() const; ///< delta u (x) B; nothing of one channel a lane
   /// sums [2 * held] + x[t] (x) M[t] of a step; 0 where `sums` is empty.
   Values outerProduct(const Outer &outer, int64_t step, mlir::ValueRange sums = {}) const;
 
   /// M[t = g, n]: [held].
   Values stateOperand(const View &matrix) const;
-  /// x[t = g, channels] as pairs of bf16: [2], where a lane has two channels.
-  Values channelOperand(const View &x) const;
+  // Of narrow tiles, as pairs of bf16: M[t = g, n], [parts]; x and y [t = g, channels], [2].
+  Values narrowStateOperand(const View &matrix) const;
+  std::pair<Values, Values> narrowChannelOperands(const View &x, const View &y) const;
 
   /// Values [held] or [2 * held] as pairs of bf16, which lie in the columns 2 q and
   /// 2 q + 1: [parts] or [2 * parts].
@@ -77,6 +79,13 @@ public:
   mlir::Value isMine(int64_t step) const;
   /// Replaces `kept` by `value` in the lanes whose the step's tokens are.
   void take(mlir::Value &kept, mlir::Value value, int64_t step) const;
+
+private:
+  Outer outerOfParts(mlir::ValueRange x, const View &matrix) const;
+  /// Where this lane's line of a tile's 8 x 8 matrix is: even channels', odd ones', in turn.
+  mlir::Value lineOfChannels(const View &narrow) const;
+  /// This lane's part of a matrix for products with x: its tokens, state g of each tile.
+  View ofTokensAndStates(const View &matrix) const;
 };
 
 /// Work that is put off by some turns of a loop that is being emitted, so that what it

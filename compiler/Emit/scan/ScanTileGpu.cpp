@@ -118,15 +118,20 @@ ScanTile::ScanTile(KernelBuilder &k, const ScanOperands &op, const ScanShape &sh
     : k(k), gpu(k), op(op), shape(shape), number(channelBlock),
       first(k.mul(channelBlock, shape.blockChannels())), lane(laneOf(k, shape)),
       mine(channelOf(k, shape)), staged(staged), needsC(needsC) {
-  auto tileOf = [&](int64_t columns) {
+  auto wideTile = [&](int64_t columns) {
     return k.sharedView(shape.rounded(), columns, k.b.getF32Type(), shape.strideOf(columns));
+  };
+  auto tileOf = [&](int64_t columns) {
+    return isNarrow() ? k.sharedView(shape.rounded(), columns, k.b.getBF16Type(),
+                                     ScanShape::narrowStrideOf(columns))
+                      : wideTile(columns);
   };
   int64_t channels = shape.blockChannels();
   if (shape.tensor && shape.own == 2) {
-    delta = tileOf(channels);
+    delta = wideTile(isNarrow() ? 2 * channels : channels);
     u = tileOf(channels);
   } else {
-    pairs = tileOf(2 * channels);
+    pairs = wideTile(2 * channels);
   }
   B = tileOf(shape.slots());
   if (needsC)
@@ -172,7 +177,9 @@ Value ScanTile::sub(Value x, Value y) const { return arith::SubFOp::create(k.b, 
 View ScanTile::moved(const View &tile, Value token, Value column, int64_t lanes) const {
   View view = tile;
   view.base = k.address(tile.base, tile.element, k.add(k.mul(token, tile.stride), column));
-  view.alignment = std::gcd<int64_t>(16, std::gcd(tile.stride, llvm::PowerOf2Ceil(lanes)) * 4);
+  int64_t bytes = tile.element.getIntOrFloatBitWidth() / 8;
+  view.alignment =
+      std::gcd<int64_t>(16, std::gcd<int64_t>(tile.stride, llvm::PowerOf2Ceil(lanes)) * bytes);
   return view;
 }
 
@@ -288,6 +295,14 @@ ScanTile::Token ScanTile::token(Value start, int64_t t, bool withC) const {
 Values ScanTile::ownChannels(const View &tile, Value start, int64_t t) const {
   return loadScalars(moved(tile, start, mine, shape.own),
                      At{k.index(t), Value(), shape.own, Value()});
+}
+
+Values ScanTile::ownDelta(Value start, int64_t t, bool withPairs) const {
+  if (!isNarrow())
+    return ownChannels(delta, start, t);
+  int64_t lanes = withPairs ? 2 * shape.own : shape.own;
+  View view = moved(delta, start, k.mul(mine, 2), 2 * shape.own);
+  return loadScalars(view, At{k.index(t), Value(), lanes, Value()});
 }
 
 Value ScanTile::decay(Value delta, Value a, bool isPolynomial) const {

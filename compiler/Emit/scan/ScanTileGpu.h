@@ -75,6 +75,8 @@ struct ScanShape {
   /// Of a tile [tokens, columns]: on tensor cores four tokens are read together, which
   /// lie in different banks.
   int64_t strideOf(int64_t columns) const { return columns + (tensor ? 4 : 0); }
+  /// Likewise, of bf16.
+  static int64_t narrowStrideOf(int64_t columns) { return columns + 8; }
   /// The same shape with groups of so many tokens, on tensor cores where they can.
   ScanShape withGroup(int64_t tokens) const;
   static constexpr int64_t kQuad = 4; ///< neighbours that have a row of a tensor core's sums
@@ -134,6 +136,8 @@ public:
   /// empty where a run is too large for registers.
   Values rows(const SegmentWalk &walk, mlir::Value i) const;
   Values fetch(mlir::ValueRange rows) const;
+  /// Brings what lies there, for later work too, to the second-level cache.
+  void prefetch(mlir::ValueRange rows) const;
   /// What only work after the anchor needs and was not fetched with the rest.
   Values fetchLate(mlir::ValueRange rows) const;
   /// A run as it is staged and finished.
@@ -173,6 +177,8 @@ public:
   Token token(mlir::Value start, int64_t t, bool withC) const;
   /// [own] of such a tile, at a token likewise.
   Values ownChannels(const View &tile, mlir::Value start, int64_t t) const;
+  /// delta likewise; with it, where a tile is narrow, its pairs (of f32 type): [2 * own].
+  Values ownDelta(mlir::Value start, int64_t t, bool withPairs = false) const;
   mlir::Value decay(mlir::Value delta, mlir::Value a, bool isPolynomial = false) const;
   /// exp(delta A) h, from the decay
   mlir::Value decayed(mlir::Value h, mlir::Value decay) const;
@@ -198,9 +204,15 @@ public:
   /// [rounded tokens, 2 * channels]: delta and u side by side, or delta and delta u where
   /// the walk needs no more of u.
   View pairs;
-  View delta, u; ///< [rounded tokens, channels] instead, on tensor cores with two channels
+  /// [rounded tokens, channels] instead, on tensor cores with two channels. Where they are
+  /// narrow, delta has a pair of itself as bf16 too, for each channel: see ownDelta.
+  View delta, u;
   bool hasProducts() const { return products; } ///< whether they have delta u for u
   View B, C;  ///< [rounded tokens, slots]
+  /// Whether u, B, C and what else is staged lie there as bf16: a gradient's on tensor cores,
+  /// whose uses of them all are products of bf16. How they do: ScanLayoutGpu.cpp.
+  bool isNarrow() const { return shape.tensor && shape.own == 2 && !staged.empty(); }
+  static constexpr int64_t kNarrowChannels = 16; ///< of a warp, which lie together
 
   /// What a token's u and delta add to states, but for B.
   mlir::Value input(mlir::Value delta, mlir::Value u) const;
@@ -226,6 +238,13 @@ private:
   void loadVectors(mlir::ValueRange after);
   void bindVectors(PointwiseEmitter &pointwise, const Deal::Place &place) const;
   void clearPadding() const;
+  /// Lanes of x and y in turn.
+  mlir::Value interleaved(mlir::Value x, mlir::Value y, int64_t lanes) const;
+  /// Vectors of channels, of bf16 or f32, of a narrow tile.
+  void storeNarrow(mlir::Value value, const View &tile, At at) const;
+  mlir::Value loadNarrow(const View &tile, At at) const;
+  void storeDelta(mlir::Value delta, At at) const;
+  mlir::Value loadDelta(At at) const;
   void storeInputs(mlir::Value delta, mlir::Value u, At at) const;
   std::pair<mlir::Value, mlir::Value> loadInputs(At at) const; ///< delta and u
   /// As `load` gives them, at places [channels * states] that are this thread's.
@@ -242,6 +261,9 @@ private:
                      Stores *waiting) const;
   void stageMatrices(const SegmentWalk &walk, mlir::Value i, mlir::ValueRange rows,
                      mlir::ValueRange fetched, bool all, Stores *waiting) const;
+  mlir::Value rawOf(mlir::Value value, mlir::Type element, mlir::ValueRange fetched,
+                    int64_t round) const;
+  void storeRaw(mlir::Value raw, const View &view, At at) const;
   void bindAs(PointwiseEmitter &pointwise, mlir::Value value, mlir::Value emitted) const;
   void bindLeaves(PointwiseEmitter &pointwise, llvm::ArrayRef<Leaf> some, bool Leaf::*which,
                   mlir::ValueRange fetched, int64_t round) const;

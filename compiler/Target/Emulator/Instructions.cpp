@@ -201,13 +201,13 @@ static int32_t turnMatrix(int32_t pair) {
 
 /// `count` matrices of 8 x 8 halves; lane 8 i + r gives the address of row r of
 /// matrix i, and gets elements (2 q, 2 q + 1) of row g of each.
-static void loadMatrices(uint32_t *result, const void *row, bool transposed) {
+static void loadMatrices(uint32_t *result, const void *row, bool transposed, int count = 4) {
   Block &block = here();
   auto address = reinterpret_cast<uintptr_t>(row);
   std::memcpy(block.laneSlot(block.lane()), &address, 8);
   block.meetWarp();
   int group = block.lane() / 4, quad = block.lane() % 4;
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < count; ++i) {
     uint16_t pair[2];
     for (int j = 0; j < 2; ++j) {
       int r = transposed ? 2 * quad + j : group, c = transposed ? group : 2 * quad + j;
@@ -221,6 +221,7 @@ static void loadMatrices(uint32_t *result, const void *row, bool transposed) {
 }
 static void loadMatrix4(uint32_t *d, const void *row) { loadMatrices(d, row, false); }
 static void loadMatrix4T(uint32_t *d, const void *row) { loadMatrices(d, row, true); }
+static void loadMatrix2T(uint32_t *d, const void *row) { loadMatrices(d, row, true, 2); }
 static void storeMatrix4(void *row, uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
   Block &block = here();
   auto address = reinterpret_cast<uintptr_t>(row);
@@ -456,6 +457,7 @@ llvm::ArrayRef<mom::EmulatorSymbol> mom::emulatorSymbols() {
       MOM_SYMBOL("asm_movmatrix", turnMatrix),
       MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x4_b16_p3", loadMatrix4),
       MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x4_trans_b16_p3", loadMatrix4T),
+      MOM_SYMBOL("ldmatrix_sync_aligned_m8n8_x2_trans_b16_p3", loadMatrix2T),
       MOM_SYMBOL("stmatrix_sync_aligned_m8n8_x4_b16_p3", storeMatrix4),
       MOM_SYMBOL("fence_proxy_async_shared_cta", nothing),
       MOM_SYMBOL("wgmma_fence_sync_aligned", nothing),

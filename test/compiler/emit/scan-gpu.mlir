@@ -134,13 +134,16 @@ func.func @gradient(%u: !rows, %delta: !rows, %A: !A, %B: !states, %C: !states, 
 // On tensor cores nothing is shuffled. Two warps share 16 channels: a walk along, by four
 // groups and one, has a product and four exponentials a token and leaves states as
 // matrices, all loads before the first of them; back, by two groups and one, states are
-// read as they lie and turned, and two tokens' sums over states, over channels and of dA
-// are a product each.
+// read as they lie and turned, and two tokens' sums over states and over channels are a
+// product each, four tokens' of dA another. The next run is brought near before the walk.
 // CHECK-LABEL: llvm.func ptx_kernelcc @tensor$du(
 // CHECK:         scf.for {{.*}} iter_args
+// CHECK:           "llvm.nvvm.barrier.cta.sync.aligned.all"
+// CHECK-COUNT-8:   prefetch.global.L2
 // CHECK:           scf.for
 // CHECK-NOT:         "llvm.nvvm.stmatrix
-// CHECK-COUNT-48:    llvm.load {{.*}} !llvm.ptr<3>
+// CHECK:             "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x2.trans.b16"
+// CHECK-COUNT-40:    llvm.load {{.*}} !llvm.ptr<3>
 // CHECK-NOT:         llvm.load
 // CHECK-COUNT-16:    "llvm.nvvm.stmatrix.sync.aligned.m8n8.x4.b16"
 // CHECK-NOT:         "llvm.nvvm.stmatrix
@@ -150,14 +153,19 @@ func.func @gradient(%u: !rows, %delta: !rows, %A: !A, %B: !states, %C: !states, 
 // CHECK:           "llvm.nvvm.bar.warp.sync"
 // CHECK:           scf.for
 // CHECK-COUNT-4:     "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16"
-// CHECK:             "llvm.nvvm.bar.warp.sync"
 // CHECK:             "llvm.nvvm.mma.m16n8k16.row.col.bf16"
 // CHECK:             arith.mulf {{.*}} : vector<2xbf16>
-// CHECK-COUNT-16:    movmatrix.sync
-// CHECK-NOT:         movmatrix.sync
+// CHECK:             math.fma {{.*}} : vector<2xbf16>
+// CHECK-COUNT-8:     movmatrix.sync
+// CHECK:             "llvm.nvvm.bar.warp.sync"
 // CHECK:             scf.yield
 // CHECK:           scf.for
-// CHECK-COUNT-32:    movmatrix.sync
+// CHECK-NOT:         "llvm.nvvm.bar.warp.sync"
+// CHECK-COUNT-16:    movmatrix.sync
+// CHECK-COUNT-4:     "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16"
+// CHECK:             "llvm.nvvm.bar.warp.sync"
+// CHECK-COUNT-16:    movmatrix.sync
+// CHECK-NOT:         "llvm.nvvm.bar.warp.sync"
 // CHECK-NOT:         "llvm.nvvm.shfl
 // CHECK:             scf.yield
 // CHECK-LABEL: llvm.func ptx_kernelcc @tensor$du$sum
