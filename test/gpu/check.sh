@@ -15,13 +15,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 bundle='' target=sm_90a build='' functions=. storages=f32,bf16,f16 tokens=0,1,3,129,4097 steps=50
 models=mixture-of-mamba,dense-mamba random=40 parts=ops,models,large,hosts,sanitizer
 run=()
+usage() { sed -n '2,14s/^# \{0,1\}//p' "$0"; }
 while (($#)); do
+  [[ $1 != -h && $1 != --help ]] || { usage; exit 0; }
   (($# > 1)) || { echo "check.sh: $1 needs a value" >&2; exit 2; }
   case $1 in
     --bundle | --target | --build | --functions | --storages | --tokens | --steps | --models | --random | --parts)
       declare "${1#--}=$2" ;;
     --select | --sizes | --jobs | --seconds | --large-rows) run+=("$1" "$2") ;;
-    *) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) usage >&2; exit 2 ;;
   esac
   shift 2
 done
