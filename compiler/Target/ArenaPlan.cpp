@@ -87,35 +87,40 @@ static std::pair<int64_t, int64_t> misfit(const momrt_slot &slot, const momrt_sl
   return {grow, waste};
 }
 
-void ArenaPlan::assignEntry() {
-  SmallVector<unsigned> order;
-  for (unsigned i = assigned; i < buffers.size(); ++i)
-    order.push_back(i);
-  llvm::sort(order, [&](unsigned a, unsigned b) {
-    return std::pair(buffers[a].first, a) < std::pair(buffers[b].first, b);
-  });
-  SmallVector<int64_t> busyUntil(sizes.size(), -1); // of each slot, in this entry
+/// The largest first, so that none has to make a slot grow, and each takes the smallest one
+/// that is free while it lives. In order of time, as it was, large buffers that came late found
+/// small slots free: a Mamba model's step took 5.8 instead of 5.4 GiB.
+void ArenaPlan::assign() {
+  SmallVector<unsigned> order(buffers.size());
+  std::iota(order.begin(), order.end(), 0);
+  auto key = [&](unsigned i) {
+    const Buffer &buffer = buffers[i];
+    unsigned kind = kindOf(buffer.size);
+    return std::tuple(kind, -buffer.size.bytes[kind], buffer.first, i);
+  };
+  llvm::sort(order, [&](unsigned a, unsigned b) { return key(a) < key(b); });
+  SmallVector<SmallVector<unsigned>> inSlot;
   for (unsigned i : order) {
     Buffer &buffer = buffers[i];
+    // A kernel may read a buffer while it writes another, so lifetimes must not touch.
+    auto meets = [&](unsigned other) {
+      const Buffer &that = buffers[other];
+      return buffer.last == kForever || that.last == kForever ||
+             (buffer.first <= that.last && that.first <= buffer.last);
+    };
     std::optional<unsigned> best;
-    for (unsigned s = 0; s < sizes.size() && buffer.last != kForever; ++s) {
-      // A kernel may read a buffer while it writes another, so the lifetimes
-      // must not touch.
-      if (pinned[s] || busyUntil[s] >= buffer.first || kindOf(sizes[s]) != kindOf(buffer.size))
-        continue;
-      if (!best || misfit(sizes[s], buffer.size) < misfit(sizes[*best], buffer.size))
+    for (unsigned s = 0; s < sizes.size(); ++s)
+      if (kindOf(sizes[s]) == kindOf(buffer.size) && llvm::none_of(inSlot[s], meets) &&
+          (!best || misfit(sizes[s], buffer.size) < misfit(sizes[*best], buffer.size)))
         best = s;
-    }
     if (!best) {
       best = sizes.size();
       sizes.push_back(buffer.size);
-      pinned.push_back(buffer.last == kForever);
-      busyUntil.push_back(-1);
+      inSlot.emplace_back();
     }
     for (unsigned c = 0; c < MOMRT_COUNTS; ++c)
       sizes[*best].bytes[c] = std::max(sizes[*best].bytes[c], buffer.size.bytes[c]);
-    busyUntil[*best] = buffer.last;
+    inSlot[*best].push_back(i);
     buffer.slot = *best;
   }
-  assigned = buffers.size();
 }

@@ -25,9 +25,9 @@ public:
   /// The buffer outlives its entry, and shares memory with no other.
   void keep(unsigned buffer) { buffers[buffer].last = kForever; }
 
-  /// Gives each buffer added since the last call a slot. Entries do not run at
-  /// the same time, so slots of earlier entries are used again.
-  void assignEntry();
+  /// Gives each buffer a slot. Entries do not run at the same time: times go on from one to
+  /// the next.
+  void assign();
 
   unsigned slotOf(unsigned buffer) const { return buffers[buffer].slot; }
   llvm::ArrayRef<momrt_slot> slots() const { return sizes; }
@@ -40,8 +40,6 @@ private:
   };
   llvm::SmallVector<Buffer> buffers;
   llvm::SmallVector<momrt_slot> sizes; // of slots
-  llvm::SmallVector<bool> pinned;      // slots that are never shared
-  unsigned assigned = 0;               // buffers that have a slot
 };
 
 } // namespace mom

@@ -31,6 +31,7 @@ FailureOr<LaunchTable> TableBuilder::build(StringRef digest, const GpuImages *im
     if (auto name = func->getAttrOfType<StringAttr>(attr::kEntry))
       if (failed(addEntry(func, name.getValue())))
         return failure();
+  plan.assign();
   resolveBuffers();
   writer.slots.assign(plan.slots().begin(), plan.slots().end());
   table.bytes = writer.finish();
@@ -94,7 +95,6 @@ LogicalResult TableBuilder::addEntry(func::FuncOp func, StringRef name) {
       return failure();
   entry.outputs.count = writer.outputs.size() - entry.outputs.offset;
   writer.entries.push_back(entry);
-  plan.assignEntry();
   return success();
 }
 

@@ -12,6 +12,15 @@ momrt_slot TableBuilder::windowOf(Type type) {
   return size;
 }
 
+momrt_slot TableBuilder::bufferOf(Type type) {
+  momrt_slot size = sizeOf(type);
+  if (inWindows()) {
+    int64_t &ofToken = size.bytes[MOMRT_COUNT_TOKEN];
+    ofToken = llvm::divideCeil(ofToken, inside.getCount());
+  }
+  return size;
+}
+
 Place TableBuilder::countsPlace() {
   Place place = Place::in(MOMRT_SPACE_COUNTS);
   if (!inWindows())
@@ -38,7 +47,7 @@ Place TableBuilder::placeResult(Value value) {
     place.buffer = plan.add(scaled(place.stride, stack.getCount()), now());
   } else {
     Type type = value.getType();
-    place.buffer = plan.add(inWindows() ? windowOf(type) : sizeOf(type), now());
+    place.buffer = plan.add(bufferOf(type), now());
   }
   return place;
 }

@@ -66,6 +66,9 @@ private:
 
   /// Bytes of a value of one window, of all if it has no rows of tokens.
   static momrt_slot windowOf(mlir::Type type);
+  /// Bytes of memory for a value. A window's is written in tokens, of which windows are equal
+  /// shares: slots are shared by what grows with the same count.
+  momrt_slot bufferOf(mlir::Type type);
   /// The record of true counts that a launch reads: the batch's, or its window's.
   Place countsPlace();
   void read(const Place &place);
