@@ -104,9 +104,7 @@ void ArenaPlan::assign() {
     Buffer &buffer = buffers[i];
     // A kernel may read a buffer while it writes another, so lifetimes must not touch.
     auto meets = [&](unsigned other) {
-      const Buffer &that = buffers[other];
-      return buffer.last == kForever || that.last == kForever ||
-             (buffer.first <= that.last && that.first <= buffer.last);
+      return buffer.first <= buffers[other].last && buffers[other].first <= buffer.last;
     };
     std::optional<unsigned> best;
     for (unsigned s = 0; s < sizes.size(); ++s)

@@ -23,7 +23,10 @@ public:
   unsigned add(const momrt_slot &size, int64_t first);
   void readAt(unsigned buffer, int64_t time);
   /// The buffer outlives its entry, and shares memory with no other.
-  void keep(unsigned buffer) { buffers[buffer].last = kForever; }
+  void keep(unsigned buffer) {
+    buffers[buffer].first = -kForever;
+    buffers[buffer].last = kForever;
+  }
 
   /// Gives each buffer a slot. Entries do not run at the same time: times go on from one to
   /// the next.

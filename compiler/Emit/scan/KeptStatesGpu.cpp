@@ -1,15 +1,13 @@
 // A run's states in shared memory: see KeptStatesGpu.h.
 #include "compiler/Emit/scan/KeptStatesGpu.h"
 
-#include "compiler/Emit/TensorCore.h"
-
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 using namespace mom;
 
 static constexpr int64_t kMatrix = 32; ///< f32 that take the room of 8 x 8 bf16
-static constexpr int64_t kWarpChannels = 16;
+static constexpr int64_t kWarpChannels = ScanShape::kWarpChannels;
 static constexpr int64_t kStateSums = 2 * kWarpChannels + 4; ///< of a token, both
 static constexpr int64_t kKind = 16; ///< least f32 from a kind of sums over channels to the next
 
@@ -79,24 +77,23 @@ Value KeptStates::sums(Value warp, Value token) const {
 
 /// Of this lane's two tokens as many values, which lie side by side: `stride` from token to
 /// token, from `offset` on.
-void KeptStates::storeSums(Value start, int64_t offset, int64_t stride, ValueRange values) const {
-  Value quad = k.rem(k.thread(), ScanShape::kQuad),
-        group = k.rem(k.div(k.thread(), ScanShape::kQuad), Gpu::kWarp / ScanShape::kQuad);
+void KeptStates::storeSums(const ScanTensor &tensor, int64_t offset, int64_t stride,
+                           ValueRange values) const {
   int64_t count = values.size() / 2;
   for (int64_t m = 0; m < 2; ++m) {
-    Value token = k.add(k.mul(quad, 2), m);
-    Value place = k.add(k.mul(token, stride), k.mul(group, count));
-    place = k.add(k.add(sums(tile.gpu.warp(), start), offset), place);
+    Value token = k.add(k.mul(tensor.quad, 2), m);
+    Value place = k.add(k.mul(token, stride), k.mul(tensor.group, count));
+    place = k.add(k.add(sums(tile.gpu.warp(), tensor.start), offset), place);
     tile.storeScalars(values.slice(m * count, count), at(place, count), At{});
   }
 }
 
-void KeptStates::storeStateSums(Value start, int64_t which, ValueRange values) const {
-  storeSums(start, which * kWarpChannels, kStateSums, values);
+void KeptStates::storeStateSums(const ScanTensor &tensor, int64_t which, ValueRange values) const {
+  storeSums(tensor, which * kWarpChannels, kStateSums, values);
 }
 
-void KeptStates::storeChannelSums(Value start, int64_t kind, ValueRange values) const {
-  storeSums(start, kTensorTokens * kStateSums + kind * ofKind, ofChannels, values);
+void KeptStates::storeChannelSums(const ScanTensor &tensor, int64_t kind, ValueRange values) const {
+  storeSums(tensor, kTensorTokens * kStateSums + kind * ofKind, ofChannels, values);
 }
 
 /// The sum over `count` warps, `first` and each `step` on, of what lies at a place of a token's

@@ -9,7 +9,7 @@
 // over states [tokens, 2 * channels], then over channels [tokens, kinds * states].
 #pragma once
 
-#include "compiler/Emit/scan/ScanTileGpu.h"
+#include "compiler/Emit/scan/ScanTensorGpu.h"
 
 namespace mom {
 
@@ -26,10 +26,11 @@ public:
   /// those of both slots in turn, rows being states.
   Values load(mlir::Value slot, int64_t j, bool transposed) const;
 
+  // Of the eight tokens of `tensor`.
   /// Sums over a warp's states `which` (0 or 1), [2, own] of this lane's tokens.
-  void storeStateSums(mlir::Value start, int64_t which, mlir::ValueRange sums) const;
+  void storeStateSums(const ScanTensor &tensor, int64_t which, mlir::ValueRange sums) const;
   /// Sums over a warp's channels, [2, parts] of this lane's tokens and states.
-  void storeChannelSums(mlir::Value start, int64_t kind, mlir::ValueRange sums) const;
+  void storeChannelSums(const ScanTensor &tensor, int64_t kind, mlir::ValueRange sums) const;
   /// At a token of the run and channels of the block, over all states.
   mlir::Value loadStateSum(int64_t which, At at) const;
   /// At a token of the run and states, over all channels of the block.
@@ -41,7 +42,8 @@ private:
   mlir::Value slot(mlir::Value number) const; ///< of this warp
   mlir::Value sums(mlir::Value warp, mlir::Value token) const;
   View at(mlir::Value place, int64_t lanes) const;
-  void storeSums(mlir::Value start, int64_t offset, int64_t stride, mlir::ValueRange values) const;
+  void storeSums(const ScanTensor &tensor, int64_t offset, int64_t stride,
+                 mlir::ValueRange values) const;
   mlir::Value loadSum(mlir::Value first, int64_t step, int64_t count, mlir::Value token,
                       mlir::Value place, int64_t lanes) const;
 

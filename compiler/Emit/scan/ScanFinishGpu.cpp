@@ -29,7 +29,7 @@ void ScanTile::finish(const SegmentWalk &walk, const Run &run, ValueRange fetche
     else
       oldU = staged.empty() ? Value() : pointwise.value(op.u);
     for (auto [value, tile] : llvm::zip_equal(staged, more))
-      bindAs(pointwise, value, isNarrow() ? loadNarrow(tile, here) : k.load(tile, here));
+      bindAs(pointwise, value, loadChannels(tile, here));
     for (auto [value, emitted] : bind(here, oldU, oldDelta))
       pointwise.bind(value, emitted);
     for (unsigned output : outputs)

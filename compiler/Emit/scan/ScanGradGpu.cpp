@@ -250,11 +250,11 @@ void ScanGradGpu::walkPiece(const Piece &piece, function_ref<Values(const ScanTi
     tiles.sumA = tile.sumTile();
     tiles.sumB = tile.sumTile();
     tiles.groups = privateTile(shape.rounded() / shape.group);
+    if (!kinds.empty())
+      tiles.parts =
+          k.sharedView(shape.channelWarps() * shape.rounded(), kinds.size() * shape.slots(),
+                       k.b.getF32Type(), shape.strideOf(kinds.size() * shape.slots()));
   }
-  if (!kinds.empty() && !shape.tensor)
-    tiles.parts = k.sharedView(shape.channelWarps() * shape.rounded(),
-                               kinds.size() * shape.slots(), k.b.getF32Type(),
-                               shape.strideOf(kinds.size() * shape.slots()));
   for (RowSum &sum : rowSums)
     sum.tile = tile.rowSumTile();
   const SegmentWalk &walk = piece.walk;

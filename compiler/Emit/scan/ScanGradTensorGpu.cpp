@@ -239,8 +239,8 @@ Values ScanGradTensor::Back::walk(ValueRange carried) {
 
 void ScanGradTensor::Back::store() const {
   auto tokens = [](const Values &sums) { return Values{sums[0], sums[2], sums[1], sums[3]}; };
-  grad.kept.storeStateSums(tensor.start, 0, tokens(sumA));
-  grad.kept.storeStateSums(tensor.start, 1, tokens(sumB));
+  grad.kept.storeStateSums(tensor, 0, tokens(sumA));
+  grad.kept.storeStateSums(tensor, 1, tokens(sumB));
   for (auto [kind, sums] : {std::pair(grad.kindOfB, &sumsB), {grad.kindOfC, &sumsC}}) {
     if (!kind)
       continue;
@@ -248,7 +248,7 @@ void ScanGradTensor::Back::store() const {
     for (int64_t m : {0, 3})
       for (const Values &ofTile : *sums)
         mine.push_back(ofTile[m]);
-    grad.kept.storeChannelSums(tensor.start, *kind, mine);
+    grad.kept.storeChannelSums(tensor, *kind, mine);
   }
 }
 

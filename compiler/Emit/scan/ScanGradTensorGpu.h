@@ -16,7 +16,6 @@
 #pragma once
 
 #include "compiler/Emit/scan/KeptStatesGpu.h"
-#include "compiler/Emit/scan/ScanTensorGpu.h"
 
 namespace mom {
 

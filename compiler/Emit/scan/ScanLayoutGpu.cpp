@@ -47,13 +47,16 @@ Value ScanTile::interleaved(Value x, Value y, int64_t lanes) const {
 
 // Vectors of more than one channel begin with an even one.
 
+static constexpr int64_t kHalf = ScanShape::kWarpChannels / 2;
+
 static Value narrowColumn(KernelBuilder &k, Value channel) {
-  static constexpr int64_t kHalf = ScanTile::kNarrowChannels / 2;
-  Value inWarp = k.rem(channel, ScanTile::kNarrowChannels);
+  Value inWarp = k.rem(channel, ScanShape::kWarpChannels);
   return k.add(k.sub(channel, inWarp), k.add(k.div(inWarp, 2), k.mul(k.rem(inWarp, 2), kHalf)));
 }
 
-void ScanTile::storeNarrow(Value value, const View &tile, At at) const {
+void ScanTile::storeChannels(Value value, const View &tile, At at) const {
+  if (!isNarrow())
+    return k.store(value, tile, at);
   if (getElementTypeOrSelf(value.getType()) != tile.element)
     value =
         arith::TruncFOp::create(k.b, k.loc, KernelBuilder::lanesOf(tile.element, at.lanes), value);
@@ -62,15 +65,17 @@ void ScanTile::storeNarrow(Value value, const View &tile, At at) const {
     return k.store(value, tile, At{at.row, column, 1, Value()});
   for (int64_t odd = 0; odd < 2; ++odd)
     k.store(everySecond(k, value, odd, at.lanes), tile,
-            At{at.row, k.add(column, odd * kNarrowChannels / 2), at.lanes / 2, Value()});
+            At{at.row, k.add(column, odd * kHalf), at.lanes / 2, Value()});
 }
 
-Value ScanTile::loadNarrow(const View &tile, At at) const {
+Value ScanTile::loadChannels(const View &tile, At at) const {
+  if (!isNarrow())
+    return k.load(tile, at);
   Value column = narrowColumn(k, at.column);
   if (at.lanes == 1)
     return k.load(tile, At{at.row, column, 1, Value()});
   auto half = [&](int64_t odd) {
-    Value first = k.add(column, odd * kNarrowChannels / 2);
+    Value first = k.add(column, odd * kHalf);
     return k.load(tile, At{at.row, first, at.lanes / 2, Value()});
   };
   Value even = half(0);
@@ -122,7 +127,7 @@ Value ScanTile::loadDelta(At at) const {
 void ScanTile::storeInputs(Value newDelta, Value newU, At at) const {
   if (delta) {
     storeDelta(newDelta, at);
-    return isNarrow() ? storeNarrow(newU, u, at) : k.store(newU, u, at);
+    return storeChannels(newU, u, at);
   }
   k.store(interleaved(newDelta, newU, at.lanes), pairs,
           At{at.row, k.mul(at.column, 2), 2 * at.lanes, Value()});

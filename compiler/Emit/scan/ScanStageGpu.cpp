@@ -254,50 +254,50 @@ Values ScanTile::rows(const SegmentWalk &walk, Value i) const {
   return rows;
 }
 
+/// Places of some leaves, and of the rows of B and C, that this thread stages.
+void ScanTile::overChannels(ValueRange rows, ArrayRef<Leaf> some, Visit visit) const {
+  for (int64_t round = 0; round < channelDeal.rounds(); ++round) {
+    At at = placeOf(channelDeal.at(k, k.index(round)), gpu.toI64(rows[round]));
+    for (const Leaf &leaf : some)
+      visit(leaf.view, at);
+  }
+}
+
+void ScanTile::overMatrices(ValueRange rows, Visit visit) const {
+  rows = rows.drop_front(channelDeal.rounds());
+  for (int64_t round = 0; round < matrixDeal.rounds(); ++round) {
+    Value column = matrixDeal.at(k, k.index(round)).column;
+    At at{gpu.toI64(rows[round]), column, matrixDeal.width, Value()};
+    visit(k.view(op.B), at);
+    if (needsC)
+      visit(k.view(op.C), at);
+  }
+}
+
 Values ScanTile::fetch(ValueRange rows) const {
   Values raw;
   if (!ahead)
     return raw;
-  for (int64_t round = 0; round < channelDeal.rounds(); ++round, rows = rows.drop_front()) {
-    At at = placeOf(channelDeal.at(k, k.index(round)), gpu.toI64(rows[0]));
-    for (const Leaf &leaf : leaves)
-      raw.push_back(loadRaw(leaf.view, at));
-  }
-  for (int64_t round = 0; round < matrixDeal.rounds(); ++round, rows = rows.drop_front()) {
-    At at{gpu.toI64(rows[0]), matrixDeal.at(k, k.index(round)).column, matrixDeal.width, Value()};
-    raw.push_back(loadRaw(k.view(op.B), at));
-    if (needsC)
-      raw.push_back(loadRaw(k.view(op.C), at));
-  }
+  auto load = [&](const View &view, At at) { raw.push_back(loadRaw(view, at)); };
+  overChannels(rows, leaves, load);
+  overMatrices(rows, load);
   return raw;
 }
 
 void ScanTile::prefetch(ValueRange rows) const {
   if (!ahead)
     return;
-  auto rowOf = [&](int64_t i) { return gpu.toI64(rows[i]); };
-  int64_t rounds = channelDeal.rounds();
-  for (int64_t round = 0; round < rounds; ++round) {
-    At at = placeOf(channelDeal.at(k, k.index(round)), rowOf(round));
-    for (const Leaf &leaf : llvm::concat<const Leaf>(leaves, lateLeaves))
-      k.prefetch(leaf.view, at);
-  }
-  for (int64_t round = 0; round < matrixDeal.rounds(); ++round) {
-    Value column = matrixDeal.at(k, k.index(round)).column;
-    At at{rowOf(rounds + round), column, matrixDeal.width, Value()};
-    k.prefetch(k.view(op.B), at);
-    if (needsC)
-      k.prefetch(k.view(op.C), at);
-  }
+  auto prefetch = [&](const View &view, At at) { k.prefetch(view, at); };
+  overChannels(rows, leaves, prefetch);
+  overChannels(rows, lateLeaves, prefetch);
+  overMatrices(rows, prefetch);
 }
 
 Values ScanTile::fetchLate(ValueRange rows) const {
   Values raw;
-  for (int64_t round = 0; ahead && round < channelDeal.rounds(); ++round) {
-    At at = placeOf(channelDeal.at(k, k.index(round)), gpu.toI64(rows[round]));
-    for (const Leaf &leaf : lateLeaves)
-      raw.push_back(loadRaw(leaf.view, at));
-  }
+  if (ahead)
+    overChannels(rows, lateLeaves,
+                 [&](const View &view, At at) { raw.push_back(loadRaw(view, at)); });
   return raw;
 }
 
@@ -367,20 +367,15 @@ void ScanTile::stageChannels(const SegmentWalk &walk, Value i, Value count, Valu
       if (!all)
         return;
       for (auto [value, tile] : llvm::zip_equal(staged, more)) {
-        if (!isNarrow()) {
-          storeOr(waiting,
-                  [=, tile = tile, value = valueOf(value)] { k.store(value, tile, here); });
-          continue;
-        }
-        Value raw = rawOf(value, tile.element, fetched, number), narrow;
-        if (raw) {
-          TypedAttr zero = k.b.getZeroAttr(raw.getType());
-          raw = k.select(there, raw, arith::ConstantOp::create(k.b, k.loc, zero));
-          narrow = LLVM::BitcastOp::create(k.b, k.loc, k.lanesOf(tile.element, width), raw);
+        Value vector = rawOf(value, tile.element, fetched, number);
+        if (!vector) {
+          vector = valueOf(value);
         } else {
-          narrow = valueOf(value);
+          TypedAttr zero = k.b.getZeroAttr(vector.getType());
+          vector = k.select(there, vector, arith::ConstantOp::create(k.b, k.loc, zero));
+          vector = LLVM::BitcastOp::create(k.b, k.loc, k.lanesOf(tile.element, width), vector);
         }
-        storeOr(waiting, [=, tile = tile] { storeNarrow(narrow, tile, here); });
+        storeOr(waiting, [=, tile = tile] { storeChannels(vector, tile, here); });
       }
     };
     if (channelDeal.even())

@@ -142,7 +142,7 @@ Values ScanTensor::narrowStateOperand(const View &matrix) const {
 
 Value ScanTensor::lineOfChannels(const View &narrow) const {
   Value lane = core.gpu.lane(), warpsFirst = k.sub(tile.mine, k.mul(group, own));
-  Value odd = k.mul(k.rem(k.div(lane, 8), 2), ScanTile::kNarrowChannels / 2);
+  Value odd = k.mul(k.rem(k.div(lane, 8), 2), ScanShape::kWarpChannels / 2);
   Value column = k.add(warpsFirst, odd);
   return tile.moved(narrow, k.add(start, k.rem(lane, 8)), column, 8).base;
 }

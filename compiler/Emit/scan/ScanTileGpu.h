@@ -80,6 +80,7 @@ struct ScanShape {
   /// The same shape with groups of so many tokens, on tensor cores where they can.
   ScanShape withGroup(int64_t tokens) const;
   static constexpr int64_t kQuad = 4; ///< neighbours that have a row of a tensor core's sums
+  static constexpr int64_t kWarpChannels = 16; ///< of a warp on tensor cores, two a lane
   /// Refuses knobs that do not fit each other.
   mlir::LogicalResult check(KernelBuilder &k, const ScanOperands &op) const;
 };
@@ -212,7 +213,6 @@ public:
   /// Whether u, B, C and what else is staged lie there as bf16: a gradient's on tensor cores,
   /// whose uses of them all are products of bf16. How they do: ScanLayoutGpu.cpp.
   bool isNarrow() const { return shape.tensor && shape.own == 2 && !staged.empty(); }
-  static constexpr int64_t kNarrowChannels = 16; ///< of a warp, which lie together
 
   /// What a token's u and delta add to states, but for B.
   mlir::Value input(mlir::Value delta, mlir::Value u) const;
@@ -240,9 +240,10 @@ private:
   void clearPadding() const;
   /// Lanes of x and y in turn.
   mlir::Value interleaved(mlir::Value x, mlir::Value y, int64_t lanes) const;
-  /// Vectors of channels, of bf16 or f32, of a narrow tile.
-  void storeNarrow(mlir::Value value, const View &tile, At at) const;
-  mlir::Value loadNarrow(const View &tile, At at) const;
+  /// Vectors of channels of u's tile or of what is staged beside it; of bf16 or f32 to a
+  /// narrow one.
+  void storeChannels(mlir::Value value, const View &tile, At at) const;
+  mlir::Value loadChannels(const View &tile, At at) const;
   void storeDelta(mlir::Value delta, At at) const;
   mlir::Value loadDelta(At at) const;
   void storeInputs(mlir::Value delta, mlir::Value u, At at) const;
@@ -261,6 +262,9 @@ private:
                      Stores *waiting) const;
   void stageMatrices(const SegmentWalk &walk, mlir::Value i, mlir::ValueRange rows,
                      mlir::ValueRange fetched, bool all, Stores *waiting) const;
+  using Visit = llvm::function_ref<void(const View &, At)>;
+  void overChannels(mlir::ValueRange rows, llvm::ArrayRef<Leaf> some, Visit visit) const;
+  void overMatrices(mlir::ValueRange rows, Visit visit) const;
   mlir::Value rawOf(mlir::Value value, mlir::Type element, mlir::ValueRange fetched,
                     int64_t round) const;
   void storeRaw(mlir::Value raw, const View &view, At at) const;
