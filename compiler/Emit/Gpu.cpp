@@ -50,6 +50,11 @@ void Gpu::barrier(int64_t id, int64_t threads) {
 
 void Gpu::warpBarrier() { intrinsic("llvm.nvvm.bar.warp.sync", {}, {i32(-1)}); }
 
+void Gpu::clusterBarrier() {
+  intrinsic("llvm.nvvm.barrier.cluster.arrive", {}, {});
+  intrinsic("llvm.nvvm.barrier.cluster.wait", {}, {});
+}
+
 /// Shuffles move 32 bits; f64 goes in two halves.
 Value Gpu::shuffleAs(StringRef how, Value value, Value argument, int64_t clamp) {
   OpBuilder &b = k.b;
@@ -118,13 +123,16 @@ Value Gpu::combineBlock(Reduction kind, Value value) {
   return sum;
 }
 
-void Gpu::copyAsync(Value shared, Value global, Value present) {
+void Gpu::copyAsync(Value shared, Value global, Value present, int64_t bytes) {
   auto globalPointer = LLVM::LLVMPointerType::get(k.b.getContext(), 1);
   Value from = LLVM::AddrSpaceCastOp::create(k.b, k.loc, globalPointer, global);
-  if (!present)
-    return void(intrinsic("llvm.nvvm.cp.async.cg.shared.global.16", {}, {shared, from}));
-  Value bytes = arith::SelectOp::create(k.b, k.loc, present, i32(16), i32(0));
-  intrinsic("llvm.nvvm.cp.async.cg.shared.global.16.s", {}, {shared, from, bytes});
+  if (!present) {
+    // Fewer bytes go by the first-level cache only.
+    std::string how = (bytes == 16 ? "cg.shared.global." : "ca.shared.global.");
+    return void(intrinsic("llvm.nvvm.cp.async." + how + std::to_string(bytes), {}, {shared, from}));
+  }
+  Value count = arith::SelectOp::create(k.b, k.loc, present, i32(16), i32(0));
+  intrinsic("llvm.nvvm.cp.async.cg.shared.global.16.s", {}, {shared, from, count});
 }
 
 void Gpu::commitCopies() { intrinsic("llvm.nvvm.cp.async.commit.group", {}, {}); }
@@ -187,14 +195,25 @@ Value KernelBuilder::shared(int64_t bytes, int64_t alignment) {
   return at;
 }
 
-void mom::fitBlocks(KernelBuilder &k, int64_t blocks) {
-  if (!blocks)
-    return;
+/// Adds to what LLVM is told of the current phase's function.
+static void annotate(KernelBuilder &k, StringRef name, int64_t value) {
   SmallVector<Attribute> attributes;
   if (ArrayAttr given = k.function.getPassthroughAttr())
     attributes.assign(given.begin(), given.end());
-  attributes.push_back(k.b.getStrArrayAttr({"nvvm.minctasm", std::to_string(blocks)}));
+  attributes.push_back(k.b.getStrArrayAttr({name, std::to_string(value)}));
   k.function.setPassthroughAttr(k.b.getArrayAttr(attributes));
+}
+
+void mom::fitBlocks(KernelBuilder &k, int64_t blocks) {
+  if (blocks)
+    annotate(k, "nvvm.minctasm", blocks);
+}
+
+void mom::formClusters(KernelBuilder &k, int64_t blocks) {
+  if (blocks == 1)
+    return;
+  annotate(k, "nvvm.cluster_dim", blocks); // along x
+  k.function->setAttr(attr::kCluster, k.b.getI64IntegerAttr(blocks));
 }
 
 LogicalResult mom::checkShared(KernelBuilder &k, StringRef knobs) {

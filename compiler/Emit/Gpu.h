@@ -27,6 +27,8 @@ public:
   void barrier(int64_t id, int64_t threads);
   /// The threads of a warp meet.
   void warpBarrier();
+  /// All threads of the cluster meet, as those of a block do.
+  void clusterBarrier();
 
   /// The value (32 bits) of the lane whose number differs in the bits of `mask`.
   mlir::Value shuffleXor(mlir::Value value, int64_t mask);
@@ -42,9 +44,10 @@ public:
   /// The same over the block; all get it. Has two barriers.
   mlir::Value combineBlock(Reduction kind, mlir::Value value);
 
-  /// Copies 16 bytes from global to shared memory behind the thread's back; where
+  /// Copies 4, 8 or 16 bytes from global to shared memory behind the thread's back; where
   /// `present` (i1) is given and false, 16 zero bytes. Both addresses are aligned.
-  void copyAsync(mlir::Value shared, mlir::Value global, mlir::Value present = {});
+  void copyAsync(mlir::Value shared, mlir::Value global, mlir::Value present = {},
+                 int64_t bytes = 16);
   /// The copies since the last commit are a group.
   void commitCopies();
   /// Waits until at most `pending` of this thread's last groups are under way.
@@ -69,6 +72,10 @@ private:
 /// Registers of the current phase must suffice for so many blocks of a multiprocessor.
 /// Left alone, as by 0, ptxas may take so many that too few warps hide each other's waits.
 void fitBlocks(KernelBuilder &k, int64_t blocks);
+
+/// So many neighbouring blocks of the current phase are a cluster: they run at a time and
+/// reach each other's shared memory. The grid is a multiple. sm_90 or later.
+void formClusters(KernelBuilder &k, int64_t blocks);
 
 /// Refuses the last phase where it needs more shared memory than a block can have; `knobs`
 /// names what says how much.

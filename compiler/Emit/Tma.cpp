@@ -34,6 +34,13 @@ void SharedBarriers::arrive(Value index) {
                "l,~{memory}");
 }
 
+void SharedBarriers::arrive(Value index, Value rank) {
+  gpu.assembly("mbarrier.arrive.rank", {}, {address(index), gpu.toI32(rank)},
+               "{ .reg .b64 there; mapa.shared::cluster.u64 there, $0, $1; "
+               "mbarrier.arrive.shared::cluster.b64 _, [there]; }",
+               "l,r,~{memory}");
+}
+
 void SharedBarriers::arriveExpecting(Value index, int64_t bytes) {
   gpu.assembly("mbarrier.expect", {}, {address(index), gpu.i32(bytes)},
                "mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1;", "l,r,~{memory}");
@@ -134,7 +141,8 @@ void TensorMaps::acquire(Value index) {
                "l,~{memory}");
 }
 
-void TensorMaps::copy(Value shared, Value index, ArrayRef<Value> coordinates, Value barrier) {
+void TensorMaps::copy(Value shared, Value index, ArrayRef<Value> coordinates, Value barrier,
+                      int64_t cluster) {
   SmallVector<Value> operands = {shared, address(index), barrier};
   std::string places, constraints = "l,l,l";
   for (auto [i, coordinate] : llvm::enumerate(coordinates)) {
@@ -143,11 +151,19 @@ void TensorMaps::copy(Value shared, Value index, ArrayRef<Value> coordinates, Va
     constraints += ",r";
   }
   std::string rank = std::to_string(coordinates.size());
-  gpu.assembly("tma.load" + rank, {}, operands,
-               "cp.async.bulk.tensor." + rank +
-                   "d.shared::cluster.global.mbarrier::complete_tx::bytes [$0], [$1, {" + places +
-                   "}], [$2];",
-               constraints + ",~{memory}");
+  std::string text =
+      "cp.async.bulk.tensor." + rank + "d.shared::cluster.global.mbarrier::complete_tx::bytes";
+  std::string where = " [$0], [$1, {" + places + "}], [$2]";
+  if (cluster == 1) {
+    gpu.assembly("tma.load" + rank, {}, operands, text + where + ";", constraints + ",~{memory}");
+    return;
+  }
+  std::string mask = ", $" + std::to_string(operands.size());
+  operands.push_back(gpu.i32((1 << cluster) - 1)); // all of its blocks
+  gpu.assembly("tma.multicast" + rank, {}, operands,
+               "{ .reg .b16 blocks; cvt.u16.u32 blocks" + mask + "; " + text +
+                   ".multicast::cluster" + where + ", blocks; }",
+               constraints + ",r,~{memory}");
 }
 
 void mom::setRegisters(KernelBuilder &k, int64_t count, bool more) {

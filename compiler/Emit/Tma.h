@@ -26,6 +26,8 @@ public:
 
   mlir::Value address(mlir::Value index) const; ///< i64
   void arrive(mlir::Value index);
+  /// At the barrier `index` of block `rank` (i64) of the cluster.
+  void arrive(mlir::Value index, mlir::Value rank);
   /// Arrives; the phase does not end before so many bytes have come.
   void arriveExpecting(mlir::Value index, int64_t bytes);
   /// Until the phase of this parity (i32) is over; the one before the first is.
@@ -57,9 +59,10 @@ public:
   /// By the thread that will copy.
   void acquire(mlir::Value index);
   /// By one thread: copies the box at the coordinates (i64, may lie outside) to shared
-  /// memory; its bytes come to the barrier at `barrier`.
+  /// memory; its bytes come to the barrier at `barrier`. With a `cluster` of more than one
+  /// block, to these places of each.
   void copy(mlir::Value shared, mlir::Value index, llvm::ArrayRef<mlir::Value> coordinates,
-            mlir::Value barrier);
+            mlir::Value barrier, int64_t cluster = 1);
 
 private:
   mlir::Value address(mlir::Value index);

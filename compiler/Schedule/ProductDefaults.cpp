@@ -229,6 +229,15 @@ bool mom::leavesShared(KernelOp kernel, int64_t bytes) {
   return stages + besideStages(knob("panels"), rows) + bytes <= sharedBytes(90, 1);
 }
 
+/// Blocks that share the rows of their tiles. Where threads read what follows a product from
+/// memory, that and tiles of both operands meet in the L2 cache: at 32768 x 2048 x 4096 and f32 a
+/// cluster gives 0.94 instead of 0.85 of cuBLASLt's speed. Others are within 2 % either way.
+static int64_t clusterBlocks(const Sizes &sizes, int64_t columns, ArrayRef<Value> inputs,
+                             int64_t grid) {
+  bool reads = !inputs.empty() && !llvm::all_of(inputs, fitsPanels);
+  return reads && llvm::divideCeil(sizes.n, columns) % 2 == 0 && grid % 2 == 0 ? 2 : 1;
+}
+
 int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architecture) {
   Sizes sizes = sizesOf(kernel);
   auto given = [&](StringRef name, auto otherwise) -> int64_t {
@@ -275,5 +284,6 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
       .Case("panels", panels)
       .Case("pingpong", rows * columns <= 128 * (sizes.m ? 192 : 160))
       .Case("split_k", rowParts(sizes, rows, columns))
+      .Case("cluster", tma ? clusterBlocks(sizes, columns, inputs, given("grid", kBlocks / 2)) : 1)
       .Default(1);
 }

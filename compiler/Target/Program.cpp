@@ -58,7 +58,8 @@ static SmallVector<mom::EmulatedKernel> kernelsToEmulate(mlir::ModuleOp emitted)
       return value ? value.getInt() : 0;
     };
     if (int64_t threads = number(mom::attr::kThreads))
-      kernels.push_back({function.getSymName().str(), threads, number(mom::attr::kShared)});
+      kernels.push_back({function.getSymName().str(), threads, number(mom::attr::kShared),
+                         std::max<int64_t>(number(mom::attr::kCluster), 1)});
   }
   return kernels;
 }

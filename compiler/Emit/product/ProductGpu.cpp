@@ -214,12 +214,16 @@ LogicalResult LinearEmitter::emitTma() {
                         "columns, for knob 'unit' 3 (tma)";
 
   int64_t band = k.knob("band"), columnTiles = llvm::divideCeil(outer, shape.columns);
+  if (failed(checkCluster(k, shape, columnTiles)))
+    return failure();
   Value rowTiles = countParts(k, route, rowsType, k.index(shape.rows));
   auto locate = [&](Value number) {
     Gpu gpu(k);
     Value bandNumber = k.div(number, band * columnTiles);
     Value left = k.sub(rowTiles, k.mul(bandNumber, band));
-    Value inBand = gpu.toI32(k.rem(number, band * columnTiles));
+    Value inBand = k.rem(number, band * columnTiles);
+    Value rank = k.rem(inBand, shape.cluster);
+    inBand = gpu.toI32(k.div(inBand, shape.cluster));
     Value bandRows = gpu.toI32(k.min(left, k.index(band)));
     Value column = arith::DivUIOp::create(k.b, k.loc, inBand, bandRows);
     Value row = arith::RemUIOp::create(k.b, k.loc, inBand, bandRows);
@@ -227,7 +231,8 @@ LogicalResult LinearEmitter::emitTma() {
     tile.rows = findGroupRows(k, route, rowsType, k.add(k.mul(bandNumber, band), gpu.toI64(row)),
                               k.index(shape.rows));
     tile.firstRow = tile.map = k.index(0);
-    tile.firstColumn = k.mul(gpu.toI64(column), shape.columns);
+    Value columnTile = k.add(k.mul(gpu.toI64(column), shape.cluster), rank);
+    tile.firstColumn = k.mul(columnTile, shape.columns);
     tile.steps = k.index(llvm::divideCeil(inner, shape.inner));
     tile.aLine = tile.rows.begin;
     tile.bLine = transposed ? k.index(0) : tile.firstColumn;

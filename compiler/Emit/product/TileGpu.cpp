@@ -21,7 +21,8 @@ FailureOr<TileShape> mom::tileShape(KernelBuilder &k) {
               k.knob("tile_inner"),
               k.knob("stages"),
               k.threads(),
-              k.knob("pingpong") != 0};
+              k.knob("pingpong") != 0,
+              k.knob("cluster")};
   auto require = [&](bool holds, const Twine &what) -> LogicalResult {
     return holds ? success() : LogicalResult(k.error() << what);
   };

@@ -23,7 +23,8 @@ struct TileShape {
   int64_t rows, columns, inner; ///< of a tile
   int64_t stages;               ///< steps of `inner` in shared memory
   int64_t threads;
-  bool pingpong; ///< warpgroups take tiles in turn (unit tma)
+  bool pingpong;   ///< warpgroups take tiles in turn (unit tma)
+  int64_t cluster; ///< blocks that share the rows of their tiles (unit tma)
 };
 
 /// Lets ptxas give a thread no more registers than so many blocks on a multiprocessor

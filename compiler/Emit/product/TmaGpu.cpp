@@ -22,6 +22,18 @@ bool mom::canCopyTiles(const View &view, Type element) {
          view.stride % 8 == 0;
 }
 
+LogicalResult mom::checkCluster(KernelBuilder &k, const TileShape &shape, int64_t columnTiles) {
+  auto divides = [&](int64_t count, const Twine &what) -> LogicalResult {
+    if (count % shape.cluster == 0)
+      return success();
+    return k.error() << "expected a knob 'cluster' that divides " << what << ", " << count
+                     << ", but got " << shape.cluster;
+  };
+  return failure(failed(divides(columnTiles, "the tiles side by side")) ||
+                 failed(divides(k.knob("grid"), "knob 'grid'")) ||
+                 failed(divides(TensorCore::kPanel, "the lines of a panel")));
+}
+
 int64_t TmaProduct::bytesOf(const TmaOperand &operand) const {
   return stageBytes(operand.innerLast, operand.outer);
 }
@@ -30,11 +42,15 @@ int64_t TmaProduct::bytesOf(const TmaOperand &operand) const {
 // Tensor maps
 //===----------------------------------------------------------------------===//
 
+/// The lines of a panel that one copy takes.
+int64_t TmaProduct::linesOf(const TmaOperand &operand) const {
+  return (operand.innerLast ? operand.outer : TensorCore::kPanel) / sharers(operand);
+}
+
 /// The dimensions of an operand's map. Those of a permuted one are, of a column
 /// 4 run J + run q + 2 j + e: e, q, j and J, so that a copy lays e after q after j.
-static SmallVector<MapDimension> dimensionsOf(KernelBuilder &k, const TmaOperand &operand,
-                                              Value map) {
-  int64_t line = operand.view.stride, box = operand.innerLast ? operand.outer : 64;
+SmallVector<MapDimension> TmaProduct::dimensionsOf(const TmaOperand &operand, Value map) {
+  int64_t line = operand.view.stride, box = linesOf(operand);
   SmallVector<MapDimension> dimensions = {{k.index(operand.channels), 1, 64}};
   if (int64_t run = operand.run) {
     int64_t all = operand.groups * operand.lines / (4 * run);
@@ -61,7 +77,7 @@ void TmaProduct::makeMaps(TensorMaps &tensorMaps) {
       k.loop(k.sub(gpu.warp(), k.index(first)), k.index(maps), warps, [&](Value map) {
         Value place = operand == &a ? map : k.add(map, maps);
         tensorMaps.make(place, operand->view.base, operand->view.element,
-                        dimensionsOf(k, *operand, map));
+                        dimensionsOf(*operand, map));
       });
     });
   }
@@ -94,6 +110,12 @@ SmallVector<Value> TmaProduct::next(Value stage, Value parity) {
 
 void TmaProduct::copyStep(const TmaOperand &operand, Value map, const TmaTile &tile, Value line,
                           Value channel, Value inner, Value shared, Value barrier) {
+  int64_t cluster = sharers(operand);
+  if (cluster > 1) {
+    Value part = k.mul(k.rem(k.block(), cluster), linesOf(operand));
+    line = k.add(line, part);
+    shared = k.address(shared, k.b.getI8Type(), k.mul(part, TensorCore::kLineBytes));
+  }
   if (operand.innerLast) {
     SmallVector<Value> places = {inner, line};
     if (operand.run) {
@@ -102,14 +124,14 @@ void TmaProduct::copyStep(const TmaOperand &operand, Value map, const TmaTile &t
     } else if (operand.groups) {
       places.push_back(tile.rows.group);
     }
-    return tensorMaps->copy(shared, map, places, barrier);
+    return tensorMaps->copy(shared, map, places, barrier, cluster);
   }
   for (int64_t panel = 0, count = llvm::divideCeil(operand.outer, 64); panel < count; ++panel) {
     SmallVector<Value> places = {k.add(channel, panel * 64), k.add(line, inner)};
     if (operand.groups)
       places.push_back(tile.rows.group);
     Value to = k.address(shared, k.b.getI8Type(), k.index(panel * 64 * TensorCore::kLineBytes));
-    tensorMaps->copy(to, map, places, barrier);
+    tensorMaps->copy(to, map, places, barrier, cluster);
   }
 }
 
@@ -155,6 +177,15 @@ void TmaProduct::producePanels(Value tiles, Locate locate) {
 // Multiplication
 //===----------------------------------------------------------------------===//
 
+/// By one thread of a warpgroup: a stage has been read. What fills it are copies of all blocks
+/// of the cluster.
+void TmaProduct::release(Value stage) {
+  if (shape.cluster == 1)
+    return empty->arrive(stage);
+  for (int64_t rank = 0; rank < shape.cluster; ++rank)
+    empty->arrive(stage, k.index(rank));
+}
+
 /// Sums of a tile whose steps come after `taken` others of this block. Where warpgroups take
 /// turns, one looks at the stages only after the other has seen all of its own: a barrier
 /// tells a phase from the next, but not from the one after.
@@ -166,9 +197,9 @@ FragmentSums TmaProduct::multiply(Value consumer, Value taken, Value turn, Value
                  {k.address(stages, k.b.getI8Type(), k.index(bytesOf(a))), b.innerLast, b.outer},
                  firstRow, rows / 64, ones);
   Value leads = k.equal(k.rem(k.thread(), kGroup), k.index(0));
-  auto release = [&](Value stage, Value condition) {
+  auto releaseBefore = [&](Value stage, Value condition) {
     Value before = k.select(k.equal(stage, k.index(0)), k.index(shape.stages), stage);
-    k.ifThen(condition, [&] { empty->arrive(k.sub(before, k.index(1))); });
+    k.ifThen(condition, [&] { release(k.sub(before, k.index(1))); });
   };
 
   if (shape.pingpong)
@@ -189,7 +220,7 @@ FragmentSums TmaProduct::multiply(Value consumer, Value taken, Value turn, Value
       offsets.push_back(k.add(k.mul(stage, parts * partBytes()), part * partBytes()));
     step.multiply(sums, offsets, later);
     TensorCore(k, a.view.element).waitGroup(1); // the step before is over
-    release(stage, arith::AndIOp::create(k.b, k.loc, leads, later));
+    releaseBefore(stage, arith::AndIOp::create(k.b, k.loc, leads, later));
     llvm::append_range(sums, next(stage, values.back()));
     return sums;
   });
@@ -198,7 +229,7 @@ FragmentSums TmaProduct::multiply(Value consumer, Value taken, Value turn, Value
   if (shape.pingpong)
     k.ifThen(leads, [&] { turns->arrive(k.sub(k.index(1), consumer)); });
   step.finish(carried);
-  release(stage, leads);
+  releaseBefore(stage, leads);
   int64_t ofTile = rows / 64 * shape.columns / 2;
   return {SmallVector<Value>(ArrayRef(carried).take_front(ofTile)),
           SmallVector<Value>(ArrayRef(carried).drop_front(ofTile))};
@@ -240,6 +271,9 @@ Value TmaProduct::consumers() {
   return k.sub(k.div(warp, 4), k.index(1));
 }
 
+/// All threads whose barriers and stages depend on each other.
+void TmaProduct::meet() { shape.cluster > 1 ? gpu.clusterBarrier() : gpu.barrier(); }
+
 void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
   tensorMaps.emplace(k, 2 * maps + inputs.size(), k.knob("grid"));
   stages = k.shared(shape.stages * shape.inner / TensorCore::kPanel * partBytes(), 1024);
@@ -260,7 +294,7 @@ void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
     k.ifThen(k.equal(k.thread(), k.index(0)), [&] {
       for (int64_t stage = 0; stage < shape.stages; ++stage) {
         full->initialise(stage, 1);
-        empty->initialise(stage, shape.pingpong ? 1 : 2);
+        empty->initialise(stage, shape.cluster * (shape.pingpong ? 1 : 2));
       }
       for (int64_t consumer = 0; consumer < 2; ++consumer)
         turns->initialise(consumer, 1);
@@ -268,7 +302,7 @@ void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
         panels->initialise();
       full->publish();
     });
-    gpu.barrier();
+    meet();
     Value copies = k.less(consumers(), k.index(0));
     auto role = scf::IfOp::create(k.b, k.loc, copies, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(k.b);
@@ -280,7 +314,11 @@ void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
     k.b.setInsertionPointToStart(role.elseBlock());
     setRegisters(k, kMultiplyRegisters, /*more=*/true);
     consume(tiles, locate, finish);
+    k.b.setInsertionPointAfter(role);
+    if (shape.cluster > 1) // others may still copy to this block, or arrive at its barriers
+      meet();
   });
+  formClusters(k, shape.cluster);
 }
 
 //===----------------------------------------------------------------------===//

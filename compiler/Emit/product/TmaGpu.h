@@ -6,6 +6,9 @@
 //
 // The two warpgroups share a tile, each with half of its rows, or take tiles in turn
 // (knob 'pingpong'): then one multiplies while the other finishes.
+//
+// Blocks of a cluster (knob 'cluster') have tiles of the same rows at a time. Each copies a
+// part of A's lines to the shared memory of all, and its own of B.
 #pragma once
 
 #include "compiler/Emit/Tma.h"
@@ -68,6 +71,9 @@ public:
 
 private:
   int64_t bytesOf(const TmaOperand &operand) const;
+  int64_t sharers(const TmaOperand &operand) const { return &operand == &a ? shape.cluster : 1; }
+  int64_t linesOf(const TmaOperand &operand) const;
+  llvm::SmallVector<MapDimension> dimensionsOf(const TmaOperand &operand, mlir::Value map);
   int64_t partBytes() const;
   void makeMaps(TensorMaps &tensorMaps);
   void fillOnes();
@@ -81,6 +87,8 @@ private:
                         mlir::Value steps);
   mlir::SmallVector<mlir::Value> next(mlir::Value stage, mlir::Value parity);
   mlir::Value consumers();
+  void release(mlir::Value stage);
+  void meet();
 
   KernelBuilder &k;
   Gpu gpu;
@@ -100,6 +108,9 @@ private:
 /// Whether TMA can copy a view: rows that begin at multiples of 16 bytes, of the type
 /// that is multiplied.
 bool canCopyTiles(const View &view, mlir::Type element);
+
+/// Refuses clusters that do not share out the blocks, or the tiles side by side.
+mlir::LogicalResult checkCluster(KernelBuilder &k, const TileShape &shape, int64_t columnTiles);
 
 /// `finishTile` from registers, in places of 4 or 8 columns. Those that exist are a multiple
 /// of 8. What panels hold is fetched after what `finish` fetches. `permuted`: the columns are

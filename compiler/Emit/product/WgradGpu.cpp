@@ -153,16 +153,20 @@ LogicalResult WgradEmitter::emitTma() {
   if (!canCopyTiles(a.view, element) || !canCopyTiles(b.view, element))
     return k.error() << "expected operands of " << element
                      << " whose rows begin at multiples of 16 bytes for knob 'unit' 3 (tma)";
+  if (failed(checkCluster(k, shape, across)))
+    return failure();
   Type type = wgrad.getX().getType();
   Value route = wgrad.getRoute();
   View to = parts == 1 ? k.output(0) : k.workspaceView(partial);
   Value items = parts == 1 ? k.index(groups) : countParts(k, route, type, partRows());
   auto locate = [&](Value number) {
-    Value inItem = k.rem(number, down * across);
+    Value inItem = k.rem(number, down * across), rank = k.rem(inItem, shape.cluster);
+    inItem = k.div(inItem, shape.cluster);
     TmaTile tile;
     tile.item = k.div(number, down * across);
     tile.firstRow = k.mul(k.rem(inItem, down), shape.rows);
-    tile.firstColumn = k.mul(k.div(inItem, down), shape.columns);
+    Value column = k.add(k.mul(k.div(inItem, down), shape.cluster), rank);
+    tile.firstColumn = k.mul(column, shape.columns);
     tile.rows = parts == 1 ? wholeGroup(tile.item)
                            : findGroupRows(k, route, type, tile.item, partRows());
     tile.map = tile.rows.group;

@@ -93,7 +93,8 @@ static void replaceShared(Module &module) {
   shared->eraseFromParent();
 }
 
-/// void(buffers, block, scratch): runs the threads of one block.
+/// void(buffers, block, scratch): runs the threads of one block, or where it is the first of a
+/// cluster, those of its blocks.
 static void addKernel(Module &module, Function &thread, const EmulatedKernel &kernel) {
   LLVMContext &context = module.getContext();
   auto *pointer = PointerType::getUnqual(context);
@@ -118,9 +119,9 @@ static void addKernel(Module &module, Function &thread, const EmulatedKernel &ke
   b.SetInsertPoint(BasicBlock::Create(context, "", whole));
   FunctionCallee run = module.getOrInsertFunction(
       (kPrefix + "run").str(),
-      FunctionType::get(nothing, {pointer, pointer, i64, i64, i64}, false));
+      FunctionType::get(nothing, {pointer, pointer, i64, i64, i64, i64}, false));
   b.CreateCall(run, {unpack, whole->getArg(0), whole->getArg(1), b.getInt64(kernel.threads),
-                     b.getInt64(kernel.shared)});
+                     b.getInt64(kernel.shared), b.getInt64(kernel.cluster)});
   b.CreateRetVoid();
 }
 

@@ -18,6 +18,7 @@ namespace mom {
 struct EmulatedKernel {
   std::string name;
   int64_t threads = 0, shared = 0; ///< of a block; bytes
+  int64_t cluster = 1;             ///< blocks
 };
 
 /// Turns the kernels among the functions of `module`, in PTX's calling convention,

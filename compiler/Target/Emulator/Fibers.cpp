@@ -1,6 +1,7 @@
 // The threads of an emulated block: stacks, and who runs next.
 #include "compiler/Target/Emulator/Fibers.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -50,10 +51,11 @@ void Block::entry() {
   (*block.body)();
   Fiber &self = block.fibers[block.running];
   self.state = Fiber::Done;
-  --block.live;
   // Those who wait for all that are left may be complete now.
-  if (block.arrived[0] && block.arrived[0] == block.live)
-    block.release(0);
+  --block.left;
+  int others = --block.live[block.rank()], all = block.rank() * kBarriers;
+  if (block.arrived[all] && block.arrived[all] == others)
+    block.release(all);
   block.suspend();
 }
 
@@ -70,36 +72,40 @@ void Block::start(Fiber &fiber, int index) {
   fiber.stackPointer = top;
 }
 
-void Block::run(const std::function<void()> &thread, int64_t block, int threads,
+void Block::run(const std::function<void()> &thread, int64_t block, int cluster, int threads,
                 int64_t sharedBytes, bool reverse) {
-  if (stackBytes < kStack * threads) {
+  int count = cluster * threads;
+  if (stackBytes < kStack * count) {
     if (stacks)
       munmap(stacks, stackBytes);
-    stackBytes = kStack * threads;
+    stackBytes = kStack * count;
     stacks = static_cast<char *>(mmap(nullptr, stackBytes, PROT_READ | PROT_WRITE,
                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   }
-  if (sharedCapacity < size_t(sharedBytes)) {
+  sharedCapacity = (sharedBytes + 1023) / 1024 * 1024;
+  if (sharedAll < cluster * sharedCapacity) {
     std::free(sharedMemory);
-    sharedCapacity = (sharedBytes + 1023) / 1024 * 1024;
-    sharedMemory = static_cast<char *>(std::aligned_alloc(1024, sharedCapacity));
+    sharedAll = cluster * sharedCapacity;
+    sharedMemory = static_cast<char *>(std::aligned_alloc(1024, sharedAll));
   }
   if (sharedBytes)
-    std::memset(sharedMemory, 0xff, sharedBytes);
+    std::memset(sharedMemory, 0xff, cluster * sharedCapacity);
   body = &thread;
   number = block;
-  live = threads;
-  slots.resize(size_t(threads) * kSlotWords);
-  fibers.resize(threads);
-  arrived.assign(kBarriers + 2 * threads, 0);
+  this->threads = threads;
+  live.assign(cluster, threads);
+  slots.resize(size_t(count) * kSlotWords);
+  fibers.resize(count);
+  arrived.assign(cluster * kBarriers + 2 * count + 1, 0);
   late = reverse;
   work.clear();
-  for (int i = 0; i < threads; ++i)
+  for (int i = 0; i < count; ++i)
     start(fibers[i], i);
-  while (live) {
+  left = count;
+  while (left) {
     bool any = false;
-    for (int i = 0; i < threads; ++i) {
-      running = reverse ? threads - 1 - i : i;
+    for (int i = 0; i < count; ++i) {
+      running = reverse ? count - 1 - i : i;
       if (fibers[running].state != Fiber::Ready)
         continue;
       any = true;
@@ -134,15 +140,19 @@ void Block::meet(int key, int needed) {
   suspend();
 }
 
-void Block::barrier(int id, int count) { meet(id, count ? count : live); }
-
-void Block::meetGroup(int threads) {
-  // Groups of one warp have keys of their own, as have those of several.
-  int group = running / threads;
-  int key = kBarriers + (threads == kWarp ? 0 : int(fibers.size())) + group;
-  int last = int(fibers.size()) < (group + 1) * threads ? int(fibers.size()) : (group + 1) * threads;
-  meet(key, last - group * threads);
+void Block::barrier(int id, int count) {
+  meet(rank() * kBarriers + id, count ? count : live[rank()]);
 }
+
+void Block::meetGroup(int size) {
+  // Groups of one warp have keys of their own, as have those of several. Blocks of a cluster
+  // are whole groups.
+  int all = int(fibers.size()), group = running / size;
+  int key = int(live.size()) * kBarriers + (size == kWarp ? 0 : all) + group;
+  meet(key, std::min(all, (group + 1) * size) - group * size);
+}
+
+void Block::meetCluster() { meet(int(arrived.size()) - 1, int(fibers.size())); }
 
 void Block::waitCopies(int pending) {
   auto &groups = fibers[running].copies; // the last one is open

@@ -1,4 +1,4 @@
-// The threads of an emulated block.
+// The threads of an emulated block, or of the blocks of a cluster.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,8 @@
 
 namespace mom::emulator {
 
-/// Threads of one block on one worker. Everything here is called by fibers.
+/// Threads of one block on one worker, and of the others of its cluster. Everything here is
+/// called by fibers.
 class Block {
 public:
   static constexpr int kWarp = 32, kBarriers = 16;
@@ -16,28 +17,36 @@ public:
   /// The block that this worker runs now.
   static Block &current();
 
-  /// Runs `thread` as `threads` fibers to the end.
-  void run(const std::function<void()> &thread, int64_t block, int threads, int64_t sharedBytes,
-           bool reverse);
+  /// Runs `thread` as `threads` fibers of each of `cluster` blocks, from `block` on, to the end.
+  void run(const std::function<void()> &thread, int64_t block, int cluster, int threads,
+           int64_t sharedBytes, bool reverse);
 
-  int thread() const { return running; }
-  int lane() const { return running % kWarp; }
-  int warp() const { return running / kWarp; }
-  int64_t block() const { return number; }
-  char *shared() { return sharedMemory; }
+  int thread() const { return running % threads; }
+  int lane() const { return thread() % kWarp; }
+  int warp() const { return thread() / kWarp; }
+  int64_t block() const { return number + rank(); }
+  char *shared() { return sharedMemory + rank() * sharedCapacity; }
+  /// What lies in shared memory of block `rank` of the cluster where `place` lies in this one's.
+  template <typename T> T *inBlock(T *place, int rank) {
+    return reinterpret_cast<T *>(sharedMemory + rank * sharedCapacity +
+                                 (reinterpret_cast<char *>(place) - shared()));
+  }
 
   /// Meets `count` threads (0: all that are left) at a barrier of the block.
   void barrier(int id, int count = 0);
-  /// Meets the threads of the warp, or of the `threads / 32` neighbouring warps.
+  /// Meets the threads of the warp, or of the `size / 32` neighbouring warps.
   void meetWarp() { meetGroup(kWarp); }
-  void meetGroup(int threads);
+  void meetGroup(int size);
+  /// Meets all threads of the cluster.
+  void meetCluster();
   /// Lets the others go on; for loops that wait for memory.
   void yield();
 
   /// A place of `words` 32-bit words for each thread, to hand registers round in:
   /// write your own, meet, read the others', meet.
-  uint32_t *slot(int thread) { return &slots[size_t(thread) * kSlotWords]; }
-  uint32_t *laneSlot(int lane) { return slot(warp() * kWarp + lane); }
+  uint32_t *laneSlot(int lane) {
+    return &slots[size_t(running - this->lane() + lane) * kSlotWords];
+  }
   static constexpr int kSlotWords = 160;
 
   /// Copies that go on behind the thread's back, done when it waits for them.
@@ -72,6 +81,7 @@ private:
     const void *waitsAt = nullptr; ///< a barrier in shared memory
     std::vector<std::vector<Copy>> copies;
   };
+  int rank() const { return running / threads; }
   static void entry();
   void start(Fiber &fiber, int index);
   void meet(int key, int needed);
@@ -80,15 +90,16 @@ private:
   [[noreturn]] void deadlock();
 
   std::vector<Fiber> fibers;
-  std::vector<int> arrived; // [barriers + groups]
+  std::vector<int> arrived; // [barriers of each block + groups + cluster]
+  std::vector<int> live;    // of each block
   std::vector<uint32_t> slots;
   char *stacks = nullptr, *sharedMemory = nullptr;
-  size_t stackBytes = 0, sharedCapacity = 0;
+  size_t stackBytes = 0, sharedAll = 0, sharedCapacity = 0; ///< of all blocks; of each
   const std::function<void()> *body = nullptr;
   std::deque<std::function<void()>> work; ///< behind the threads' back
   bool late = false;
   void *scheduler = nullptr; // its stack pointer while a fiber runs
-  int running = 0, live = 0;
+  int running = 0, left = 0, threads = 1; ///< left: fibers not done; threads of a block
   int64_t number = 0;
 };
 

@@ -24,8 +24,9 @@ static Block &here() { return Block::current(); }
 //===----------------------------------------------------------------------===//
 
 static void run(void (*thread)(void *const *), void *const *buffers, int64_t block, int64_t threads,
-                int64_t shared) {
-  here().run([=] { thread(buffers); }, block, int(threads), shared, reverseOrder);
+                int64_t shared, int64_t cluster) {
+  if (block % cluster == 0)
+    here().run([=] { thread(buffers); }, block, int(cluster), int(threads), shared, reverseOrder);
 }
 static void *shared() { return here().shared(); }
 static int32_t tid() { return here().thread(); }
@@ -34,6 +35,7 @@ static int32_t laneid() { return here().lane(); }
 static void barrierAll(int32_t id) { here().barrier(id); }
 static void barrierCount(int32_t id, int32_t threads) { here().barrier(id, threads); }
 static void warpSync(int32_t) { here().meetWarp(); }
+static void clusterWait() { here().meetCluster(); }
 static void nothing() {}
 
 //===----------------------------------------------------------------------===//
@@ -78,7 +80,9 @@ static int32_t ballot(int32_t, int32_t condition) {
 // Copies
 //===----------------------------------------------------------------------===//
 
-static void copyAsync(void *to, const void *from) { here().copyLater({to, from, 16, 0}); }
+template <int bytes> static void copyAsync(void *to, const void *from) {
+  here().copyLater({to, from, bytes, 0});
+}
 static void copyAsyncPart(void *to, const void *from, int32_t bytes) {
   here().copyLater({to, from, bytes, 16 - bytes});
 }
@@ -316,6 +320,7 @@ static void arrive(Phases *barrier) {
   --barrier->pending;
   here().endPhase(barrier);
 }
+static void arriveAt(Phases *barrier, int32_t rank) { arrive(here().inBlock(barrier, rank)); }
 static void arriveExpecting(Phases *barrier, int32_t bytes) {
   barrier->bytes += bytes;
   arrive(barrier);
@@ -397,6 +402,12 @@ static void loadTile(char *to, const void *map, Phases *barrier, std::array<int3
   std::memcpy(&copy, map, sizeof(copy));
   here().behindTheBack([=] { copyBox(to, copy, first.data(), barrier); });
 }
+static void castTile(char *to, const void *map, Phases *barrier, std::array<int32_t, 5> first,
+                     int32_t blocks) {
+  for (int rank = 0; blocks >> rank; ++rank)
+    if (blocks >> rank & 1)
+      loadTile(here().inBlock(to, rank), map, here().inBlock(barrier, rank), first);
+}
 static void loadTile2(char *to, const void *map, Phases *barrier, int32_t x, int32_t y) {
   loadTile(to, map, barrier, {x, y});
 }
@@ -406,6 +417,10 @@ static void loadTile3(char *to, const void *map, Phases *barrier, int32_t x, int
 static void loadTile5(char *to, const void *map, Phases *barrier, int32_t x, int32_t y, int32_t z,
                       int32_t u, int32_t v) {
   loadTile(to, map, barrier, {x, y, z, u, v});
+}
+static void castTile2(char *to, const void *map, Phases *barrier, int32_t x, int32_t y,
+                      int32_t blocks) {
+  castTile(to, map, barrier, {x, y}, blocks);
 }
 
 //===----------------------------------------------------------------------===//
@@ -429,6 +444,8 @@ llvm::ArrayRef<mom::EmulatorSymbol> mom::emulatorSymbols() {
       MOM_SYMBOL("barrier_cta_sync_aligned_all", barrierAll),
       MOM_SYMBOL("barrier_cta_sync_aligned_count", barrierCount),
       MOM_SYMBOL("bar_warp_sync", warpSync),
+      MOM_SYMBOL("barrier_cluster_arrive", nothing),
+      MOM_SYMBOL("barrier_cluster_wait", clusterWait),
       MOM_SYMBOL("membar_gl", nothing),
       MOM_SYMBOL("membar_cta", nothing),
       MOM_SYMBOL("shfl_sync_bfly_i32", shuffleXor),
@@ -436,7 +453,9 @@ llvm::ArrayRef<mom::EmulatorSymbol> mom::emulatorSymbols() {
       MOM_SYMBOL("shfl_sync_up_i32", shuffleUp),
       MOM_SYMBOL("shfl_sync_down_i32", shuffleDown),
       MOM_SYMBOL("vote_ballot_sync", ballot),
-      MOM_SYMBOL("cp_async_cg_shared_global_16", copyAsync),
+      MOM_SYMBOL("cp_async_ca_shared_global_4", copyAsync<4>),
+      MOM_SYMBOL("cp_async_ca_shared_global_8", copyAsync<8>),
+      MOM_SYMBOL("cp_async_cg_shared_global_16", copyAsync<16>),
       MOM_SYMBOL("cp_async_cg_shared_global_16_s", copyAsyncPart),
       MOM_SYMBOL("cp_async_commit_group", commitCopies),
       MOM_SYMBOL("cp_async_wait_group", waitCopies),
@@ -468,6 +487,7 @@ llvm::ArrayRef<mom::EmulatorSymbol> mom::emulatorSymbols() {
       MOM_SYMBOL("asm_mbarrier_init", initialisePhases),
       MOM_SYMBOL("asm_mbarrier_publish", nothing),
       MOM_SYMBOL("asm_mbarrier_arrive", arrive),
+      MOM_SYMBOL("asm_mbarrier_arrive_rank", arriveAt),
       MOM_SYMBOL("asm_mbarrier_expect", arriveExpecting),
       MOM_SYMBOL("asm_mbarrier_wait", waitPhase),
       MOM_SYMBOL("asm_tensormap_make2", makeMap2),
@@ -476,6 +496,7 @@ llvm::ArrayRef<mom::EmulatorSymbol> mom::emulatorSymbols() {
       MOM_SYMBOL("asm_tensormap_publish", publishMap),
       MOM_SYMBOL("asm_tensormap_acquire", acquireMap),
       MOM_SYMBOL("asm_tma_load2", loadTile2),
+      MOM_SYMBOL("asm_tma_multicast2", castTile2),
       MOM_SYMBOL("asm_tma_load3", loadTile3),
       MOM_SYMBOL("asm_tma_load5", loadTile5),
       MOM_WGMMA(8),

@@ -143,3 +143,27 @@ func.func @wgrad(%batch: !mom.batch, %x: tensor<?x192xf32, #m>, %dy: tensor<?x20
   }
   return %0 : tensor<2x200x192xf32>
 }
+
+// What threads read after a product, in f32, takes the L2 cache: blocks with tiles side by side
+// copy their rows for each other. They tell so to the barriers of both, and leave together.
+// CHECK-LABEL: llvm.func ptx_kernelcc @clusters$y
+// HOPPER-SAME: mom.cluster = 2
+// HOPPER-SAME: ["nvvm.cluster_dim", "2"]
+// HOPPER: "llvm.nvvm.barrier.cluster.wait"
+// HOPPER: momc.tma.multicast2
+// HOPPER: momc.tma.load5
+// HOPPER-COUNT-4: momc.mbarrier.arrive.rank
+// HOPPER: "llvm.nvvm.barrier.cluster.wait"
+// AMPERE-NOT: cluster
+// CHECK: llvm.return
+func.func @clusters(%x: tensor<?x128xbf16, #m>, %w: tensor<256x128xbf16>, %p: tensor<?x256xf32, #m>) -> tensor<?x256xf32, #m> {
+  %0 = mom.kernel product "y"(%x, %w, %p) : (tensor<?x128xbf16, #m>, tensor<256x128xbf16>, tensor<?x256xf32, #m>) -> tensor<?x256xf32, #m> {
+  ^bb0(%a: tensor<?x128xbf16, #m>, %b: tensor<256x128xbf16>, %c: tensor<?x256xf32, #m>):
+    %1 = arith.extf %a : tensor<?x128xbf16, #m> to tensor<?x128xf32, #m>
+    %2 = arith.extf %b : tensor<256x128xbf16> to tensor<256x128xf32>
+    %3 = mom.linear %1 by %2 : tensor<?x128xf32, #m>, tensor<256x128xf32> -> tensor<?x256xf32, #m>
+    %4 = arith.addf %3, %c : tensor<?x256xf32, #m>
+    mom.yield %4 : tensor<?x256xf32, #m>
+  }
+  return %0 : tensor<?x256xf32, #m>
+}

@@ -65,3 +65,35 @@ func.func @panels_for_one_of_two(%x: tensor<?x64xbf16, #t>, %w: tensor<64x64xbf1
   }
   return %0 : tensor<?x64xf32, #t>
 }
+
+// -----
+
+#t = #mom.rows<token>
+
+func.func @clusters_of_blocks_without_a_tile(%x: tensor<?x64xbf16, #t>, %w: tensor<192x64xbf16>) -> tensor<?x192xf32, #t> {
+  // expected-error @below {{expected a knob 'cluster' that divides the tiles side by side, 3, but got 2}}
+  %0 = mom.kernel product "y"(%x, %w) schedule {unit = 3 : i64, tile_columns = 64 : i64, cluster = 2 : i64} : (tensor<?x64xbf16, #t>, tensor<192x64xbf16>) -> tensor<?x192xf32, #t> {
+  ^bb0(%a: tensor<?x64xbf16, #t>, %b: tensor<192x64xbf16>):
+    %1 = arith.extf %a : tensor<?x64xbf16, #t> to tensor<?x64xf32, #t>
+    %2 = arith.extf %b : tensor<192x64xbf16> to tensor<192x64xf32>
+    %3 = mom.linear %1 by %2 : tensor<?x64xf32, #t>, tensor<192x64xf32> -> tensor<?x192xf32, #t>
+    mom.yield %3 : tensor<?x192xf32, #t>
+  }
+  return %0 : tensor<?x192xf32, #t>
+}
+
+// -----
+
+#t = #mom.rows<token>
+
+func.func @clusters_of_an_odd_grid(%x: tensor<?x64xbf16, #t>, %w: tensor<128x64xbf16>) -> tensor<?x128xf32, #t> {
+  // expected-error @below {{expected a knob 'cluster' that divides knob 'grid', 3, but got 2}}
+  %0 = mom.kernel product "y"(%x, %w) schedule {unit = 3 : i64, tile_columns = 64 : i64, cluster = 2 : i64, grid = 3 : i64} : (tensor<?x64xbf16, #t>, tensor<128x64xbf16>) -> tensor<?x128xf32, #t> {
+  ^bb0(%a: tensor<?x64xbf16, #t>, %b: tensor<128x64xbf16>):
+    %1 = arith.extf %a : tensor<?x64xbf16, #t> to tensor<?x64xf32, #t>
+    %2 = arith.extf %b : tensor<128x64xbf16> to tensor<128x64xf32>
+    %3 = mom.linear %1 by %2 : tensor<?x64xf32, #t>, tensor<128x64xf32> -> tensor<?x128xf32, #t>
+    mom.yield %3 : tensor<?x128xf32, #t>
+  }
+  return %0 : tensor<?x128xf32, #t>
+}

@@ -2,6 +2,12 @@
 // round; more tiles than blocks, so that blocks take several; warpgroups that take turns or
 // share a tile; no tile filled. Groups are products.mlir's.
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,1,330 --rtol=6e-3
+// Clusters: of tiles that take turns or are shared, of rows that are k, of four blocks.
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,1,330 --rtol=6e-3 --function=turns --knob=cluster=2 --knob=grid=4
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=330 --rtol=6e-3 --function=halves --knob=cluster=2
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,330 --rtol=6e-3 --function=weights --knob=cluster=2 --knob=grid=4
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=330 --rtol=6e-3 --function=wide_turns --knob=cluster=4 --knob=tile_columns=128
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=330 --rtol=6e-3 --function=panels --knob=cluster=2
 
 #t = #mom.rows<token>
 
