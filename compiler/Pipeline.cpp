@@ -110,6 +110,7 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
       passes.addPass(createJoinDecaysPass());
       passes.addPass(createJoinSumsPass());
       passes.addPass(createEmitGpuPass({architectureOf(options.target)}));
+      passes.addPass(createJoinLaunchesPass());
     } else {
       passes.addPass(createEmitCpuPass());
     }

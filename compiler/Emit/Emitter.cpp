@@ -14,6 +14,8 @@
 using namespace mlir;
 using namespace mom;
 
+unsigned mom::pointersOf(Type type) { return isa<BatchType>(type) ? 5 : isa<RouteType>(type) ? 3 : 1; }
+
 KernelBuilder::KernelBuilder(KernelOp kernel, StringRef symbol, Family family)
     : kernel(kernel), loc(kernel.getLoc()), b(kernel.getContext()), symbol(symbol), family(family) {
   outputs.resize(kernel.getNumResults());
@@ -42,7 +44,7 @@ void KernelBuilder::begin(ArrayRef<unsigned> written, StringRef suffix) {
   slots = 2; // counts, status
   for (BlockArgument argument : kernel.getBody().getArguments()) {
     argumentSlots[argument] = slots;
-    slots += isa<BatchType>(argument.getType()) ? 5 : isa<RouteType>(argument.getType()) ? 3 : 1;
+    slots += pointersOf(argument.getType());
   }
   auto place = [&](Value value, int &slot) {
     if (!value)
@@ -214,6 +216,11 @@ void KernelBuilder::finish(GridAttr grid) {
     outputs[i] = launch.getResult(next++);
   for (unsigned id : newWorkspaces)
     workspaces[id] = launch.getResult(next++);
+}
+
+void KernelBuilder::finishSum(int64_t blocks) {
+  finish(fixedGrid(blocks));
+  launches.back()->setAttr(attr::kLastSum, b.getUnitAttr());
 }
 
 void KernelBuilder::replaceKernel() {

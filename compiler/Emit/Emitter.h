@@ -55,6 +55,9 @@ struct Segment {
 /// is many threads.
 enum class Family { Cpu, Gpu };
 
+/// Pointers that a kernel gets for an input of this type.
+unsigned pointersOf(mlir::Type type);
+
 class KernelBuilder {
 public:
   using Body = llvm::function_ref<void(mlir::Value)>;
@@ -74,6 +77,9 @@ public:
   void begin();
   void begin(llvm::ArrayRef<unsigned> outputs, llvm::StringRef suffix = "");
   void finish(GridAttr grid);
+  /// Of a phase that only adds up what others left: it may join those of other kernels
+  /// (mom-join-launches).
+  void finishSum(int64_t blocks);
   /// A second function of the phase that was finished, with its buffers and a launch of
   /// its own after the first one's: what either does is decided on the device.
   void beginOther(llvm::StringRef suffix);

@@ -24,6 +24,17 @@ def JoinDecaysPass : Pass<"mom-join-decays", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mom::MomDialect"];
 }
 
+def JoinLaunchesPass : Pass<"mom-join-launches", "::mlir::ModuleOp"> {
+  let summary = "last sums of several kernels are one launch";
+  let description = [{
+    Launches that add up what blocks left (`mom.last_sum`) and have grids of one size wait
+    for each other in a function and become one, as long as nothing reads what they give:
+    its blocks are dealt out to what the functions did. Needs emitted kernels of a GPU.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::arith::ArithDialect"];
+}
+
 def EmitCpuPass : Pass<"mom-emit-cpu", "::mlir::ModuleOp"> {
   let summary = "every kernel is an llvm.func of vector code and a mom.launch";
   let description = [{

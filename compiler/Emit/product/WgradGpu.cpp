@@ -228,8 +228,7 @@ void WgradEmitter::emitSum() {
   SmallVector<int64_t> blocks = llvm::map_to_vector(all, [&](const Parts &parts) -> int64_t {
     return groups * llvm::divideCeil(parts.vectors(), k.threads());
   });
-  k.finish(
-      k.fixedGrid(k.dealBlocks(blocks, [&](size_t i, Value block) { addParts(all[i], block); })));
+  k.finishSum(k.dealBlocks(blocks, [&](size_t i, Value block) { addParts(all[i], block); }));
 }
 
 /// Block `number` of those that add these.

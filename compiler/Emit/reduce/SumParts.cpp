@@ -82,10 +82,10 @@ void mom::emitSumTotals(KernelBuilder &k, ArrayRef<SumParts> all) {
     blocks.push_back(sums.groups * tiles(sums));
   }
   k.begin(outputs, "total");
-  k.finish(k.fixedGrid(k.dealBlocks(blocks, [&](size_t i, Value block) {
+  k.finishSum(k.dealBlocks(blocks, [&](size_t i, Value block) {
     const SumParts &sums = all[i];
     Value group = k.div(block, tiles(sums));
     Value first = k.mul(k.rem(block, tiles(sums)), Gpu::kWarp);
     (k.onGpu() ? emitBlockGpu : emitBlockCpu)(k, sums, group, first);
-  })));
+  }));
 }
