@@ -1,6 +1,8 @@
 // What only a GPU has.
 #include "compiler/Emit/Gpu.h"
 
+#include "compiler/Schedule/Knobs.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -217,7 +219,7 @@ void mom::formClusters(KernelBuilder &k, int64_t blocks) {
 }
 
 LogicalResult mom::checkShared(KernelBuilder &k, StringRef knobs) {
-  int64_t most = (k.architecture >= 90 ? 227 : k.architecture == 80 ? 163 : 99) * 1024;
+  int64_t most = sharedBytes(k.architecture);
   int64_t bytes = k.function->getAttrOfType<IntegerAttr>(attr::kShared).getInt();
   if (bytes <= most)
     return success();

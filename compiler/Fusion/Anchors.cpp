@@ -4,6 +4,7 @@
 #include "dialect/Views.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace mom;
@@ -21,6 +22,37 @@ bool mom::isCondition(Operation *op) {
   auto type =
       op->getNumResults() == 1 ? dyn_cast<RankedTensorType>(op->getResult(0).getType()) : nullptr;
   return type && type.getElementType().isInteger(1) && isPointwise(op);
+}
+
+/// Adds what makes `value` of the convolution that `grad` is a gradient of and of what is
+/// spread over rows; false where it is made of anything else.
+static bool addOpsFrom(Value value, Conv1dGradOp grad, SetVector<Operation *> &ops) {
+  Operation *op = value.getDefiningOp();
+  if (auto conv = dyn_cast_or_null<Conv1dOp>(op)) {
+    if (conv.getX() != grad.getX() || conv.getWeights() != grad.getWeights() ||
+        conv.getBatch() != grad.getBatch() || conv.getReverse() != grad.getReverse() ||
+        conv.getInit() || conv.getFinal() || value != conv.getY())
+      return false;
+  } else if (!op || op->getNumResults() != 1 || !op->hasTrait<OpTrait::Elementwise>() ||
+             !llvm::all_of(op->getOperands(), [&](Value v) { return addOpsFrom(v, grad, ops); })) {
+    return false;
+  }
+  ops.insert(op);
+  return true;
+}
+
+SmallVector<Operation *> mom::activationGradient(Conv1dGradOp grad) {
+  Operation *last = grad.getDy().getDefiningOp();
+  if (!last || !last->hasTrait<OpTrait::Elementwise>() || !last->hasOneUse() || grad.getInit())
+    return {};
+  SetVector<Operation *> ops;
+  for (Value operand : last->getOperands())
+    if (SetVector<Operation *> more; addOpsFrom(operand, grad, more))
+      ops.insert_range(more);
+  if (ops.empty())
+    return {};
+  ops.insert(last);
+  return ops.takeVector();
 }
 
 static Anchor anchorOf(Operation *op) {
@@ -144,6 +176,30 @@ static bool isReduceRows(const Members &members) {
   return true;
 }
 
+/// Whether `op`, a convolution or its gradient, can have the other members beside it.
+static bool isConv(const Members &members, Operation *op) {
+  auto grad = dyn_cast<Conv1dGradOp>(op);
+  SmallVector<Operation *> before;
+  if (grad)
+    before = activationGradient(grad);
+  if (!llvm::all_of(before, [&](Operation *other) { return members.contains(other); }))
+    before.clear();
+  auto isBefore = [&](Operation *other) { return llvm::is_contained(before, other); };
+  auto isMade = [&](Value v) { return members.makes(v) && !isBefore(v.getDefiningOp()); };
+  auto stays = [&](Operation *other) {
+    return llvm::all_of(other->getUsers(),
+                        [&](Operation *user) { return user == op || isBefore(user); });
+  };
+  return llvm::all_of(members.ops,
+                      [&](Operation *other) {
+                        return other == op || (isBefore(other) && stays(other)) ||
+                               isPointwiseLike(other, op->getResult(0));
+                      }) &&
+         llvm::none_of(op->getOperands(), isMade) && llvm::none_of(before, [&](Operation *other) {
+           return llvm::any_of(other->getOperands(), isMade);
+         });
+}
+
 std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
   Members members{ops};
   SmallVector<Operation *> anchors;
@@ -165,6 +221,10 @@ std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
   // One sum may join what walks a scan back. On a GPU it takes shared memory: with two, of
   // 16 states, one block instead of two had a multiprocessor's.
   bool withSum = isa<ScanGradOp>(op) && anchors.size() == 2 && llvm::any_of(anchors, isSum);
+  if (isa<Conv1dOp, Conv1dGradOp>(op) && anchors.size() <= 2)
+    return when(llvm::all_of(anchors, llvm::IsaPred<Conv1dOp, Conv1dGradOp>) &&
+                    isConv(members, anchors.back()),
+                Anchor::conv);
   if (anchors.size() > 1 && !withSum)
     return std::nullopt;
   auto nothingFeeds = [&](ValueRange values) {
@@ -176,10 +236,6 @@ std::optional<Anchor> mom::kernelAnchor(ArrayRef<Operation *> ops) {
     return when(othersArePointwiseLike(members, op, linear.getY()) &&
                     nothingFeeds(op->getOperands()),
                 Anchor::product);
-  if (isa<Conv1dOp, Conv1dGradOp>(op))
-    return when(othersArePointwiseLike(members, op, op->getResult(0)) &&
-                    nothingFeeds(op->getOperands()),
-                Anchor::conv);
   if (auto scan = dyn_cast<ScanOp>(op))
     return when(othersArePointwiseLike(members, op, scan.getY()) &&
                     nothingFeeds({scan.getA(), scan.getB(), scan.getC()}),

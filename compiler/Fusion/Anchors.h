@@ -16,6 +16,11 @@ bool isPointwise(mlir::Operation *op);
 /// A comparison, or logic on comparisons: its bits are never stored.
 bool isCondition(mlir::Operation *op);
 
+/// What makes the gradient that `grad` takes of the convolution itself, as an activation
+/// after it does: the convolution, then pointwise work, in program order; the last is `dy`'s.
+/// Nothing where that is not so, or tokens before a segment's first are not 0.
+llvm::SmallVector<mlir::Operation *> activationGradient(Conv1dGradOp grad);
+
 /// The anchor of a kernel of `ops` (in program order), or none where no
 /// emitter takes them together:
 ///
@@ -25,7 +30,8 @@ bool isCondition(mlir::Operation *op);
 ///                mom.linear_wgrad alone.
 ///   scan         one scan with pointwise work of its channels, before (into u,
 ///                delta, dy) and after.
-///   conv         one convolution, then pointwise work of its channels.
+///   conv         one convolution, then pointwise work of its channels; before a gradient
+///                what makes its `activationGradient`.
 ///   reduce_rows  pointwise work of one width, then sums of it over rows;
 ///                mom.embedding_grad alone.
 ///   plan         mom.plan alone.

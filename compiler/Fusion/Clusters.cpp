@@ -50,6 +50,21 @@ public:
           cluster[i] = cluster[user->second];
   }
 
+  /// Puts what an activation's gradient is made of into the kernel of the convolution's
+  /// gradient, where nothing else reads it: merging one by one would not find that.
+  void joinActivations() {
+    for (unsigned i = 0; i < ops.size(); ++i) {
+      auto grad = dyn_cast<Conv1dGradOp>(ops[i]);
+      if (!grad)
+        continue;
+      Assignment joined = cluster;
+      for (Operation *op : activationGradient(grad))
+        joined[index[op]] = cluster[i];
+      if (kernelAnchor(members(cluster[i], joined)) && sorted(joined))
+        cluster = joined;
+    }
+  }
+
   void fuse() {
     while (mergeBest())
       ;
@@ -263,7 +278,9 @@ private:
 
 SmallVector<SmallVector<Operation *>> mom::clusterOps(func::FuncOp func, bool fuse) {
   Clusters clusters(func);
-  if (fuse)
+  if (fuse) {
+    clusters.joinActivations();
     clusters.fuse();
+  }
   return clusters.inOrder();
 }

@@ -32,6 +32,8 @@ public:
         continue; // formed already, by hand perhaps
       materialise(func);
       repeatForUsers(func);
+      if (fuse)
+        repeatActivations(func);
       followUsers(func);
       SmallVector<Operation *> dead;
       for (ArrayRef<Operation *> ops : clusterOps(func, fuse))
@@ -133,6 +135,26 @@ private:
         givens[op.getResult(0)] = sources.front();
     }
     return givens;
+  }
+
+  /// A convolution's gradient makes an activation's gradient for itself: it reads what the
+  /// convolution did, and would read that as well.
+  static void repeatActivations(func::FuncOp func) {
+    for (auto grad : llvm::to_vector(func.getOps<Conv1dGradOp>())) {
+      SmallVector<Operation *> ops = activationGradient(grad);
+      if (ops.empty())
+        continue;
+      Operation *last = ops.pop_back_val();
+      OpBuilder b(last);
+      IRMapping map;
+      for (Operation *op : ops)
+        b.clone(*op, map);
+      for (OpOperand &operand : last->getOpOperands())
+        operand.set(map.lookupOrDefault(operand.get()));
+      for (Operation *op : llvm::reverse(ops))
+        if (op->use_empty())
+          op->erase();
+    }
   }
 
   /// A broadcast stands before its first user and takes its shape from what

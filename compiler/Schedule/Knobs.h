@@ -14,6 +14,11 @@ struct Knob {
   llvm::StringRef sentence;
 };
 
+/// Of the GPUs that defaults are for.
+inline constexpr int64_t kMultiprocessors = 132;
+/// Bytes of shared memory that each of so many blocks of a multiprocessor can have.
+int64_t sharedBytes(int64_t architecture, int64_t blocks = 1);
+
 llvm::ArrayRef<Knob> allKnobs();
 /// A knob that the kernel's schedule gives, or its default.
 int64_t given(KernelOp kernel, llvm::StringRef name, int64_t otherwise);

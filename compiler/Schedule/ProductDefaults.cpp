@@ -10,16 +10,8 @@
 using namespace mlir;
 using namespace mom;
 
-/// Blocks that a GPU of this class runs at once, two a multiprocessor.
-static constexpr int64_t kBlocks = 264;
-
-/// Bytes of shared memory of a multiprocessor, less what a block takes for itself.
-static int64_t sharedBytes(int64_t architecture, int64_t blocks) {
-  int64_t all = architecture == 90 || architecture == 100 || architecture == 103 ? 228
-                : architecture == 80 || architecture == 87                       ? 164
-                                                                                 : 100;
-  return (all / blocks - 1) * 1024;
-}
+/// Blocks that run at once, two a multiprocessor.
+static constexpr int64_t kBlocks = 2 * kMultiprocessors;
 
 /// Whether a value lies in rows that begin at multiples of 16 bytes.
 static bool isAligned(Value value) {
@@ -135,7 +127,7 @@ static int64_t tileCount(const Sizes &sizes, int64_t rows, int64_t columns) {
 /// it has rows: unknown here, so that groups are taken to grow evenly (1, 2, 3 ...), as
 /// unlike each other as modalities usually are.
 static double makespan(const Sizes &sizes, int64_t columns) {
-  std::array<double, kBlocks / 2> busy = {};
+  std::array<double, kMultiprocessors> busy = {};
   int64_t tiles = tileCount(sizes, 128, columns), ofGroup = tiles / sizes.groups;
   for (int64_t tile = 0; tile < tiles; ++tile)
     busy[tile % busy.size()] += tile / ofGroup + 1;
@@ -226,7 +218,7 @@ bool mom::leavesShared(KernelOp kernel, int64_t bytes) {
   int64_t rows = knob("tile_rows");
   int64_t stages = stageBytesOf(sizesOf(kernel), rows, knob("tile_columns")) * knob("stages") *
                    std::max<int64_t>(knob("tile_inner") / 64, 1);
-  return stages + besideStages(knob("panels"), rows) + bytes <= sharedBytes(90, 1);
+  return stages + besideStages(knob("panels"), rows) + bytes <= sharedBytes(90);
 }
 
 /// Blocks that share the rows of their tiles. Where threads read what follows a product from
@@ -284,6 +276,7 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
       .Case("panels", panels)
       .Case("pingpong", rows * columns <= 128 * (sizes.m ? 192 : 160))
       .Case("split_k", rowParts(sizes, rows, columns))
-      .Case("cluster", tma ? clusterBlocks(sizes, columns, inputs, given("grid", kBlocks / 2)) : 1)
+      .Case("cluster",
+            tma ? clusterBlocks(sizes, columns, inputs, given("grid", kMultiprocessors)) : 1)
       .Default(1);
 }

@@ -32,6 +32,13 @@ ArrayRef<Knob> mom::allKnobs() {
   return knobs;
 }
 
+int64_t mom::sharedBytes(int64_t architecture, int64_t blocks) {
+  int64_t all = architecture == 90 || architecture == 100 || architecture == 103 ? 228
+                : architecture == 80 || architecture == 87                       ? 164
+                                                                                 : 100;
+  return (all / blocks - 1) * 1024; // each takes one for itself
+}
+
 int64_t mom::given(KernelOp kernel, StringRef name, int64_t otherwise) {
   DictionaryAttr schedule = kernel.getScheduleAttr();
   auto value = schedule ? schedule.getAs<IntegerAttr>(name) : IntegerAttr();

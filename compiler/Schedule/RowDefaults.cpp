@@ -90,7 +90,7 @@ int64_t mom::defaultTileRows(KernelOp kernel) {
          given(kernel, "team", defaultTeam(kernel));
 }
 
-int64_t mom::defaultMapParts(KernelOp kernel) { return sumsRows(kernel) ? 132 : 1; }
+int64_t mom::defaultMapParts(KernelOp kernel) { return sumsRows(kernel) ? kMultiprocessors : 1; }
 
 int64_t mom::defaultMapVectors(KernelOp kernel) {
   int64_t tensors = 0;

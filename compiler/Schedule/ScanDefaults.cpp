@@ -138,7 +138,7 @@ int64_t mom::scanTokens(KernelOp kernel, int64_t architecture) {
   if (isByFma(kernel)) // what a thread fetches ahead of 64 tokens or 32 fits in its registers
     return statesOf(kernel) > 2 * kMostHeld || scanLanes(kernel) == 1 ? 32 : 64;
   if (scanUnit(kernel)) {
-    int64_t most = (architecture >= 90 ? 227 : architecture == 80 ? 163 : 99) * 1024, tokens = 64;
+    int64_t most = sharedBytes(architecture), tokens = 64;
     // A gradient's threads need all registers there are for 256 of them.
     int64_t blocks = std::max<int64_t>(256 / scanThreads(kernel), 1);
     if (!isGradient(kernel) && scanLanes(kernel) * kMostHeld / 2 < statesOf(kernel))

@@ -143,17 +143,8 @@ void Conv::writeFinal() {
 }
 
 LogicalResult mom::emitConvCpu(KernelOp kernel, KernelBuilder &k) {
-  Operation *anchor = nullptr;
-  for (Operation &op : kernel.getBody().front()) {
-    if (!isa<Conv1dOp, Conv1dGradOp>(op))
-      continue;
-    if (anchor)
-      return k.error() << "expected one convolution in a conv kernel, but got two";
-    anchor = &op;
-  }
-  if (auto conv = dyn_cast_or_null<Conv1dOp>(anchor))
-    return Conv(conv, k).emit();
-  if (auto grad = dyn_cast_or_null<Conv1dGradOp>(anchor))
-    return emitConvGradCpu(grad, k);
-  return k.error() << "expected one convolution in a conv kernel, but got none";
+  FailureOr<ConvAnchor> anchor = convAnchor(k);
+  if (failed(anchor))
+    return failure();
+  return anchor->grad ? emitConvGradCpu(*anchor, k) : Conv(anchor->conv, k).emit();
 }

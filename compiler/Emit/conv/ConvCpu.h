@@ -1,7 +1,7 @@
 // CPU form of conv kernels.
 #pragma once
 
-#include "compiler/Emit/Emitter.h"
+#include "compiler/Emit/conv/ConvAnchor.h"
 
 namespace mom {
 
@@ -9,6 +9,6 @@ namespace mom {
 mlir::LogicalResult emitConvCpu(KernelOp kernel, KernelBuilder &k);
 
 /// The same for a kernel round a gradient.
-mlir::LogicalResult emitConvGradCpu(Conv1dGradOp op, KernelBuilder &k);
+mlir::LogicalResult emitConvGradCpu(const ConvAnchor &anchor, KernelBuilder &k);
 
 } // namespace mom

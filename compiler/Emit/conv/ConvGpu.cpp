@@ -50,8 +50,11 @@ LogicalResult Conv::emit() {
       return failure();
     pointwise.push_back(i);
   }
-  if (!pointwise.empty())
+  if (!pointwise.empty()) {
     convolve();
+    if (failed(checkShared(k, ConvRun::kSharedKnobs)))
+      return failure();
+  }
   if (!finals.empty())
     writeFinal();
   return success();
@@ -69,7 +72,8 @@ Value Conv::before(const ConvTile &tile, Value row, Value slot) {
 
 void Conv::convolve() {
   k.begin(pointwise);
-  Values tensors = tensorsOfRun(k, {op.getX()}, pointwise);
+  Values tensors = tensorsOfRun(
+      k, op.getX(), llvm::map_to_vector(pointwise, [&](unsigned i) { return k.yielded(i); }));
   ConvTile tile(k, channels, viewsOf(k, tensors));
   int64_t run = k.knob("run");
   Value lo = k.mul(k.add(k.mul(tile.part, tile.runs), tile.run), run);
@@ -116,7 +120,9 @@ void Conv::walkRun(const ConvTile &tile, ArrayRef<Value> tensors, Value lo) {
 
 /// What lies before the run's first token.
 SmallVector<Value> Conv::firstWindow(const ConvTile &tile, ConvRun &run) {
-  Values behind = run.behind(width - 1);
+  Values behind;
+  for (int64_t back = 1; back < width; ++back)
+    behind.push_back(k.load(k.view(op.getX()), tile.at(run.rowBefore(back))));
   run.locate();
   auto choose = [&](bool states) {
     Values window;
@@ -177,17 +183,8 @@ LogicalResult mom::emitConvGpu(KernelOp kernel, KernelBuilder &k) {
     if (!llvm::isPowerOf2_64(k.knob(name)))
       return k.error() << "expected a power of two as knob '" << name << "', but got "
                        << k.knob(name);
-  Operation *anchor = nullptr;
-  for (Operation &op : kernel.getBody().front()) {
-    if (!isa<Conv1dOp, Conv1dGradOp>(op))
-      continue;
-    if (anchor)
-      return k.error() << "expected one convolution in a conv kernel, but got two";
-    anchor = &op;
-  }
-  if (auto conv = dyn_cast_or_null<Conv1dOp>(anchor))
-    return Conv(conv, k).emit();
-  if (auto grad = dyn_cast_or_null<Conv1dGradOp>(anchor))
-    return emitConvGradGpu(grad, k);
-  return k.error() << "expected one convolution in a conv kernel, but got none";
+  FailureOr<ConvAnchor> anchor = convAnchor(k);
+  if (failed(anchor))
+    return failure();
+  return anchor->grad ? emitConvGradGpu(*anchor, k) : Conv(anchor->conv, k).emit();
 }

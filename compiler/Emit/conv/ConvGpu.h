@@ -1,7 +1,7 @@
 // GPU form of convolution kernels.
 #pragma once
 
-#include "compiler/Emit/Emitter.h"
+#include "compiler/Emit/conv/ConvAnchor.h"
 
 namespace mom {
 
@@ -9,6 +9,6 @@ namespace mom {
 mlir::LogicalResult emitConvGpu(KernelOp kernel, KernelBuilder &k);
 
 /// The same for a kernel round a gradient.
-mlir::LogicalResult emitConvGradGpu(Conv1dGradOp op, KernelBuilder &k);
+mlir::LogicalResult emitConvGradGpu(const ConvAnchor &anchor, KernelBuilder &k);
 
 } // namespace mom

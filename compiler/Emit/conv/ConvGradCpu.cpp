@@ -7,7 +7,8 @@
 //     dx[i]         = sum over j of w[W - 1 - j] d[j]
 //     dw[W - 1 - j] += x[i] d[j]
 //
-// hold for tokens (i >= 0) and for the state (i < 0) alike. dw and dbias are
+// hold for tokens (i >= 0) and for the state (i < 0) alike. Where dy is made of the
+// convolution itself, that is made again. dw and dbias are
 // summed over `flush` tokens in f32, and those sums in f64.
 #include "compiler/Emit/Pointwise.h"
 #include "compiler/Emit/Sequence.h"
@@ -21,8 +22,9 @@ using namespace mom;
 namespace {
 class ConvGrad {
 public:
-  ConvGrad(Conv1dGradOp op, KernelBuilder &k)
-      : op(op), k(k), lanes(k.knob("lanes")), width(channelsOf(op.getWeights())) {}
+  ConvGrad(const ConvAnchor &anchor, KernelBuilder &k)
+      : anchor(anchor), op(anchor.grad), conv(anchor.conv), k(k), lanes(k.knob("lanes")),
+        width(channelsOf(op.getWeights())) {}
 
   LogicalResult check();
   void emit();
@@ -32,11 +34,14 @@ private:
   void run(const ChannelBlock &block, const SegmentWalk &walk, Value hi,
            SmallVector<Value> &window);
   void state(const ChannelBlock &block, const SegmentWalk &walk, ArrayRef<Value> window);
+  Value convolution(const ChannelBlock &block, const SegmentWalk &walk, Value i, Value x);
   Value gradient(const ChannelBlock &block, const SegmentWalk &walk, Value i, ArrayRef<Value> d);
   void addToSums(MutableArrayRef<Value> sums, Value x, ArrayRef<Value> d);
   void addToTotals(const ChannelBlock &block, ArrayRef<Value> sums);
 
+  ConvAnchor anchor;
   Conv1dGradOp op;
+  Conv1dOp conv; ///< that dy is made of, or null
   KernelBuilder &k;
   int64_t lanes, width;
   SmallVector<unsigned> pointwise, dweights, dbias, dinit;
@@ -46,8 +51,7 @@ private:
 } // namespace
 
 LogicalResult ConvGrad::check() {
-  if (failed(checkInputs(k, op,
-                         {op.getX(), op.getWeights(), op.getDy(), op.getInit(), op.getDfinal()})))
+  if (failed(checkGradient(k, anchor)))
     return failure();
   dweights = outputsOf(k, op.getDweights());
   dbias = outputsOf(k, op.getDbias());
@@ -117,16 +121,16 @@ void ConvGrad::run(const ChannelBlock &block, const SegmentWalk &walk, Value hi,
   carried = k.loop(k.index(0), count, 1, carried, [&](Value back, ValueRange values) {
     Value i = k.sub(last, back);
     At at = block.at(walk.row(i, rows));
-    SmallVector<Value> d{k.load(k.view(op.getDy()), at)};
-    llvm::append_range(d, values.take_front(width - 1));
-    SmallVector<Value> sums(values.drop_front(width - 1));
     Value x = k.load(k.view(op.getX()), at);
-    addToSums(sums, x, d);
-    sums[width] = arith::AddFOp::create(k.b, k.loc, sums[width], d[0]);
-
     PointwiseEmitter emitter(k, at);
     emitter.bind(op.getX(), x);
-    emitter.bind(op.getDy(), d[0]);
+    if (conv)
+      emitter.bind(conv.getY(), convolution(block, walk, i, x));
+    SmallVector<Value> d{emitter.value(op.getDy())};
+    llvm::append_range(d, values.take_front(width - 1));
+    SmallVector<Value> sums(values.drop_front(width - 1));
+    addToSums(sums, x, d);
+    sums[width] = arith::AddFOp::create(k.b, k.loc, sums[width], d[0]);
     emitter.bind(op.getDx(), gradient(block, walk, i, d));
     for (unsigned output : pointwise)
       k.store(emitter.value(k.yielded(output)), k.output(output), at);
@@ -154,6 +158,19 @@ void ConvGrad::state(const ChannelBlock &block, const SegmentWalk &walk, ArrayRe
     d.pop_back();
   }
   addToTotals(block, sums);
+}
+
+/// The convolution at token i, whose input is x.
+Value ConvGrad::convolution(const ChannelBlock &block, const SegmentWalk &walk, Value i, Value x) {
+  Value y = conv.getBias() ? k.load(k.view(conv.getBias()), block.at(Value())) : k.zeros(lanes);
+  y = k.fma(taps[0], x, y);
+  for (int64_t j = 1; j < width; ++j) {
+    Value before = k.sub(i, k.index(j)),
+          row = walk.row(k.max(before, k.index(0)), rowsOf(op.getX()));
+    Value there = k.load(k.view(op.getX()), block.at(row));
+    y = k.fma(taps[j], k.select(isPresent(k, before), there, k.zeros(lanes)), y);
+  }
+  return y;
 }
 
 /// The gradient of the input at token i of the walk, or before its first.
@@ -186,8 +203,8 @@ void ConvGrad::addToTotals(const ChannelBlock &block, ArrayRef<Value> sums) {
   }
 }
 
-LogicalResult mom::emitConvGradCpu(Conv1dGradOp op, KernelBuilder &k) {
-  ConvGrad grad(op, k);
+LogicalResult mom::emitConvGradCpu(const ConvAnchor &anchor, KernelBuilder &k) {
+  ConvGrad grad(anchor, k);
   if (failed(grad.check()))
     return failure();
   grad.emit();

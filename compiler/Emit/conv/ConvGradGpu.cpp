@@ -6,6 +6,9 @@
 //     dx[i]         = sum over j of w[W - 1 - j] d[j]
 //     dw[W - 1 - j] += x[i] d[j]
 //
+// Where dy is made of the convolution itself, by an activation's gradient, a token's inputs
+// are what the walk comes to next: copied already, so that the convolution is made again.
+//
 // The walk is cut into `parts` times the runs of a block, however long the batch is.
 // Sums over `flush` tokens are in registers, those over a run in shared memory, those
 // over a block in a workspace; the last phase adds the parts in order. What initial
@@ -23,16 +26,21 @@ using namespace mom;
 namespace {
 class ConvGrad {
 public:
-  ConvGrad(Conv1dGradOp op, KernelBuilder &k)
-      : op(op), k(k), channels(channelsOf(op.getX())), width(channelsOf(op.getWeights())) {}
+  ConvGrad(const ConvAnchor &anchor, KernelBuilder &k)
+      : anchor(anchor), op(anchor.grad), conv(anchor.conv), k(k), channels(channelsOf(op.getX())),
+        width(channelsOf(op.getWeights())) {}
 
   LogicalResult check();
-  void emit();
+  LogicalResult emit();
 
 private:
   using Values = SmallVector<Value>;
   void walk();
   void walkRun(const ConvTile &tile, ArrayRef<Value> tensors, Value lo, Value hi);
+  Values firstWindow(const ConvTile &tile, ConvRun &run);
+  Value convolution(ArrayRef<Value> xs);
+  Value gradientOfToken(const ConvTile &tile, ConvRun &run, const ConvRun::Token &token,
+                        ValueRange rest);
   Values stepBack(const ConvTile &tile, ConvRun &run, const ConvRun::Token &token,
                   ValueRange carried);
   Value finalGradient(const ConvTile &tile, const ConvRun::Token &token, Value origin, Value row);
@@ -50,19 +58,21 @@ private:
   bool statesGiveTaps() { return op.getInit() && width > 1 && !dweights.empty(); }
   int64_t sumCount() { return dweights.empty() && dbias.empty() ? 0 : width + !dbias.empty(); }
 
+  ConvAnchor anchor;
   Conv1dGradOp op;
+  Conv1dOp conv; ///< that dy is made of, or null
   KernelBuilder &k;
   int64_t channels, width;
   SmallVector<unsigned> pointwise, dweights, dbias, dinit;
   Values taps;               ///< w[W - 1 - j]
+  Value bias;                ///< of `conv`
   View totals;               ///< [sums, threads * lanes], in shared memory
   unsigned parts, stateParts; ///< workspaces [parts, sums * C] and [streams, W * C]
 };
 } // namespace
 
 LogicalResult ConvGrad::check() {
-  if (failed(checkInputs(k, op,
-                         {op.getX(), op.getWeights(), op.getDy(), op.getInit(), op.getDfinal()})))
+  if (failed(checkGradient(k, anchor)))
     return failure();
   if (k.knob("flush") % k.knob("ahead"))
     return k.error() << "expected knob 'flush' to be a multiple of knob 'ahead', but got "
@@ -81,14 +91,18 @@ LogicalResult ConvGrad::check() {
   return success();
 }
 
-void ConvGrad::emit() {
+LogicalResult ConvGrad::emit() {
   bool sums = sumCount() > 0;
-  if (sums || !pointwise.empty())
+  if (sums || !pointwise.empty()) {
     walk();
+    if (failed(checkShared(k, ConvRun::kSharedKnobs)))
+      return failure();
+  }
   if (!dinit.empty() || statesGiveTaps())
     states();
   if (sums)
     sum();
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -97,14 +111,11 @@ void ConvGrad::emit() {
 
 void ConvGrad::walk() {
   k.begin(pointwise, pointwise.empty() ? "parts" : "");
-  Values tensors = tensorsOfRun(k, {op.getDy(), op.getX()}, pointwise);
+  Values values{op.getDy()};
+  for (unsigned output : pointwise)
+    values.push_back(k.yielded(output));
+  Values tensors = tensorsOfRun(k, op.getX(), values);
   ConvTile tile(k, channels, viewsOf(k, tensors));
-  // Window, taps and sums, and the loads under way.
-  int64_t registers = tile.lanes * 3 * width;
-  for (const View &view : viewsOf(k, tensors))
-    registers += 2 * k.knob("ahead") * tile.lanes * view.element.getIntOrFloatBitWidth() / 32;
-  if (k.threads() <= 256 && registers <= 84) // 40 more are for the rest
-    fitBlocks(k, 2);
   int64_t count = k.knob("parts"), ahead = k.knob("ahead");
   if (sumCount()) {
     parts = k.workspace(RankedTensorType::get({count, sumCount() * channels}, k.b.getF32Type()));
@@ -125,27 +136,33 @@ void ConvGrad::walk() {
   k.finish(k.fixedGrid(count * tile.tiles));
 }
 
-/// Carried: d[1], d[2], ...; the sums; where final states have gradients, where the
-/// segment ends and the row of its final state.
+/// Carried: d[1], d[2], ...; the sums; where the convolution is made again, the last token
+/// of the segment; where final states have gradients, where the segment ends and the row of
+/// its final state.
 void ConvGrad::walkRun(const ConvTile &tile, ArrayRef<Value> tensors, Value lo, Value hi) {
-  ConvRun run(k, op.getBatch(), rowsOf(op.getX()), tile, tensors, !op.getReverse(), lo, hi);
+  ConvRun run(k, op.getBatch(), rowsOf(op.getX()), tile, tensors, !op.getReverse(), lo, hi,
+              conv ? width - 1 : 0);
   taps = loadTaps(k, tile, op.getWeights());
+  if (conv)
+    bias = conv.getBias() ? k.load(k.view(conv.getBias()), tile.at(Value())) : k.zeros(tile.lanes);
   bool hasFinal = op.getDfinal() && width > 1;
-  Gpu gpu(k);
-  Values carried, behind = run.behind(width - 1);
   run.locate();
-  for (int64_t j = 1; j < width; ++j)
-    carried.push_back(k.select(k.less(gpu.i32(j - 1), run.index), behind[j - 1],
-                               k.zeros(tile.lanes)));
+  auto borders = [&](const Segment &segment) {
+    Values result;
+    if (conv)
+      result.push_back(run.last(segment));
+    if (hasFinal)
+      result.append({run.origin(segment), segment.final});
+    return result;
+  };
+  Values carried = firstWindow(tile, run);
   carried.append(sumCount(), k.zeros(tile.lanes));
-  if (hasFinal)
-    carried.append({run.origin(run.segment), run.segment.final});
+  llvm::append_range(carried, borders(run.segment));
 
   auto enter = [&](Segment segment, ValueRange now) {
     Values next(width - 1, k.zeros(tile.lanes));
     llvm::append_range(next, now.slice(width - 1, sumCount()));
-    if (hasFinal)
-      next.append({run.origin(segment), segment.final});
+    llvm::append_range(next, borders(segment));
     return next;
   };
   auto step = [&](const ConvRun::Token &token, ValueRange now) {
@@ -171,16 +188,62 @@ void ConvGrad::walkRun(const ConvTile &tile, ArrayRef<Value> tensors, Value lo, 
     addToTotals(tile, ArrayRef(carried).slice(width - 1, sumCount()));
 }
 
+/// d[1], d[2], ... of the first token.
+SmallVector<Value> ConvGrad::firstWindow(const ConvTile &tile, ConvRun &run) {
+  Gpu gpu(k);
+  Values window;
+  Value last = conv ? run.last(run.segment) : Value();
+  for (int64_t j = 1; j < width; ++j) {
+    PointwiseEmitter emitter(k, tile.at(run.rowBefore(j)));
+    if (conv) {
+      Values xs;
+      for (int64_t i = 0; i < width; ++i) {
+        xs.push_back(k.load(k.view(op.getX()), tile.at(run.rowBefore(j - i))));
+        if (i > j) // of the walk's own tokens, which may be of the segment before
+          xs[i] = k.select(run.reaches(run.first, i - j, last), xs[i], k.zeros(tile.lanes));
+      }
+      emitter.bind(conv.getY(), convolution(xs));
+    }
+    window.push_back(k.select(k.less(gpu.i32(j - 1), run.index), emitter.value(op.getDy()),
+                              k.zeros(tile.lanes)));
+  }
+  return window;
+}
+
+/// Of a token's input and those before it.
+Value ConvGrad::convolution(ArrayRef<Value> xs) {
+  Value y = bias;
+  for (auto [tap, x] : llvm::zip_equal(taps, xs))
+    y = k.fma(tap, x, y);
+  return y;
+}
+
+/// dy at a token.
+Value ConvGrad::gradientOfToken(const ConvTile &tile, ConvRun &run, const ConvRun::Token &token,
+                                ValueRange rest) {
+  PointwiseEmitter emitter(k, tile.at(token.row));
+  run.bind(emitter, token);
+  if (conv) {
+    Values xs{token.values[0]};
+    for (auto [i, x] : llvm::enumerate(token.after))
+      xs.push_back(token.whole ? x
+                               : k.select(run.reaches(token.position, i + 1, rest[0]), x,
+                                          k.zeros(tile.lanes)));
+    emitter.bind(conv.getY(), convolution(xs));
+  }
+  return emitter.value(op.getDy());
+}
+
 SmallVector<Value> ConvGrad::stepBack(const ConvTile &tile, ConvRun &run,
                                       const ConvRun::Token &token, ValueRange carried) {
   // Behind the last token nothing may reach a sum. A walk up has gradients behind it there.
-  Value zero = k.zeros(tile.lanes), x = token.values[1];
+  ValueRange rest = carried.drop_front(width - 1 + sumCount());
+  Value zero = k.zeros(tile.lanes), x = token.values[0];
   if (op.getReverse())
     x = k.select(token.valid, x, zero);
-  Values d{k.select(token.valid, token.values[0], zero)};
+  Values d{k.select(token.valid, gradientOfToken(tile, run, token, rest), zero)};
   llvm::append_range(d, carried.take_front(width - 1));
   Values sums(carried.slice(width - 1, sumCount()));
-  ValueRange rest = carried.drop_front(width - 1 + sumCount());
   if (!sums.empty())
     for (int64_t j = 0; j < width; ++j)
       sums[width - 1 - j] = k.fma(x, d[j], sums[width - 1 - j]);
@@ -191,8 +254,8 @@ SmallVector<Value> ConvGrad::stepBack(const ConvTile &tile, ConvRun &run,
     Value dx = arith::MulFOp::create(k.b, k.loc, taps[0], d[0]);
     for (int64_t j = 1; j < width; ++j)
       dx = k.fma(taps[j], d[j], dx);
-    if (!rest.empty()) {
-      Value more = finalGradient(tile, token, rest[0], rest[1]);
+    if (ValueRange final = rest.drop_front(conv ? 1 : 0); !final.empty()) {
+      Value more = finalGradient(tile, token, final[0], final[1]);
       dx = arith::AddFOp::create(k.b, k.loc, dx, more);
     }
     At at = tile.at(token.row);
@@ -385,7 +448,7 @@ void ConvGrad::sum() {
       all = arith::AddFOp::create(k.b, k.loc, all, k.load(shared, place(k.index(warp))));
     storeSums(all, element, lanes);
   });
-  k.finish(k.fixedGrid(llvm::divideCeil(elements, across)));
+  k.finishSum(llvm::divideCeil(elements, across));
 }
 
 /// Elements are [sums, channels]; weights are [channels, W].
@@ -410,10 +473,7 @@ void ConvGrad::storeSums(Value sums, Value element, int64_t lanes) {
     });
 }
 
-LogicalResult mom::emitConvGradGpu(Conv1dGradOp op, KernelBuilder &k) {
-  ConvGrad grad(op, k);
-  if (failed(grad.check()))
-    return failure();
-  grad.emit();
-  return success();
+LogicalResult mom::emitConvGradGpu(const ConvAnchor &anchor, KernelBuilder &k) {
+  ConvGrad grad(anchor, k);
+  return failure(failed(grad.check()) || failed(grad.emit()));
 }

@@ -91,13 +91,9 @@ Values mom::loadTaps(KernelBuilder &k, const ConvTile &tile, Value weights) {
   return taps;
 }
 
-Values mom::tensorsOfRun(KernelBuilder &k, ArrayRef<Value> anchors, ArrayRef<unsigned> outputs) {
-  Values tensors, yielded;
-  for (Value anchor : anchors)
-    tensors.push_back(withoutWidening(anchor));
-  for (unsigned output : outputs)
-    yielded.push_back(k.yielded(output));
-  for (Value read : tensorsRead(k, yielded, anchors[0]))
+Values mom::tensorsOfRun(KernelBuilder &k, Value x, ValueRange values) {
+  Values tensors{withoutWidening(x)};
+  for (Value read : tensorsRead(k, values, x))
     if (!llvm::is_contained(tensors, read))
       tensors.push_back(read);
   return tensors;
@@ -144,9 +140,12 @@ Values mom::forSegmentsOf(KernelBuilder &k, Value batch, bool final, Value row, 
 //===----------------------------------------------------------------------===//
 
 ConvRun::ConvRun(KernelBuilder &k, Value batch, RowsAttr rows, const ConvTile &tile,
-                 ArrayRef<Value> tensors, bool down, Value lo64, Value hi)
+                 ArrayRef<Value> tensors, bool down, Value lo64, Value hi, int64_t reach)
     : k(k), gpu(k), batch(batch), rows(rows), tile(tile), tensors(tensors),
-      views(viewsOf(k, tensors)), down(down), ahead(k.knob("ahead")) {
+      views(viewsOf(k, tensors)), down(down), ahead(k.knob("ahead")), reach(reach),
+      more(llvm::divideCeil(reach, ahead)), slots(k.knob("stages") + more) {
+  for (const View &view : views)
+    rings.push_back(k.shared(slots * ahead * k.threads() * bytesOf(view), 16));
   Value count = k.count(RowSpace::token);
   Value last = k.mul(k.ceilDiv(k.min(hi, count), ahead), ahead);
   tokens = gpu.toI32(count);
@@ -154,14 +153,24 @@ ConvRun::ConvRun(KernelBuilder &k, Value batch, RowsAttr rows, const ConvTile &t
   end = gpu.toI32(last);
   chunks = gpu.toI32(k.div(k.sub(last, lo64), ahead));
   first = down ? k.sub(end, gpu.i32(1)) : lo;
-  firstRows = chunkRows(gpu.i32(0));
-  firstLoads = chunkLoads(firstRows);
+  for (int64_t chunk = 0; chunk < slots - 1; ++chunk) {
+    Values rows = chunkRows(gpu.i32(chunk));
+    if (!chunk)
+      firstRows = rows;
+    copyChunk(gpu.i32(chunk), rows);
+  }
+  nextRows = chunkRows(gpu.i32(slots - 1));
 }
 
-/// The least position of a chunk, counted as the walk goes; past the last chunk, the last.
+/// The least position of a chunk, counted as the walk goes; past the last one that is copied,
+/// that one's. A chunk without tokens is another one.
 Value ConvRun::chunkStart(Value chunk) {
-  Value step = k.mul(k.min(chunk, k.sub(chunks, gpu.i32(1))), gpu.i32(ahead));
-  return down ? k.sub(k.sub(end, gpu.i32(ahead)), step) : k.add(lo, step);
+  Value step = k.mul(k.min(chunk, k.add(chunks, gpu.i32(more - 1))), gpu.i32(ahead));
+  Value start = down ? k.sub(k.sub(end, gpu.i32(ahead)), step) : k.add(lo, step);
+  if (!more)
+    return start;
+  Value last = arith::DivUIOp::create(k.b, k.loc, k.sub(tokens, gpu.i32(1)), gpu.i32(ahead));
+  return k.max(k.min(start, k.mul(last, gpu.i32(ahead))), gpu.i32(0));
 }
 
 Value ConvRun::position(Value start, int64_t token) {
@@ -193,12 +202,16 @@ Values ConvRun::chunkRows(Value chunk) {
   return result;
 }
 
+int64_t ConvRun::bytesOf(const View &view) const {
+  return tile.lanes * view.element.getIntOrFloatBitWidth() / 8;
+}
+
 /// Lanes of a tensor in storage, as words of 32 bits: conversion comes with the use, so
 /// that the wait for the load does, too.
-Value ConvRun::loadPacked(const View &view, Value row) {
-  int64_t bytes = tile.lanes * view.element.getIntOrFloatBitWidth() / 8;
+Value ConvRun::loadPacked(const View &view, Value address) {
+  int64_t bytes = bytesOf(view);
   Type type = bytes < 4 ? Type(k.b.getI16Type()) : k.lanesOf(k.b.getI32Type(), bytes / 4);
-  return LLVM::LoadOp::create(k.b, k.loc, type, k.address(view, tile.at(gpu.toI64(row))), bytes);
+  return LLVM::LoadOp::create(k.b, k.loc, type, address, bytes);
 }
 
 Value ConvRun::unpack(Value packed, Type element) {
@@ -208,23 +221,37 @@ Value ConvRun::unpack(Value packed, Type element) {
   return arith::ExtFOp::create(k.b, k.loc, k.lanesOf(k.b.getF32Type(), tile.lanes), lanes);
 }
 
-/// [tokens of a chunk][tensors]
-Values ConvRun::chunkLoads(ValueRange rows) {
-  Values loads;
-  for (Value row : rows)
-    for (const View &view : views)
-      loads.push_back(loadPacked(view, row));
-  return loads;
+/// This thread's place for a token of a chunk (i32).
+Value ConvRun::placeOf(Value chunk, int64_t token, size_t tensor) {
+  Value slot = gpu.toI64(arith::RemUIOp::create(k.b, k.loc, chunk, gpu.i32(slots)));
+  Value line = k.add(k.mul(slot, ahead), token);
+  Value place = k.add(k.mul(line, k.threads()), k.thread());
+  return k.address(rings[tensor], k.b.getI8Type(), k.mul(place, bytesOf(views[tensor])));
 }
 
-Values ConvRun::behind(int64_t count) {
-  Values values;
-  for (int64_t back = 1; back <= count; ++back) {
-    Value position = down ? k.add(first, gpu.i32(back))
-                          : k.max(k.sub(first, gpu.i32(back)), gpu.i32(0));
-    values.push_back(unpack(loadPacked(views[0], rowOf(position)), views[0].element));
-  }
-  return values;
+/// A group of copies, empty for a chunk that is not.
+void ConvRun::copyChunk(Value chunk, ValueRange rows) {
+  k.ifThen(k.less(chunk, k.add(chunks, gpu.i32(more))), [&] {
+    for (auto [token, row] : llvm::enumerate(rows))
+      for (auto [n, view] : llvm::enumerate(views)) {
+        Value from = k.address(view, tile.at(gpu.toI64(row))), to = placeOf(chunk, token, n);
+        if (int64_t bytes = bytesOf(view); bytes >= 4)
+          gpu.copyAsync(to, from, {}, bytes);
+        else
+          LLVM::StoreOp::create(k.b, k.loc, loadPacked(view, from), to, bytes);
+      }
+  });
+  gpu.commitCopies();
+}
+
+Value ConvRun::valueAt(Value chunk, int64_t token, size_t tensor) {
+  const View &view = views[tensor];
+  return unpack(loadPacked(view, placeOf(chunk, token, tensor)), view.element);
+}
+
+Value ConvRun::rowBefore(int64_t count) {
+  Value position = k.add(first, gpu.i32(down ? count : -count));
+  return gpu.toI64(rowOf(k.max(position, gpu.i32(0))));
 }
 
 void ConvRun::locate() {
@@ -240,6 +267,17 @@ Value ConvRun::origin(const Segment &segment) {
   if (!down)
     return gpu.toI32(segment.start);
   return gpu.toI32(k.sub(k.add(segment.start, segment.length), k.index(1)));
+}
+
+Value ConvRun::last(const Segment &segment) {
+  if (down)
+    return gpu.toI32(segment.start);
+  return gpu.toI32(k.sub(k.add(segment.start, segment.length), k.index(1)));
+}
+
+Value ConvRun::reaches(Value position, int64_t count, Value last) {
+  Value there = k.add(position, gpu.i32(down ? -count : count));
+  return down ? k.less(k.sub(last, gpu.i32(1)), there) : k.less(there, k.add(last, gpu.i32(1)));
 }
 
 Value ConvRun::border(const Segment &segment) {
@@ -270,19 +308,21 @@ Values ConvRun::cross(const Token &token, ValueRange now, Enter enter) {
   return k.either(k.equal(token.position, now[1]), begin, [&] { return Values(now); });
 }
 
-/// Segment, border and what is carried after a chunk's tokens. Most chunks have tokens of one
-/// segment only: without conditions they take a sixth to a fifth fewer instructions, since
-/// selections of all that is carried come with each.
-Values ConvRun::steps(Value start, ValueRange rows, ValueRange loads, ValueRange now, Enter enter,
-                      Step step) {
+/// Segment, border and what is carried after a chunk's tokens. Most chunks have tokens, and
+/// reach those, of one segment only: without conditions they take a sixth to a fifth fewer
+/// instructions, since selections of all that is carried come with each.
+Values ConvRun::steps(Value chunk, ValueRange rows, ValueRange now, Enter enter, Step step) {
+  Value start = chunkStart(chunk);
   auto all = [&](bool isWhole) {
     Values result(now);
     for (int64_t t = 0; t < ahead; ++t) {
-      Token token{position(start, t), gpu.toI64(rows[t]), {}, {}};
+      Token token{position(start, t), gpu.toI64(rows[t]), {}, {}, {}, isWhole};
       token.valid = isWhole ? Value(arith::ConstantIntOp::create(k.b, k.loc, 1, 1))
                             : k.less(token.position, tokens);
-      for (auto [n, view] : llvm::enumerate(views))
-        token.values.push_back(unpack(loads[t * views.size() + n], view.element));
+      for (size_t n = 0; n < views.size(); ++n)
+        token.values.push_back(valueAt(chunk, t, n));
+      for (int64_t there = t + 1; there <= t + reach; ++there)
+        token.after.push_back(valueAt(k.add(chunk, gpu.i32(there / ahead)), there % ahead, 0));
       if (!isWhole)
         result = cross(token, result, enter);
       Values next = step(token, ArrayRef(result).drop_front(2));
@@ -291,9 +331,10 @@ Values ConvRun::steps(Value start, ValueRange rows, ValueRange loads, ValueRange
     }
     return result;
   };
-  Value crosses = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ult, k.sub(now[1], start),
-                                        gpu.i32(ahead));
-  Value ends = k.less(tokens, k.add(start, gpu.i32(ahead)));
+  Value least = down ? k.sub(start, gpu.i32(reach)) : start;
+  Value crosses = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ult, k.sub(now[1], least),
+                                        gpu.i32(ahead + reach));
+  Value ends = k.less(tokens, k.add(start, gpu.i32(down ? ahead : ahead + reach)));
   return k.either(
       arith::OrIOp::create(k.b, k.loc, crosses, ends), [&] { return all(/*isWhole=*/false); },
       [&] { return all(/*isWhole=*/true); });
@@ -307,50 +348,39 @@ Values ConvRun::walk(ValueRange init, Enter enter, Step step, Chunk chunk) {
     segment0 = k.select(before, k.add(segment0, one), segment0);
     border0 = k.select(before, origin(segment), border0);
   }
-  // Carried: segment, border, loads of the chunk, and where they are looked up its
-  // rows and the next one's; then what the caller carries.
+  // Carried: segment, border, and where they are looked up the rows of the chunk and of the
+  // one to be copied; then what the caller carries.
   Values carried{segment0, border0};
-  llvm::append_range(carried, firstLoads);
   if (indexed) {
     llvm::append_range(carried, firstRows);
-    llvm::append_range(carried, chunkRows(one));
+    llvm::append_range(carried, nextRows);
   }
   size_t own = carried.size();
   llvm::append_range(carried, init);
 
   carried = k.loop(k.index(0), gpu.toI64(chunks), 1, carried, [&](Value i64, ValueRange values) {
-    Value i = gpu.toI32(i64), start = chunkStart(i), next = k.add(i, one);
-    size_t count = firstLoads.size();
-    Values loads(values.slice(2, count)), here, there, after;
+    Value i = gpu.toI32(i64), later = k.add(i, gpu.i32(slots - 1));
+    Values here, there, following;
     if (indexed) {
-      here = values.slice(2 + count, ahead);
-      there = values.slice(2 + count + ahead, ahead);
+      here = values.slice(2, ahead);
+      there = values.slice(2 + ahead, ahead);
+      following = chunkRows(k.add(i, one));
+      llvm::append_range(following, chunkRows(k.add(later, one)));
     } else {
       here = chunkRows(i);
-      there = chunkRows(next);
+      there = chunkRows(later);
     }
-    auto none = [&] {
-      return llvm::map_to_vector(loads, [&](Value load) -> Value {
-        return LLVM::UndefOp::create(k.b, k.loc, load.getType());
-      });
-    };
-    Values more = k.either(
-        k.less(next, chunks), [&] { return chunkLoads(there); }, none);
-    if (indexed)
-      after = chunkRows(k.add(i, gpu.i32(2)));
+    gpu.waitCopies(slots - more - 2);
+    copyChunk(later, there);
 
     Values now{values[0], values[1]};
     llvm::append_range(now, values.drop_front(own));
-    now = steps(start, here, loads, now, enter, step);
+    now = steps(i, here, now, enter, step);
     Values user(llvm::drop_begin(now, 2));
     if (chunk)
       user = chunk(i64, user);
     Values yielded{now[0], now[1]};
-    llvm::append_range(yielded, more);
-    if (indexed) {
-      llvm::append_range(yielded, there);
-      llvm::append_range(yielded, after);
-    }
+    llvm::append_range(yielded, following);
     llvm::append_range(yielded, user);
     return yielded;
   });

@@ -8,17 +8,20 @@
 !taps = tensor<32x4xf32>
 
 // A thread has 8 channels, 16 bytes, of x, a range of a wider row. The rows of 4 tokens
-// are one load of the index, and their channels are loaded a chunk ahead of their use,
-// as words. Final states are another launch.
+// are one load of the index, and their channels are copied to shared memory two chunks
+// ahead of their use. Final states are another launch.
 // CHECK-LABEL: llvm.func ptx_kernelcc @forward$y(
 // CHECK:         llvm.getelementptr %arg2[%{{.*}}] : (!llvm.ptr, i64) -> !llvm.ptr, bf16
 // CHECK:         llvm.load {{.*}} {alignment = 16 : i64} : !llvm.ptr -> vector<4xi32>
-// CHECK-COUNT-4: llvm.load {{.*}} {alignment = 16 : i64} : !llvm.ptr -> vector<4xi32>
+// CHECK-COUNT-4: "llvm.nvvm.cp.async.cg.shared.global.16"
+// CHECK:         "llvm.nvvm.cp.async.commit.group"
+// CHECK-COUNT-4: "llvm.nvvm.cp.async.cg.shared.global.16"
 // CHECK:         scf.while
 // CHECK:         scf.for
+// CHECK:           "llvm.nvvm.cp.async.wait.group"
 // CHECK:           scf.if
-// CHECK-COUNT-4:     llvm.load {{.*}} {alignment = 16 : i64} : !llvm.ptr -> vector<4xi32>
-// CHECK:           } else {
+// CHECK-COUNT-4:     "llvm.nvvm.cp.async.cg.shared.global.16"
+// CHECK:           llvm.load {{.*}} !llvm.ptr<3> -> vector<4xi32>
 // CHECK:           llvm.bitcast {{.*}} : vector<4xi32> to vector<8xbf16>
 // CHECK:           mom.silu {{.*}} : vector<8xf32>
 // CHECK:           scf.if
@@ -27,7 +30,7 @@
 // CHECK-LABEL: llvm.func ptx_kernelcc @forward$y$final(
 // CHECK:         llvm.nvvm.vote.ballot.sync
 // CHECK-LABEL: func.func @forward
-// CHECK:         mom.launch @forward$y <over "token" tile 1024 extra 0 factor 1>
+// CHECK:         mom.launch @forward$y <over "token" tile 2048 extra 0 factor 1>
 // CHECK:         mom.launch @forward$y$final <over "stream" tile 1 extra 0 factor 1>
 func.func @forward(%x: !wide, %w: !taps, %batch: !mom.batch, %init: !state) -> (!rows, !state) {
   %0:2 = mom.kernel conv "y" (%x, %w, %batch, %init) : (!wide, !taps, !mom.batch, !state) -> (!rows, !state) {
@@ -43,19 +46,19 @@ func.func @forward(%x: !wide, %w: !taps, %batch: !mom.batch, %init: !state) -> (
 }
 
 // Sums over 32 tokens are added to totals in shared memory: four taps and the bias for
-// 256 threads of 4 channels. As many parts for any batch, then their sum in order; no
+// 256 threads of 8 channels. As many parts for any batch, then their sum in order; no
 // atomics.
 // CHECK-LABEL: llvm.func ptx_kernelcc @gradient$dx(
-// CHECK-SAME:    mom.shared = 20480 : i64
+// CHECK-SAME:    mom.shared = 106496 : i64
 // CHECK:         scf.for
 // CHECK:           arith.remui
 // CHECK:           scf.if
-// CHECK:             llvm.store {{.*}} : vector<4xf32>, !llvm.ptr<3>
+// CHECK:             llvm.store {{.*}} : vector<8xf32>, !llvm.ptr<3>
 // CHECK:         llvm.nvvm.barrier.cta.sync.aligned.all
 // CHECK-LABEL: llvm.func ptx_kernelcc @gradient$dx$sum(
 // CHECK-NOT:     atomic
 // CHECK-LABEL: func.func @gradient
-// CHECK:         mom.launch @gradient$dx <tile 1 extra 0 factor 256>({{.*}}) : {{.*}} -> ({{.*}}, tensor<256x160xf32>)
+// CHECK:         mom.launch @gradient$dx <tile 1 extra 0 factor 132>({{.*}}) : {{.*}} -> ({{.*}}, tensor<132x160xf32>)
 // CHECK:         mom.launch @gradient$dx$sum <tile 1 extra 0 factor 2>
 func.func @gradient(%x: !rows, %w: !taps, %batch: !mom.batch, %dy: !rows) -> (!rows, !taps, tensor<32xf32>) {
   %0:3 = mom.kernel conv "dx" (%x, %w, %batch, %dy) : (!rows, !taps, !mom.batch, !rows) -> (!rows, !taps, tensor<32xf32>) {
