@@ -88,7 +88,7 @@ void Session::bindOutput(const momrt_output &output, void *to) {
   if (std::exchange(place, to) != to)
     where->forgetRecords(); // they may have copies to it
   hasLoans = true;
-  placeSlots(workspace ? workspace : arena.data());
+  placeSlots();
 }
 
 void Session::copyBoundOutputs(const momrt_entry &entry) {
@@ -108,7 +108,7 @@ void Session::forgetLoans() {
   for (size_t at = 0; at < addresses.inputs.size(); ++at)
     returnInput(at);
   std::fill(boundOutputs.begin(), boundOutputs.end(), nullptr);
-  placeSlots(workspace ? workspace : arena.data());
+  placeSlots();
 }
 
 int64_t Session::workspaceBytes(const Counts &counts) const {
@@ -122,8 +122,9 @@ void Session::setWorkspace(void *memory, int64_t bytes) {
     if (reinterpret_cast<uintptr_t>(memory) % MOMRT_ALIGNMENT)
       fail(MOMRT_BAD_ARGUMENT, "expected a workspace at a multiple of {} bytes, but it lies at {}",
            MOMRT_ALIGNMENT, memory);
-    if (bytes < plan.bytes) // for another batch, which is to come
-      capacities = {};
+    usedSlots.assign(usedSlots.size(), true); // the guest cannot bring more later
+    if (capacities != Counts{} && bytes < planArena(table(), capacities).bytes)
+      capacities = {}; // it is for another batch, which is to come
     if (arena.data()) {
       where->forgetRecords();
       arena = Buffer();
@@ -132,7 +133,7 @@ void Session::setWorkspace(void *memory, int64_t bytes) {
   workspace = static_cast<char *>(memory);
   workspaceSize = bytes;
   if (capacities != Counts{})
-    placeSlots(arenaOf(plan.bytes));
+    planSlots(capacities);
 }
 
 /// Memory for an arena of so many bytes: the guest's, else the session's own.
@@ -146,22 +147,19 @@ char *Session::arenaOf(int64_t bytes) {
   return workspace;
 }
 
-/// Gives the slots their places in the arena, but those of outputs that the guest
-/// wants elsewhere.
-void Session::placeSlots(char *base) {
+/// Gives the slots their places, but those of outputs that the guest wants elsewhere.
+void Session::placeSlots() {
   auto put = [&](size_t slot, char *to) {
     if (addresses.slots[slot] != to)
       where->forgetRecords();
     addresses.slots[slot] = to;
   };
-  std::vector<char *> places;
-  for (int64_t offset : plan.offsets)
-    places.push_back(base + offset);
+  std::vector<char *> wanted = places;
   for (size_t at = 0; at < boundOutputs.size(); ++at)
     if (boundOutputs[at] && liesAlone(table().outputs()[at]))
-      places[table().outputs()[at].where.index] = static_cast<char *>(boundOutputs[at]);
-  for (size_t slot = 0; slot < places.size(); ++slot)
-    put(slot, places[slot]);
+      wanted[table().outputs()[at].where.index] = static_cast<char *>(boundOutputs[at]);
+  for (size_t slot = 0; slot < wanted.size(); ++slot)
+    put(slot, wanted[slot]);
 }
 
 } // namespace momrt

@@ -23,7 +23,8 @@ Session::Session(std::shared_ptr<const Program> given, std::unique_ptr<Device> d
     : program(std::move(given)), where(std::move(device)), options(options),
       layout(program->table) {
   inputIsSet.resize(table().inputs().size());
-  addresses.slots.resize(table().slots().size());
+  usedSlots.resize(table().slots().size());
+  addresses.slots.resize(usedSlots.size());
   addresses.inputs.resize(inputIsSet.size());
   states.resize(table().states().size());
   placeStates();
@@ -69,9 +70,16 @@ std::vector<MemoryPart> Session::memory() const {
     carried += state.places[0].data() ? 2 * state.places[0].bytes() : 0;
   if (carried)
     parts.push_back({"states", carried});
-  parts.push_back({"arena", arena.bytes()});
+  parts.push_back({"arena", arenaBytes()});
   parts.push_back({"batch", batchArrays.bytes()});
   return parts;
+}
+
+int64_t Session::arenaBytes() const {
+  int64_t bytes = arena.bytes();
+  for (const Buffer &annex : annexes)
+    bytes += annex.bytes();
+  return bytes;
 }
 
 /// What would need less memory.
@@ -118,9 +126,42 @@ Buffer &Session::space(momrt_space which) {
   return spaces[which];
 }
 
+/// Memory for slots of the arena that an entry is the first to use: results of exported layers
+/// are not there where a model is trained. What lies in the arena stays where it is, since it
+/// may be read later.
+void Session::addSlotsOf(const momrt_entry &entry) {
+  SlotSet more = usedSlots;
+  if (!addSlots(table(), entry, more))
+    return;
+  if (capacities != Counts{}) { // else the next batch brings memory for all
+    SlotSet added(more.size());
+    for (size_t slot = 0; slot < more.size(); ++slot)
+      added[slot] = more[slot] && !usedSlots[slot];
+    ArenaPlan annex = planArena(table(), capacities, &added);
+    annexes.emplace_back();
+    char *base = nullptr;
+    try {
+      base = grow(annexes.back(), annex.bytes,
+                  fmt::format("the arena of '{}'", table().string(entry.name)))
+                 .data();
+    } catch (...) {
+      annexes.pop_back();
+      throw;
+    }
+    if (options.poison)
+      where->fill(base, 0xff, annex.bytes);
+    for (size_t slot = 0; slot < more.size(); ++slot)
+      if (added[slot])
+        places[slot] = base + annex.offsets[slot];
+  }
+  usedSlots = std::move(more);
+  placeSlots();
+}
+
 /// Makes the spaces that the entry is the first to use. Gradients and moments
 /// of a model that is only read need no memory.
 void Session::allocateFor(const momrt_entry &entry) {
+  addSlotsOf(entry);
   for (const momrt_op &op : table().ops().slice(entry.ops))
     if (op.kind == MOMRT_OP_LAUNCH)
       for (const momrt_arg &arg : table().argsOf(op)) {
@@ -225,8 +266,11 @@ void Session::setBatch(const Batch &batch) {
   std::fill(inputIsSet.begin(), inputIsSet.end(), false);
   char *staged = where->stage(batchLayout.bytes);
   where->send(batchArrays.data(), batchLayout.pack(table(), batch, staged, inputIsSet));
-  if (options.poison) // f32 0xffffffff is a NaN
+  if (options.poison) { // f32 0xffffffff is a NaN
     where->fill(workspace ? workspace : arena.data(), 0xff, plan.bytes);
+    for (Buffer &annex : annexes)
+      where->fill(annex.data(), 0xff, annex.bytes());
+  }
   if (const momrt_entry *entry = table().planEntry()) {
     checkEntry(*entry);
     execute(*entry);
@@ -239,14 +283,24 @@ void Session::planFor(const Counts &shape) {
   if (shape == capacities)
     return;
   capacities = {}; // until all buffers are there
-  plan = planArena(table(), shape);
-  placeSlots(arenaOf(plan.bytes));
+  planSlots(shape);
   placeBatch(shape);
   entryChecked.assign(table().entries().size(), false);
   if (shape[MOMRT_COUNT_STREAM] != stateStreams) // rounds lie elsewhere
     clearStates();
   stateStreams = shape[MOMRT_COUNT_STREAM];
   capacities = shape;
+}
+
+/// One arena for the slots in use.
+void Session::planSlots(const Counts &shape) {
+  plan = planArena(table(), shape, &usedSlots);
+  annexes.clear();
+  char *base = arenaOf(plan.bytes);
+  places.clear();
+  for (int64_t offset : plan.offsets)
+    places.push_back(base + offset);
+  placeSlots();
 }
 
 void Session::placeBatch(const Counts &shape) {
@@ -446,6 +500,9 @@ int64_t Session::outputElements(const momrt_output &output) const {
 }
 
 const char *Session::addressOf(const momrt_output &output) const {
+  if (output.where.space == MOMRT_SPACE_ARENA && !usedSlots[output.where.index])
+    fail(MOMRT_BAD_ARGUMENT, "output '{}' is read, but its entry has not run",
+         table().string(output.name));
   return resolve(output.where, addresses, capacities, 0);
 }
 

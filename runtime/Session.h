@@ -103,7 +103,7 @@ public:
   std::vector<double> profile(const std::string &entry, int repeats);
 
   const Counts &counts() const { return trueCounts; }
-  int64_t arenaBytes() const { return arena.bytes(); }
+  int64_t arenaBytes() const;
   /// What the session holds on the device now.
   std::vector<MemoryPart> memory() const;
 
@@ -125,7 +125,9 @@ private:
   void clearStates();
   void placeStates();
   bool writesStates(const momrt_entry &entry) const;
-  void placeSlots(char *base);
+  void planSlots(const Counts &shape);
+  void placeSlots();
+  void addSlotsOf(const momrt_entry &entry);
   void forgetLoans();
   void copyBoundOutputs(const momrt_entry &entry);
   uint32_t storedAs(const std::string &name, uint32_t type) const;
@@ -160,7 +162,10 @@ private:
   int64_t stateStreams = 0;  // capacity that they are laid out for
   unsigned turn = 0;         // which of the places is read
   BatchLayout batchLayout;        // of `batchArrays`
-  ArenaPlan plan;
+  SlotSet usedSlots;              // by the entries that ran or are to run; with a workspace, all
+  ArenaPlan plan;                 // of the arena, with the slots that were used when it was planned
+  std::vector<Buffer> annexes;    // memory of those that entries were the first to use since,
+  std::vector<char *> places;     // [slots] and where they lie in it
   char *workspace = nullptr;      // a guest's, in the arena's place
   int64_t workspaceSize = 0;
   std::vector<void *> boundOutputs; // [outputs of the table]

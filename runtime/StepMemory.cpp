@@ -18,7 +18,11 @@ int64_t stepBytes(const Table &table, int64_t streams, int64_t length, int64_t d
   int64_t tokens = streams * length;
   int64_t documents = streams * ((length - 1) / document + 1);
   Counts counts = {1, tokens, streams, documents, documents};
-  return bytes + planArena(table, capacitiesOf(counts, table.windows())).bytes;
+  SlotSet slots(table.slots().size());
+  for (const char *name : {"plan", "gradient", "accumulate", "update"})
+    if (const momrt_entry *entry = table.findEntry(name))
+      addSlots(table, *entry, slots);
+  return bytes + planArena(table, capacitiesOf(counts, table.windows()), &slots).bytes;
 } catch (const Error &) {
   return INT64_MAX;
 }

@@ -5,7 +5,8 @@
 
 namespace momrt {
 
-/// Bytes of parameters and all that is laid out like them, and of the arena, for batches of
+/// Bytes of parameters and all that is laid out like them, and of what a step's entries use of
+/// the arena, for batches of
 /// `streams` x `length` tokens in documents of `document` tokens; INT64_MAX where sizes
 /// overflow. Batches themselves and what the driver takes for itself come on top.
 int64_t stepBytes(const Table &table, int64_t streams, int64_t length, int64_t document);

@@ -1,13 +1,30 @@
 #include "runtime/Walk.h"
 #include "runtime/Error.h"
 
+#include <utility>
+
 namespace momrt {
 
-ArenaPlan planArena(const Table &table, const Counts &capacities) {
+bool addSlots(const Table &table, const momrt_entry &entry, SlotSet &used) {
+  bool more = false;
+  auto add = [&](const momrt_arg &arg) {
+    if (arg.space == MOMRT_SPACE_ARENA && !std::exchange(used[arg.index], true))
+      more = true;
+  };
+  for (const momrt_op &op : table.ops().slice(entry.ops))
+    for (const momrt_arg &arg : table.argsOf(op))
+      add(arg);
+  for (const momrt_output &output : table.outputsOf(entry))
+    add(output.where);
+  return more;
+}
+
+ArenaPlan planArena(const Table &table, const Counts &capacities, const SlotSet *used) {
   ArenaPlan plan;
   for (const momrt_slot &slot : table.slots()) {
+    bool has = !used || (*used)[plan.offsets.size()];
     plan.offsets.push_back(plan.bytes);
-    int64_t bytes = alignUp(bytesOf(slot, capacities));
+    int64_t bytes = has ? alignUp(bytesOf(slot, capacities)) : 0;
     if (__builtin_add_overflow(plan.bytes, bytes, &plan.bytes))
       fail(MOMRT_BAD_ARGUMENT, "a batch of {} tokens is too large: the arena's size overflows",
            capacities[MOMRT_COUNT_TOKEN]);

@@ -20,7 +20,13 @@ struct ArenaPlan {
   std::vector<int64_t> offsets; // [slots]
   int64_t bytes = 0;
 };
-ArenaPlan planArena(const Table &table, const Counts &capacities);
+/// Which of the table's slots are used.
+using SlotSet = std::vector<char>;
+/// Adds the slots that an entry uses; false if all were there.
+bool addSlots(const Table &table, const momrt_entry &entry, SlotSet &used);
+
+/// Places all slots, or those of `used`; others get no bytes.
+ArenaPlan planArena(const Table &table, const Counts &capacities, const SlotSet *used = nullptr);
 
 /// Blocks of a launch: (ceil(capacity / tile) + extra) * factor.
 int64_t blocksOf(const momrt_op &op, const Counts &capacities);

@@ -26,23 +26,26 @@ namespace {
 /// A launch, its function, and which of its inputs that one uses.
 struct Part {
   LaunchOp launch;
+  int64_t blocks;
   LLVM::LLVMFuncOp function;
   SmallVector<Value> inputs = {};
   SmallVector<unsigned> arguments = {}; ///< of the function, after counts and status
 
-  int64_t blocks() { return launch.getGrid().getFactor(); }
   int64_t threads() { return numberOf(function, attr::kThreads); }
 };
 
 class Joined {
 public:
-  Joined(ArrayRef<LaunchOp> launches, SymbolTable &symbols) : symbols(symbols), b(launches[0]) {
+  Joined(ArrayRef<LaunchOp> launches, SymbolTable &symbols)
+      : symbols(symbols), last(launches.back()), b(last) {
     for (LaunchOp launch : launches)
       parts.push_back(partOf(launch));
+    // Those of few blocks have most to do each, so they begin.
+    llvm::stable_sort(parts, [](const Part &x, const Part &y) { return x.blocks < y.blocks; });
   }
 
   void create() {
-    auto first = parts.front().launch->getParentOfType<func::FuncOp>();
+    auto first = last->getParentOfType<func::FuncOp>();
     b.setInsertionPoint(first);
     std::string name = (first.getSymName() + "$sums").str();
     llvm::replace(name, '.', '$'); // PTX has no dots in names
@@ -55,7 +58,8 @@ public:
 
 private:
   Part partOf(LaunchOp launch) {
-    Part part{launch, symbols.lookup<LLVM::LLVMFuncOp>(launch.getCallee())};
+    Part part{launch, launch.getGrid().getFactor(),
+              symbols.lookup<LLVM::LLVMFuncOp>(launch.getCallee())};
     Block &body = part.function.getBody().front();
     unsigned slot = 2;
     auto isUsed = [&](unsigned i) { return !body.getArgument(i).use_empty(); };
@@ -88,7 +92,7 @@ private:
     auto ptr = LLVM::LLVMPointerType::get(b.getContext());
     SmallVector<Type> types(2 + order.size(), ptr);
     auto function = LLVM::LLVMFuncOp::create(
-        b, parts.front().launch.getLoc(), name,
+        b, last.getLoc(), name,
         LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), types));
     function.setCConv(LLVM::CConv::PTX_Kernel);
     for (auto [i, from] : llvm::enumerate(order))
@@ -124,7 +128,7 @@ private:
       for (unsigned argument : part.arguments)
         map.map(body.getArgument(argument), given[{&part, argument}]);
       Value own = arith::SubIOp::create(b, loc, block, i32(begin, loc)); // as unsigned
-      Value mine = less(own, part.blocks(), loc);
+      Value mine = less(own, part.blocks, loc);
       if (part.threads() < numberOf(function, attr::kThreads))
         mine = arith::AndIOp::create(b, loc, mine, less(thread, part.threads(), loc));
       auto branch = scf::IfOp::create(b, loc, mine, /*withElseRegion=*/false);
@@ -132,7 +136,7 @@ private:
       b.setInsertionPointToStart(branch.thenBlock());
       for (Operation &op : body.without_terminator())
         copy(op, map, own, part.threads());
-      begin += part.blocks();
+      begin += part.blocks;
     }
     b.setInsertionPointToEnd(entry);
     LLVM::ReturnOp::create(b, loc, ValueRange());
@@ -169,9 +173,8 @@ private:
     for (Part &part : parts) {
       llvm::append_range(inputs, part.inputs);
       llvm::append_range(types, part.launch.getResultTypes());
-      blocks += part.blocks();
+      blocks += part.blocks;
     }
-    LaunchOp last = parts.back().launch;
     b.setInsertionPoint(last);
     auto joined =
         LaunchOp::create(b, last.getLoc(), types, FlatSymbolRefAttr::get(function.getSymNameAttr()),
@@ -185,6 +188,7 @@ private:
   }
 
   SymbolTable &symbols;
+  LaunchOp last;
   OpBuilder b;
   SmallVector<Part> parts;
 };

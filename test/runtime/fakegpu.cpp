@@ -240,11 +240,39 @@ static void timing() {
   }
 }
 
+/// Entries bring their part of the arena when they first run, and move nothing.
+static void growth() {
+  tiny::Model gpu = gpuModel();
+  FakeCuda &state = fake();
+  Session session(gpu.open());
+  session.initialise(1);
+  session.setBatch(batchOf(100));
+  CHECK_FAILS("output 'prediction' is read, but its entry has not run",
+              session.readFloats("loss", MOMRT_OUTPUT_ROWS, "prediction"));
+  int64_t none = session.arenaBytes();
+  session.run("loss");
+  int64_t some = session.arenaBytes();
+  std::vector<float> before = session.readFloats("loss", MOMRT_OUTPUT_ROWS, "prediction");
+  uint64_t memory = std::exchange(state.memory, 0);
+  CHECK_FAILS("out of memory on Fake GPU: the arena of 'update' wants ", session.run("update"));
+  state.memory = memory;
+  session.run("update"); // goes on
+  CHECK(none < some && some < session.arenaBytes());
+  CHECK(session.readFloats("loss", MOMRT_OUTPUT_ROWS, "prediction") == before);
+  int64_t all = session.arenaBytes();
+  session.setBatch(batchOf(1000));
+  CHECK(session.arenaBytes() > all);
+  session.run("loss");
+  session.run("gradient");
+  session.checkStatus();
+}
+
 static void memory() {
   tiny::Model gpu = gpuModel();
   FakeCuda &state = fake();
   Session session(gpu.open());
   session.initialise(1);
+  session.reserve("loss");
   state.memory = 2 << 20;
   CHECK_FAILS("out of memory on Fake GPU: the arena for 130000 tokens wants 2.00 MiB, but 2.00 MiB "
               "of 2.00 MiB are free; held already: parameters 192 bytes, batch 448 bytes; fewer or "
@@ -256,7 +284,7 @@ static void memory() {
   session.checkStatus();
   state.memory = UINT64_C(1) << 34;
   std::string text = memoryText(session.device(), session.memory());
-  CHECK_EQ(text.find("memory of Fake GPU: parameters 192 bytes, arena 1.94 KiB, batch "), 0u);
+  CHECK_EQ(text.find("memory of Fake GPU: parameters 192 bytes, arena 1.88 KiB, batch "), 0u);
   CHECK(text.find(" in all, 16.0 GiB of 16.0 GiB are free") != std::string::npos);
 }
 
@@ -344,6 +372,7 @@ int main(int argc, char **argv) {
   stopped(folder);
   reported(folder);
   timing();
+  growth();
   memory();
   mistakes();
   faults();
