@@ -56,7 +56,10 @@ inline constexpr llvm::StringLiteral kCarried =
 inline constexpr llvm::StringLiteral kScratch =
     "mom.scratch"; ///< i64: bytes that a CPU worker lends
 inline constexpr llvm::StringLiteral kThreads = "mom.threads"; ///< i64: threads of a GPU block
-inline constexpr llvm::StringLiteral kLastSum = "mom.last_sum"; ///< unit, on a launch: adds parts
+inline constexpr llvm::StringLiteral kJoins =
+    "mom.joins"; ///< string, on a launch: "sums", "products"
+inline constexpr llvm::StringLiteral kJoined =
+    "mom.joined"; ///< array, on a launch of several: their attributes
 inline constexpr llvm::StringLiteral kCluster = "mom.cluster"; ///< i64: its blocks; else one
 inline constexpr llvm::StringLiteral kShared =
     "mom.shared"; ///< i64: bytes of a GPU block's shared memory

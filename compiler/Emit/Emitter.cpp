@@ -220,7 +220,11 @@ void KernelBuilder::finish(GridAttr grid) {
 
 void KernelBuilder::finishSum(int64_t blocks) {
   finish(fixedGrid(blocks));
-  launches.back()->setAttr(attr::kLastSum, b.getUnitAttr());
+  mayJoin("sums");
+}
+
+void KernelBuilder::mayJoin(StringRef kind) {
+  launches.back()->setAttr(attr::kJoins, b.getStringAttr(kind));
 }
 
 void KernelBuilder::replaceKernel() {

@@ -77,8 +77,9 @@ public:
   void begin();
   void begin(llvm::ArrayRef<unsigned> outputs, llvm::StringRef suffix = "");
   void finish(GridAttr grid);
-  /// Of a phase that only adds up what others left: it may join those of other kernels
-  /// (mom-join-launches).
+  /// The launch made last may join others of this kind (mom-join-launches).
+  void mayJoin(llvm::StringRef kind);
+  /// Of a phase that only adds up what others left.
   void finishSum(int64_t blocks);
   /// A second function of the phase that was finished, with its buffers and a launch of
   /// its own after the first one's: what either does is decided on the device.

@@ -1,7 +1,9 @@
-// mom-join-launches: last sums of several kernels are one launch.
+// mom-join-launches: last sums of several kernels are one launch, and so are products side
+// by side of which none reads another.
 //
-// A layer's backward has four of them, of some microseconds each, most of which a device
-// spends beginning and ending. Their functions become one, whose blocks are dealt out.
+// A layer's backward has four such sums, of some microseconds each, most of which a device
+// spends beginning and ending. Of two products, one begins as the other ends. Functions become
+// one, whose blocks are dealt out.
 #include "compiler/Emit/Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -40,15 +42,14 @@ public:
       : symbols(symbols), last(launches.back()), b(last) {
     for (LaunchOp launch : launches)
       parts.push_back(partOf(launch));
-    // Those of few blocks have most to do each, so they begin.
+    // Sums of few blocks have most to do each, so they begin. Products all have as many.
     llvm::stable_sort(parts, [](const Part &x, const Part &y) { return x.blocks < y.blocks; });
   }
 
   void create() {
     auto first = last->getParentOfType<func::FuncOp>();
     b.setInsertionPoint(first);
-    std::string name = (first.getSymName() + "$sums").str();
-    llvm::replace(name, '.', '$'); // PTX has no dots in names
+    std::string name = nameIn(first.getSymName());
     LLVM::LLVMFuncOp function = declare(name);
     fill(function);
     replaceLaunches(function);
@@ -57,6 +58,20 @@ public:
   }
 
 private:
+  /// Of sums `<function>$sums`, of products those of all.
+  std::string nameIn(StringRef function) {
+    std::string prefix = (function + "$").str(), name = prefix;
+    llvm::replace(name, '.', '$'); // PTX has no dots in names
+    if (last->getAttrOfType<StringAttr>(attr::kJoins).getValue() == "sums")
+      return name + "sums";
+    for (Part &part : parts) {
+      std::string tail = part.launch.getCallee().drop_front(prefix.size()).str();
+      llvm::replace(tail, '$', '_');
+      name += (&part == parts.begin() ? "" : "_") + tail;
+    }
+    return name;
+  }
+
   Part partOf(LaunchOp launch) {
     Part part{launch, launch.getGrid().getFactor(),
               symbols.lookup<LLVM::LLVMFuncOp>(launch.getCallee())};
@@ -105,8 +120,11 @@ private:
     }
     function->setAttr(attr::kThreads, b.getI64IntegerAttr(threads));
     function->setAttr(attr::kShared, b.getI64IntegerAttr(shared));
-    function.setPassthroughAttr(
-        b.getArrayAttr({b.getStrArrayAttr({"nvvm.reqntid", std::to_string(threads)})}));
+    ArrayAttr told = parts.front().function.getPassthroughAttr();
+    bool alike =
+        llvm::all_of(parts, [&](Part &part) { return part.function.getPassthroughAttr() == told; });
+    ArrayAttr size = b.getStrArrayAttr({"nvvm.reqntid", std::to_string(threads)});
+    function.setPassthroughAttr(alike ? told : b.getArrayAttr({size}));
     symbols.insert(function); // makes the name unique
     return function;
   }
@@ -119,6 +137,7 @@ private:
     DenseMap<std::pair<Part *, unsigned>, Value> given;
     for (auto [i, from] : llvm::enumerate(argumentsInOrder()))
       given[from] = entry->getArgument(2 + i);
+    OpBuilder::InsertionGuard guard(b);
     int64_t begin = 0;
     for (Part &part : parts) {
       IRMapping map;
@@ -127,16 +146,19 @@ private:
         map.map(body.getArgument(i), entry->getArgument(i));
       for (unsigned argument : part.arguments)
         map.map(body.getArgument(argument), given[{&part, argument}]);
-      Value own = arith::SubIOp::create(b, loc, block, i32(begin, loc)); // as unsigned
-      Value mine = less(own, part.blocks, loc);
-      if (part.threads() < numberOf(function, attr::kThreads))
-        mine = arith::AndIOp::create(b, loc, mine, less(thread, part.threads(), loc));
-      auto branch = scf::IfOp::create(b, loc, mine, /*withElseRegion=*/false);
-      OpBuilder::InsertionGuard guard(b);
+      // One in the else of the other: what a part needs is not kept through the others.
+      Value own = arith::SubIOp::create(b, loc, block, i32(begin, loc));
+      auto branch = scf::IfOp::create(b, loc, less(own, part.blocks, loc), /*withElseRegion=*/true);
       b.setInsertionPointToStart(branch.thenBlock());
+      if (part.threads() < numberOf(function, attr::kThreads)) {
+        auto some = scf::IfOp::create(b, loc, less(thread, part.threads(), loc),
+                                      /*withElseRegion=*/false);
+        b.setInsertionPointToStart(some.thenBlock());
+      }
       for (Operation &op : body.without_terminator())
         copy(op, map, own, part.threads());
       begin += part.blocks;
+      b.setInsertionPointToStart(branch.elseBlock());
     }
     b.setInsertionPointToEnd(entry);
     LLVM::ReturnOp::create(b, loc, ValueRange());
@@ -179,6 +201,10 @@ private:
     auto joined =
         LaunchOp::create(b, last.getLoc(), types, FlatSymbolRefAttr::get(function.getSymNameAttr()),
                          GridAttr::get(b.getContext(), StringAttr(), 1, 0, blocks), inputs);
+    SmallVector<Attribute> noted;
+    for (Part &part : parts)
+      noted.push_back(part.launch->getDiscardableAttrDictionary());
+    joined->setAttr(attr::kJoined, b.getArrayAttr(noted));
     unsigned next = 0;
     for (Part &part : parts) {
       for (Value result : part.launch.getResults())
@@ -199,24 +225,30 @@ public:
 
   void runOnOperation() override {
     SymbolTable symbols(getOperation());
-    for (auto func : llvm::to_vector(getOperation().getOps<func::FuncOp>()))
-      for (ArrayRef<LaunchOp> launches : groupsOf(func))
-        if (launches.size() > 1)
-          Joined(launches, symbols).create();
+    for (StringRef kind : {"sums", "products"}) // sums move away from between products
+      for (auto func : llvm::to_vector(getOperation().getOps<func::FuncOp>()))
+        for (ArrayRef<LaunchOp> launches : groupsOf(func, kind))
+          if (launches.size() > 1)
+            Joined(launches, symbols).create();
   }
 
 private:
-  /// Launches that can wait for the last of their group: nothing reads them before.
-  static SmallVector<SmallVector<LaunchOp>> groupsOf(func::FuncOp func) {
+  /// Launches that can wait for the last of their group: nothing reads them before. Products
+  /// stand side by side: what they read shall not be kept longer.
+  static SmallVector<SmallVector<LaunchOp>> groupsOf(func::FuncOp func, StringRef kind) {
     SmallVector<SmallVector<LaunchOp>> groups(1);
     for (Operation &op : func.getBody().front()) {
       auto isOurs = [&](Value v) {
         auto launch = v.getDefiningOp<LaunchOp>();
         return launch && llvm::is_contained(groups.back(), launch);
       };
-      if (llvm::any_of(op.getOperands(), isOurs))
+      auto launch = dyn_cast<LaunchOp>(op);
+      bool joins =
+          launch && launch->getAttr(attr::kJoins) == StringAttr::get(func.getContext(), kind);
+      bool between = kind == "products" && isa<LaunchOp, RepeatOp>(op) && !joins;
+      if (between || llvm::any_of(op.getOperands(), isOurs))
         groups.emplace_back();
-      if (auto launch = dyn_cast<LaunchOp>(op); launch && launch->hasAttr(attr::kLastSum))
+      if (joins)
         groups.back().push_back(launch);
     }
     return groups;

@@ -25,11 +25,13 @@ def JoinDecaysPass : Pass<"mom-join-decays", "::mlir::ModuleOp"> {
 }
 
 def JoinLaunchesPass : Pass<"mom-join-launches", "::mlir::ModuleOp"> {
-  let summary = "last sums of several kernels are one launch";
+  let summary = "last sums of several kernels, or products side by side, are one launch";
   let description = [{
-    Launches that add up what blocks left (`mom.last_sum`) and have grids of one size wait
-    for each other in a function and become one, as long as nothing reads what they give:
-    its blocks are dealt out to what the functions did. Needs emitted kernels of a GPU.
+    Launches that add up what blocks left (`mom.joins = "sums"`) and have grids of one size
+    wait for each other in a function and become one, as long as nothing reads what they
+    give: its blocks are dealt out to what the functions did. So do products by TMA
+    (`"products"`) that stand side by side, of which none reads another. `mom.joined` has what
+    was noted of each. Needs emitted kernels of a GPU.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect",
                            "::mlir::arith::ArithDialect"];

@@ -148,9 +148,9 @@ void mom::annotateCosts(ModuleOp scheduled) {
   });
 }
 
-static LaunchCosts costsOf(LaunchOp launch) {
+static LaunchCosts costsOf(DictionaryAttr attributes) {
   LaunchCosts result;
-  auto noted = launch->getAttrOfType<DictionaryAttr>(kCosts);
+  auto noted = attributes.getAs<DictionaryAttr>(kCosts);
   if (!noted)
     return result;
   auto read = [&](StringRef name, Amount &amount) {
@@ -162,6 +162,32 @@ static LaunchCosts costsOf(LaunchOp launch) {
   read("flops", result.costs.flops);
   read("exps", result.costs.exps);
   return result;
+}
+
+/// Of joined products, of all; of joined sums nothing, since their kernels have told.
+static LaunchCosts costsOf(LaunchOp launch) {
+  auto joined = launch->getAttrOfType<ArrayAttr>(attr::kJoined);
+  if (!joined)
+    return costsOf(launch->getDiscardableAttrDictionary());
+  LaunchCosts all;
+  for (auto attributes : joined.getAsRange<DictionaryAttr>()) {
+    if (attributes.getAs<StringAttr>(attr::kJoins).getValue() == "sums")
+      return {};
+    LaunchCosts more = costsOf(attributes);
+    if (all.costs.name.empty())
+      all.kernel = more.kernel;
+    else
+      all.costs.name += ", ";
+    all.costs.name += more.costs.name;
+    auto add = [](Amount &to, const Amount &from) {
+      for (auto [sum, each] : llvm::zip_equal(to.per, from.per))
+        sum += each;
+    };
+    add(all.costs.bytes, more.costs.bytes);
+    add(all.costs.flops, more.costs.flops);
+    add(all.costs.exps, more.costs.exps);
+  }
+  return all;
 }
 
 /// In the order in which LaunchTable.cpp makes ops: a repetition, what is in it, its end.

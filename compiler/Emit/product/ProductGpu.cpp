@@ -248,9 +248,7 @@ LogicalResult LinearEmitter::emitTma() {
                 finishFragments(k, shape, fragments, work, permuted);
               });
             });
-  keepBlocks(k);
-  k.finish(k.fixedGrid(k.knob("grid")));
-  return checkShared(k, "'stages', 'panels' and the tile's");
+  return finishTma(k, shape, !inPanels.empty());
 }
 
 LogicalResult mom::emitProductGpu(KernelOp kernel, KernelBuilder &k) {

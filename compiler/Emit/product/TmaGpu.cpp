@@ -34,6 +34,14 @@ LogicalResult mom::checkCluster(KernelBuilder &k, const TileShape &shape, int64_
                  failed(divides(TensorCore::kPanel, "the lines of a panel")));
 }
 
+LogicalResult mom::finishTma(KernelBuilder &k, const TileShape &shape, bool panels) {
+  keepBlocks(k);
+  k.finish(k.fixedGrid(k.knob("grid")));
+  if (shape.cluster == 1 && !panels)
+    k.mayJoin("products");
+  return checkShared(k, "'stages', 'panels' and the tile's");
+}
+
 int64_t TmaProduct::bytesOf(const TmaOperand &operand) const {
   return stageBytes(operand.innerLast, operand.outer);
 }

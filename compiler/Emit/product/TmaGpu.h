@@ -109,6 +109,10 @@ private:
 /// that is multiplied.
 bool canCopyTiles(const View &view, mlir::Type element);
 
+/// The end of a kernel by TMA. It may join others where it has no panels: with these and another
+/// product the assembler is short of registers.
+mlir::LogicalResult finishTma(KernelBuilder &k, const TileShape &shape, bool panels = false);
+
 /// Refuses clusters that do not share out the blocks, or the tiles side by side.
 mlir::LogicalResult checkCluster(KernelBuilder &k, const TileShape &shape, int64_t columnTiles);
 

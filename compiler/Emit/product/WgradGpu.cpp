@@ -190,9 +190,7 @@ LogicalResult WgradEmitter::emitTma() {
   };
   TmaProduct(k, shape, a, b, groups, /*inputs=*/{}, !rowSums.empty())
       .emit(k.mul(items, down * across), locate, finishOne);
-  keepBlocks(k);
-  k.finish(k.fixedGrid(k.knob("grid")));
-  return checkShared(k, "'stages', 'panels' and the tile's");
+  return finishTma(k, shape);
 }
 
 /// Sums [64 rows after 64, 4]: of the warpgroup's rows lane / 4 and 8 more of each warp. Tiles
