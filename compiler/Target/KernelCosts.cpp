@@ -61,7 +61,13 @@ static void addBuffer(Amount &bytes, Type type, double elements) {
 /// rows are gathered from, the rows.
 static void addInput(Amount &bytes, BlockArgument input) {
   double elements = 0;
-  for (Operation *user : input.getUsers()) {
+  SmallVector<Operation *> users;
+  for (Operation *user : input.getUsers())
+    if (auto extend = dyn_cast<arith::ExtFOp>(user))
+      llvm::append_range(users, extend->getUsers());
+    else
+      users.push_back(user);
+  for (Operation *user : users) {
     if (auto embedding = dyn_cast<EmbeddingOp>(user); embedding && input.hasOneUse()) {
       auto tensor = cast<RankedTensorType>(input.getType());
       addRows(bytes, embedding.getType(),
