@@ -23,7 +23,8 @@ Session::Session(std::shared_ptr<const Program> given, std::unique_ptr<Device> d
     : program(std::move(given)), where(std::move(device)), options(options),
       layout(program->table) {
   inputIsSet.resize(table().inputs().size());
-  usedSlots.resize(table().slots().size());
+  // A guest may be recording what runs, when nothing can be allocated.
+  usedSlots.assign(table().slots().size(), options.guest.has_value());
   addresses.slots.resize(usedSlots.size());
   addresses.inputs.resize(inputIsSet.size());
   states.resize(table().states().size());

@@ -162,7 +162,7 @@ private:
   int64_t stateStreams = 0;  // capacity that they are laid out for
   unsigned turn = 0;         // which of the places is read
   BatchLayout batchLayout;        // of `batchArrays`
-  SlotSet usedSlots;              // by the entries that ran or are to run; with a workspace, all
+  SlotSet usedSlots;              // by the entries that ran or are to run; a guest's, all
   ArenaPlan plan;                 // of the arena, with the slots that were used when it was planned
   std::vector<Buffer> annexes;    // memory of those that entries were the first to use since,
   std::vector<char *> places;     // [slots] and where they lie in it

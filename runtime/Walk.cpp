@@ -12,8 +12,9 @@ bool addSlots(const Table &table, const momrt_entry &entry, SlotSet &used) {
       more = true;
   };
   for (const momrt_op &op : table.ops().slice(entry.ops))
-    for (const momrt_arg &arg : table.argsOf(op))
-      add(arg);
+    if (op.kind == MOMRT_OP_LAUNCH)
+      for (const momrt_arg &arg : table.argsOf(op))
+        add(arg);
   for (const momrt_output &output : table.outputsOf(entry))
     add(output.where);
   return more;

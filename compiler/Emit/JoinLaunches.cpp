@@ -125,6 +125,10 @@ private:
         llvm::all_of(parts, [&](Part &part) { return part.function.getPassthroughAttr() == told; });
     ArrayAttr size = b.getStrArrayAttr({"nvvm.reqntid", std::to_string(threads)});
     function.setPassthroughAttr(alike ? told : b.getArrayAttr({size}));
+    if (llvm::all_of(parts, [](const Part &part) {
+          return LLVM::LLVMFuncOp(part.function)->hasAttr(attr::kNarrow);
+        }))
+      function->setAttr(attr::kNarrow, b.getUnitAttr());
     symbols.insert(function); // makes the name unique
     return function;
   }

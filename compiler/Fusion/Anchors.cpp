@@ -24,10 +24,12 @@ bool mom::isCondition(Operation *op) {
   return type && type.getElementType().isInteger(1) && isPointwise(op);
 }
 
-/// Adds what makes `value` of the convolution that `grad` is a gradient of and of what is
-/// spread over rows; false where it is made of anything else.
+/// Adds what makes `value` of the convolution that `grad` is a gradient of; false where it is
+/// made of anything else.
 static bool addOpsFrom(Value value, Conv1dGradOp grad, SetVector<Operation *> &ops) {
   Operation *op = value.getDefiningOp();
+  if (ops.contains(op))
+    return true;
   if (auto conv = dyn_cast_or_null<Conv1dOp>(op)) {
     if (conv.getX() != grad.getX() || conv.getWeights() != grad.getWeights() ||
         conv.getBatch() != grad.getBatch() || conv.getReverse() != grad.getReverse() ||

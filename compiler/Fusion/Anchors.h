@@ -17,7 +17,8 @@ bool isPointwise(mlir::Operation *op);
 bool isCondition(mlir::Operation *op);
 
 /// What makes the gradient that `grad` takes of the convolution itself, as an activation
-/// after it does: the convolution, then pointwise work, in program order; the last is `dy`'s.
+/// after it does: the convolution, then pointwise work, each after what it reads; the last is
+/// `dy`'s.
 /// Nothing where that is not so, or tokens before a segment's first are not 0.
 llvm::SmallVector<mlir::Operation *> activationGradient(Conv1dGradOp grad);
 
