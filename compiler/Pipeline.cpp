@@ -97,6 +97,8 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
   case Stage::Stored:
     passes.addPass(createAssignStoragePass(
         {options.storage != "auto" ? options.storage : isGpu(options) ? "model" : "f32"}));
+    if (options.fuse && architectureOf(options.target) >= 80)
+      passes.addPass(createJoinConvolutionsPass());
     passes.addPass(createVerifyOrderPass());
     return;
   case Stage::Scheduled:

@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace mom;
@@ -80,6 +81,34 @@ LogicalResult BackwardOp::verifySymbolUses(SymbolTableCollection &symbols) {
 BlockArgument KernelOp::addInput(Value input) {
   getInputsMutable().append(input);
   return getBody().addArgument(input.getType(), input.getLoc());
+}
+
+SmallVector<Value> KernelOp::addInputs(ValueRange inputs) {
+  return llvm::map_to_vector(inputs, [&](Value input) -> Value {
+    auto known = llvm::find(getInputs(), input);
+    if (known == getInputs().end())
+      return addInput(input);
+    return getBody().getArgument(known - getInputs().begin());
+  });
+}
+
+SmallVector<Value> KernelOp::makeInputs(KernelOp maker) {
+  Block &body = getBody().front(), &made = maker.getBody().front();
+  IRMapping map;
+  map.map(maker.getBody().getArguments(), addInputs(maker.getInputs()));
+  OpBuilder b = OpBuilder::atBlockBegin(&body);
+  for (Operation &op : made.without_terminator())
+    b.clone(op, map);
+  auto yielded = llvm::map_to_vector(made.getTerminator()->getOperands(),
+                                     [&](Value value) { return map.lookupOrDefault(value); });
+  for (unsigned i = getInputs().size(); i-- > 0;) {
+    Value input = getInputs()[i];
+    if (input.getDefiningOp() != maker)
+      continue;
+    body.getArgument(i).replaceAllUsesWith(yielded[cast<OpResult>(input).getResultNumber()]);
+    eraseInput(i);
+  }
+  return yielded;
 }
 
 void KernelOp::eraseInput(unsigned index) {

@@ -98,6 +98,11 @@ def Mom_KernelOp : Op<Mom_Dialect, "kernel",
   let extraClassDeclaration = [{
     /// What the body knows another input as.
     ::mlir::BlockArgument addInput(::mlir::Value input);
+    /// What the body knows these inputs as; those it has not yet come behind the others.
+    ::llvm::SmallVector<::mlir::Value> addInputs(::mlir::ValueRange inputs);
+    /// Where `maker` makes an input, the body makes it for itself. Returns what the body knows
+    /// the values as that `maker` yields.
+    ::llvm::SmallVector<::mlir::Value> makeInputs(KernelOp maker);
     /// Of an input that the body does not use.
     void eraseInput(unsigned index);
     /// The kernel with another result, which is `value` of its body. This op is erased.

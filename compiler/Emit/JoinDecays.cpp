@@ -35,35 +35,6 @@ static bool isPointwiseOfParameters(KernelOp kernel) {
   return !shape.empty();
 }
 
-/// Body values of `kernel`'s inputs, with such as it has not yet behind the others.
-static SmallVector<Value> addInputs(KernelOp kernel, ValueRange inputs) {
-  return llvm::map_to_vector(inputs, [&](Value input) -> Value {
-    auto known = llvm::find(kernel.getInputs(), input);
-    if (known == kernel.getInputs().end())
-      return kernel.addInput(input);
-    return kernel.getBody().getArgument(known - kernel.getInputs().begin());
-  });
-}
-
-/// Where `maker` makes an input of `kernel`, the kernel makes it for itself.
-static void makeInputs(KernelOp kernel, KernelOp maker) {
-  Block &body = kernel.getBody().front();
-  IRMapping map;
-  map.map(maker.getBody().getArguments(), addInputs(kernel, maker.getInputs()));
-  OpBuilder b = OpBuilder::atBlockBegin(&body);
-  Block &made = maker.getBody().front();
-  for (Operation &op : made.without_terminator())
-    b.clone(op, map);
-  for (unsigned i = kernel.getInputs().size(); i-- > 0;) {
-    Value input = kernel.getInputs()[i];
-    if (input.getDefiningOp() != maker)
-      continue;
-    Value yielded = made.getTerminator()->getOperand(cast<OpResult>(input).getResultNumber());
-    body.getArgument(i).replaceAllUsesWith(map.lookup(yielded));
-    kernel.eraseInput(i);
-  }
-}
-
 /// Result `index` of `kernel`, which only `reader` reads, becomes that of `reader`.
 static void finishResult(KernelOp kernel, unsigned index, KernelOp reader) {
   Value result = kernel.getResult(index);
@@ -73,7 +44,7 @@ static void finishResult(KernelOp kernel, unsigned index, KernelOp reader) {
   for (Value input : reader.getInputs())
     if (input != result)
       others.push_back(input);
-  SmallVector<Value> arguments = addInputs(kernel, others);
+  SmallVector<Value> arguments = kernel.addInputs(others);
   for (auto [input, argument] :
        llvm::zip_equal(reader.getInputs(), reader.getBody().getArguments()))
     map.map(argument, input == result ? yield->getOperand(index)
@@ -122,7 +93,7 @@ private:
     KernelOp maker = argument ? makerOf(kernel.getInputs()[argument.getArgNumber()]) : KernelOp();
     if (!maker)
       return;
-    makeInputs(kernel, maker);
+    kernel.makeInputs(maker);
     if (maker.use_empty())
       maker.erase();
   }
@@ -141,7 +112,7 @@ private:
       if (KernelOp maker = makerOf(input))
         makers.insert(maker);
     for (Operation *maker : makers)
-      makeInputs(reader, cast<KernelOp>(maker));
+      reader.makeInputs(cast<KernelOp>(maker));
     // What it reads beside must be there before the scan: parameters are.
     bool isLate = llvm::any_of(reader.getInputs(), [&](Value input) {
       Operation *maker = input.getDefiningOp();

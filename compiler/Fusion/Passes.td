@@ -50,4 +50,15 @@ def AssignStoragePass : Pass<"mom-assign-storage", "::mlir::ModuleOp"> {
                         "model: the train block's">];
 }
 
+def JoinConvolutionsPass : Pass<"mom-join-convolutions", "::mlir::ModuleOp"> {
+  let summary = "a product makes of a convolution what it multiplies";
+  let description = [{
+    A kernel that makes one narrow result of a convolution becomes part of the product that
+    reads it, where that has at most 160 columns, which are one tile's, and weights of the same
+    type; the product writes the rows for their other readers, which all come after it. For
+    GPUs with tensor cores.
+  }];
+  let dependentDialects = ["::mom::MomDialect"];
+}
+
 #endif

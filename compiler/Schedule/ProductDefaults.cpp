@@ -53,6 +53,7 @@ struct Sizes {
   int64_t m = 0, n = 0, k = 0, groups = 1;
   bool innerLast = false; ///< k runs along the channels of B
   bool tiled = false;     ///< TMA can copy both operands
+  bool made = false;      ///< a convolution makes A's lines
 };
 } // namespace
 
@@ -91,6 +92,7 @@ static Sizes sizesOf(KernelOp kernel) {
                false,
                tiled(wgrad.getDy(), wgrad.getX()) && groupsOf(wgrad.getRoute()) <= kMostMaps};
   });
+  sizes.made = !kernel.getBody().getOps<Conv1dOp>().empty();
   return sizes;
 }
 
@@ -160,8 +162,11 @@ static int64_t rowParts(const Sizes &sizes, int64_t tileRows, int64_t columns) {
 }
 
 /// Rows of a tile. Few columns make few tiles: of 64 rows there are enough for both
-/// warpgroups of each block.
+/// warpgroups of each block; and so there are for two blocks where one makes its lines while
+/// the other waits for their inputs.
 static int64_t tileRows(const Sizes &sizes, bool tma) {
+  if (sizes.made)
+    return 64;
   return tma && !sizes.m && sizes.n <= 128 && sizes.k >= 1024 ? 64 : 128;
 }
 
@@ -179,7 +184,7 @@ SmallVector<Value> mom::epilogueInputs(KernelOp kernel) {
       continue;
     if (isa<BlockArgument>(storedAs(v)))
       inputs.push_back(v);
-    else if (Operation *op = v.getDefiningOp(); !isa<BroadcastOp>(op) && !readsOtherRows(op))
+    else if (Operation *op = v.getDefiningOp(); !isa<BroadcastOp, Conv1dOp>(op) && !readsOtherRows(op))
       reached.insert_range(op->getOperands());
   }
   return inputs;
@@ -204,7 +209,8 @@ static int64_t panelCount(const Sizes &sizes, ArrayRef<Value> inputs) {
 
 /// Bytes of 64 k of both operands.
 static int64_t stageBytesOf(const Sizes &sizes, int64_t rows, int64_t columns) {
-  return (rows + (sizes.innerLast ? columns : llvm::alignTo(columns, 64))) * 128;
+  int64_t inputs = sizes.made ? rows + kSpareLines : 0;
+  return (rows + inputs + (sizes.innerLast ? columns : llvm::alignTo(columns, 64))) * 128;
 }
 
 /// Bytes that a product by TMA takes beside its stages: drafts of tensor maps and barriers
@@ -247,7 +253,7 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
   int64_t columns =
       given("tile_columns", wide > 128 ? wide : tileColumns(sizes.n, unit, sizes.innerLast));
   int64_t rows = given("tile_rows", tileRows(sizes, tma));
-  int64_t threads = given("threads", unit == ProductUnit::Mma ? 128 : tma ? kTmaThreads : 256);
+  int64_t threads = given("threads", unit == ProductUnit::Mma || sizes.made ? 128 : tma ? kTmaThreads : 256);
   // Two blocks share a multiprocessor, so that one multiplies while the other stores, if
   // each has stages enough, and registers: its sums, and 64 for all else.
   int64_t stageBytes = stageBytesOf(sizes, rows, columns);

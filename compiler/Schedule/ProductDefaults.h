@@ -12,6 +12,10 @@ namespace mom {
 ///   tma    the same in blocks that stay: one warp copies tiles, two groups multiply
 enum class ProductUnit : int64_t { Fma, Mma, Wgmma, Tma };
 
+/// Lines of inputs for which a tile whose lines a convolution makes has room, beside one for
+/// each of its lines.
+inline constexpr int64_t kSpareLines = 48;
+
 /// The type that tensor cores multiply in: the narrow one of the kernel's operands,
 /// which the other is rounded to; null where they are f32 or of different narrow types.
 mlir::Type productType(KernelOp kernel);

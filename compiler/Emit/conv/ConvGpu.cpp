@@ -86,7 +86,7 @@ void Conv::convolve() {
 void Conv::walkRun(const ConvTile &tile, ArrayRef<Value> tensors, Value lo) {
   ConvRun run(k, op.getBatch(), rowsOf(op.getX()), tile, tensors, op.getReverse(), lo,
               k.add(lo, k.knob("run")));
-  Values taps = loadTaps(k, tile, op.getWeights());
+  Values taps = loadTaps(k, tile.first, tile.lanes, op.getWeights());
   Value bias = op.getBias() ? k.load(k.view(op.getBias()), tile.at(Value()))
                             : k.zeros(tile.lanes);
   auto enter = [&](Segment segment, ValueRange) {

@@ -142,7 +142,7 @@ void ConvGrad::walk() {
 void ConvGrad::walkRun(const ConvTile &tile, ArrayRef<Value> tensors, Value lo, Value hi) {
   ConvRun run(k, op.getBatch(), rowsOf(op.getX()), tile, tensors, !op.getReverse(), lo, hi,
               conv ? width - 1 : 0);
-  taps = loadTaps(k, tile, op.getWeights());
+  taps = loadTaps(k, tile.first, tile.lanes, op.getWeights());
   if (conv)
     bias = conv.getBias() ? k.load(k.view(conv.getBias()), tile.at(Value())) : k.zeros(tile.lanes);
   bool hasFinal = op.getDfinal() && width > 1;
@@ -340,7 +340,7 @@ void ConvGrad::states() {
 }
 
 void ConvGrad::statesOfStream(const ConvTile &tile, Value stream) {
-  taps = loadTaps(k, tile, op.getWeights());
+  taps = loadTaps(k, tile.first, tile.lanes, op.getWeights());
   // Sums: the gradients of the state's inputs, then those of the taps. Segments may
   // share a state.
   Values sums(2 * width - 1, k.zeros(tile.lanes));

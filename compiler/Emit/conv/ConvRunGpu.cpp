@@ -72,18 +72,17 @@ void ConvTile::ifActive(KernelBuilder &k, function_ref<void()> body) const {
   k.ifThen(active, body);
 }
 
-Values mom::loadTaps(KernelBuilder &k, const ConvTile &tile, Value weights) {
-  int64_t width = channelsOf(weights), all = tile.lanes * width;
-  Value loaded =
-      k.load(k.view(weights), At{Value(), k.mul(tile.first, width), all, Value()});
+Values mom::loadTaps(KernelBuilder &k, Value first, int64_t lanes, Value weights) {
+  int64_t width = channelsOf(weights), all = lanes * width;
+  Value loaded = k.load(k.view(weights), At{Value(), k.mul(first, width), all, Value()});
   Values taps;
   for (int64_t tap = width - 1; tap >= 0; --tap) {
     SmallVector<int64_t> from;
-    for (int64_t lane = 0; lane < tile.lanes; ++lane)
+    for (int64_t lane = 0; lane < lanes; ++lane)
       from.push_back(lane * width + tap);
     if (all == 1)
       taps.push_back(loaded);
-    else if (tile.lanes == 1)
+    else if (lanes == 1)
       taps.push_back(vector::ExtractOp::create(k.b, k.loc, loaded, from));
     else
       taps.push_back(vector::ShuffleOp::create(k.b, k.loc, loaded, loaded, from));

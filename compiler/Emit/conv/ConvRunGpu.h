@@ -40,8 +40,9 @@ private:
   int64_t channels;
 };
 
-/// Columns W - 1, W - 2, ... of weights [channels, W]: one vector each.
-llvm::SmallVector<mlir::Value> loadTaps(KernelBuilder &k, const ConvTile &tile,
+/// Columns W - 1, W - 2, ... of weights [channels, W]: one vector each, of `lanes` channels
+/// from `first` on.
+llvm::SmallVector<mlir::Value> loadTaps(KernelBuilder &k, mlir::Value first, int64_t lanes,
                                         mlir::Value weights);
 
 /// The tensors that a run loads: `x` first, and what else `values` are computed from.

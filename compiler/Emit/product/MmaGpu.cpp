@@ -99,6 +99,7 @@ void mom::emitMmaTile(KernelBuilder &k, const TileShape &shape, const TileTask &
     gpu.waitCopies(shape.stages - 2);
     gpu.barrier(); // the step is there; the one before is no longer read
     stages.load(k.add(step, shape.stages - 1), stages.before(stage));
+    stages.make(step, stage, [&] { gpu.barrier(); });
     for (int64_t inner = 0; inner < shape.inner; inner += TensorCore::kInner) {
       SmallVector<SmallVector<Value>> left;
       for (int64_t row = 0; row < rows; row += 16)

@@ -7,6 +7,7 @@
 
 #include "compiler/Emit/Gpu.h"
 #include "compiler/Emit/Pointwise.h"
+#include "compiler/Emit/Sequence.h"
 #include "compiler/Emit/product/TmaGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,7 +21,14 @@ class LinearEmitter {
 public:
   LinearEmitter(KernelBuilder &k, LinearOp linear, TileShape shape)
       : k(k), linear(linear), shape(shape), inner(channelsOf(linear.getX())),
-        outer(channelsOf(linear.getY())) {}
+        outer(channelsOf(linear.getY())) {
+    auto convs = k.kernel.getBody().getOps<Conv1dOp>();
+    if (!convs.empty())
+      conv = *convs.begin();
+    for (unsigned i = 0; i < k.kernel.getNumResults(); ++i)
+      if (!conv || withoutStorage(k.yielded(i)) != madeOf(linear.getX()))
+        results.push_back(i);
+  }
 
   LogicalResult emit();
 
@@ -37,8 +45,10 @@ private:
 
   KernelBuilder &k;
   LinearOp linear;
+  Conv1dOp conv; ///< of which x is made, or null
   TileShape shape;
   int64_t inner, outer; ///< of the product: [rows, inner] x [inner, outer]
+  SmallVector<unsigned> results; ///< of the product; others are x as a convolution makes it
   /// What the work after the product reads at each place, by threads or from panels.
   SmallVector<Value> fetched, inPanels;
 };
@@ -50,6 +60,7 @@ TileTask LinearEmitter::task(GroupRows rows, Value firstColumn) {
   task.inner = k.index(inner);
   task.a.source = linear.getX();
   task.a.view = k.view(linear.getX());
+  task.a.conv = conv;
   task.a.innerLast = true;
   task.a.channels = inner;
   task.a.outer = shape.rows;
@@ -97,7 +108,6 @@ LogicalResult LinearEmitter::takePanels(Type element) {
 /// What the kernel yields, from the tile's sums.
 void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
   int64_t lanes = resultLanes();
-  unsigned results = k.kernel.getNumResults();
   Value rowCount = k.min(k.sub(rows.end, rows.begin), k.index(shape.rows));
   Value columnCount = outer % shape.columns
                           ? k.min(k.sub(k.index(outer), firstColumn), k.index(shape.columns))
@@ -133,13 +143,13 @@ void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
     for (Value input : llvm::concat<Value>(fetched, inPanels))
       take(input, k.view(input));
     SmallVector<Value> yielded;
-    for (unsigned i = 0; i < results; ++i)
+    for (unsigned i : results)
       yielded.push_back(e.value(k.yielded(i)));
     return yielded;
   };
   auto store = [&](const TilePlace &place, ValueRange values) {
-    for (unsigned i = 0; i < results; ++i)
-      k.store(values[i], k.output(i), at(place));
+    for (auto [i, value] : llvm::zip_equal(results, values))
+      k.store(value, k.output(i), at(place));
   };
   deal({lanes, rowCount, columnCount, fetch, compute, store});
 }
@@ -147,11 +157,18 @@ void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
 LogicalResult LinearEmitter::check() {
   if (k.knob("split_k") != 1)
     return k.error() << "expected 1 as knob 'split_k' of mom.linear, but got " << k.knob("split_k");
-  if (shape.unit != ProductUnit::Fma && !k.inMemory(linear.getX()))
-    return k.error() << "expected x among the inputs of a product on tensor cores";
-  if (failed(checkPointwise(k, linear.getX())))
+  bool isWarps = shape.unit == ProductUnit::Mma || shape.unit == ProductUnit::Wgmma;
+  if (conv && (!isWarps || shape.threads < shape.rows))
+    return k.error() << "expected 1 (mma) or 2 (wgmma) as knob 'unit', and 'threads' for each row "
+                        "of a tile, where a convolution makes what is multiplied";
+  if (conv && failed(checkInputs(k, conv, {conv.getX(), conv.getWeights(), conv.getBias()})))
     return failure();
-  for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
+  if (shape.unit != ProductUnit::Fma && !conv && !k.inMemory(linear.getX()))
+    return k.error() << "expected x among the inputs of a product on tensor cores";
+  if (failed(conv ? checkPointwise(k, linear.getX(), {conv.getY()})
+                  : checkPointwise(k, linear.getX())))
+    return failure();
+  for (unsigned i : results) {
     Value result = k.kernel.getResult(i);
     if (rowsOf(result) != rowsOf(linear.getY()) || channelsOf(result) != outer)
       return k.error() << "expected results like " << linear.getY().getType() << ", but got "

@@ -119,22 +119,43 @@ void StagedOperand::convert(Value step, Value offset) const {
 
 TileStages::TileStages(KernelBuilder &k, const TileShape &shape, const TileTask &task, Type element,
                        Value shared)
-    : k(k), stages(shape.stages), stride(stageBytes(task.a) + stageBytes(task.b)),
+    : k(k), stages(shape.stages),
+      stride(stageBytes(task.a) + stageBytes(task.b) +
+             (task.a.conv ? ConvolvedRows::bytes(task.a) : 0)),
       a(k, shape, task.a, element, shared),
       b(k, shape, task.b, element, k.address(shared, k.b.getI8Type(), k.index(stageBytes(task.a)))),
       // There is a step, and the compiler shall know: sums that a path without one defines
       // would make ptxas wait for each wgmma.
-      steps(k.max(k.ceilDiv(task.inner, TensorCore::kPanel), k.index(1))) {}
+      steps(k.max(k.ceilDiv(task.inner, TensorCore::kPanel), k.index(1))) {
+  if (task.a.conv)
+    made.emplace(k, shape, task.a, element);
+}
+
+Value TileStages::inputs(Value offset) {
+  return a.address(k.add(offset, stageBytes(a.operand) + stageBytes(b.operand)));
+}
 
 void TileStages::load(Value step, Value offset) {
   k.ifThen(k.less(step, steps), [&] {
-    a.load(step, offset);
+    if (made)
+      made->load(step, inputs(offset));
+    else
+      a.load(step, offset);
     b.load(step, offset);
   });
   Gpu(k).commitCopies();
 }
 
+void TileStages::make(Value step, Value offset, function_ref<void()> meet) {
+  if (!made)
+    return;
+  k.ifThen(k.less(step, steps), [&] { made->make(step, inputs(offset), a.address(offset)); });
+  meet();
+}
+
 void TileStages::start() {
+  if (made)
+    made->prepare();
   for (int64_t stage = 0; stage < stages - 1; ++stage)
     load(k.index(stage), k.index(stage * stride));
 }

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "compiler/Emit/TensorCore.h"
-#include "compiler/Emit/product/TileGpu.h"
+#include "compiler/Emit/product/ConvolvedGpu.h"
 
 namespace mom {
 
@@ -44,7 +44,8 @@ private:
   mlir::Value place;       ///< of them in a panel, bytes
 };
 
-/// Both operands of a tile, and the stages that they go round in.
+/// Both operands of a tile, and the stages that they go round in: A, B, and the inputs of what
+/// makes A's lines.
 struct TileStages {
   TileStages(KernelBuilder &k, const TileShape &shape, const TileTask &task, mlir::Type element,
              mlir::Value shared);
@@ -53,14 +54,21 @@ struct TileStages {
   int64_t stages, stride; ///< bytes from a stage to the next
   StagedOperand a, b;
   mlir::Value steps; ///< how many of 64 k
+  std::optional<ConvolvedRows> made;
 
   /// Loads steps [0, stages - 1), each its own commit.
   void start();
   /// Loads step `step`, if there is one, into the stage at `offset`, and commits.
   void load(mlir::Value step, mlir::Value offset);
+  /// Where A's lines are made, those of step `step`, if there is one, whose inputs all threads
+  /// have copied to the stage at `offset`; `meet` has them see each other's lines.
+  void make(mlir::Value step, mlir::Value offset, llvm::function_ref<void()> meet);
   /// The stage after, or before, the one at `offset`.
   mlir::Value after(mlir::Value offset);
   mlir::Value before(mlir::Value offset);
+
+private:
+  mlir::Value inputs(mlir::Value offset); ///< of what makes A's lines
 };
 
 /// Stores a lane's sums of `rows` by `columns`, in runs of 16 rows and then 8 columns as

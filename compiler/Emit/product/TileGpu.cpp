@@ -3,6 +3,8 @@
 
 #include "compiler/Emit/Gpu.h"
 #include "compiler/Emit/Pointwise.h"
+#include "compiler/Emit/Sequence.h"
+#include "compiler/Emit/product/ConvolvedGpu.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -295,10 +297,13 @@ int64_t mom::stageBytes(const TileOperand &operand) {
   return stageBytes(operand.innerLast, operand.outer);
 }
 
+Value mom::madeOf(Value multiplied) { return withoutStorage(withoutWidening(multiplied)); }
+
 int64_t mom::tileBytes(const TileShape &shape, const TileTask &task) {
+  int64_t inputs = task.a.conv ? ConvolvedRows::bytes(task.a) : 0;
   int64_t stages = shape.unit == ProductUnit::Fma
                        ? 2 * shape.inner * (shape.rows + shape.columns + 8) * 4
-                       : shape.stages * (stageBytes(task.a) + stageBytes(task.b));
+                       : shape.stages * (stageBytes(task.a) + stageBytes(task.b) + inputs);
   return std::max(stages, SumTile::bytes(shape));
 }
 

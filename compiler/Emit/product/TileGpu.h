@@ -45,7 +45,11 @@ struct TileOperand {
   int64_t lines = 0;              ///< that the block may read from the first on, where known
   mlir::Value firstLine, endLine; ///< the block's lines
   mlir::Value firstChannel;       ///< of the tile, where k runs along the lines; else null
+  Conv1dOp conv;                  ///< makes the lines (ConvolvedGpu.h); else null
 };
+
+/// What is rounded to give a body value that is multiplied.
+mlir::Value madeOf(mlir::Value multiplied);
 
 /// One block's work. `inner` (i64) is at least 1.
 struct TileTask {

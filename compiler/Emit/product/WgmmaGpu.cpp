@@ -98,10 +98,16 @@ void mom::emitWgmmaTile(KernelBuilder &k, const TileShape &shape, const TileTask
     gpu.barrier();
   };
 
+  auto see = [&] {
+    core.publish();
+    gpu.barrier();
+  };
+
   SmallVector<Value> carried(blocks * sumCount, k.f32(0));
   carried.push_back(k.index(0)); // the stage's bytes
   stages.start();
   meet(shape.stages - 2);
+  stages.make(k.index(0), k.index(0), see);
   carried = k.loop(k.index(0), stages.steps, 1, carried, [&](Value step, ValueRange values) {
     SmallVector<Value> next(values.drop_back());
     Value stage = values.back();
@@ -109,6 +115,7 @@ void mom::emitWgmmaTile(KernelBuilder &k, const TileShape &shape, const TileTask
     core.waitGroup(1);
     meet(shape.stages - 3); // the next step is there; the one before is no longer read
     stages.load(k.add(step, shape.stages - 1), stages.before(stage));
+    stages.make(k.add(step, 1), stages.after(stage), see);
     next.push_back(stages.after(stage));
     return next;
   });
