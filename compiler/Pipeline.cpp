@@ -90,14 +90,14 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
   case Stage::Fused:
     passes.addPass(createWindowRowsPass());
     // Last before storage: what crosses kernels is what costs.
-    passes.addPass(createFormKernelsPass({options.fuse}));
+    passes.addPass(createFormKernelsPass({options.fuse > 0}));
     passes.addPass(createCSEPass()); // of what a kernel makes twice
     passes.addPass(createVerifyOrderPass());
     return;
   case Stage::Stored:
     passes.addPass(createAssignStoragePass(
         {options.storage != "auto" ? options.storage : isGpu(options) ? "model" : "f32"}));
-    if (options.fuse && architectureOf(options.target) >= 80)
+    if (options.fuse > 1 && architectureOf(options.target) >= 80)
       passes.addPass(createJoinConvolutionsPass());
     passes.addPass(createVerifyOrderPass());
     return;

@@ -33,6 +33,7 @@ check_function() { # FILE FUNCTION
   local name how=(--storage="$storages" --tokens="$tokens")
   name=$(basename "$1" .mlir).$2
   case $1 in
+    */products-convolved.mlir) how=(--storage=bf16,f16 --tokens="$tokens" --fuse=2) ;;
     */large.mlir) how=(--storage=bf16 --tokens=0 --fuse=0) ;; # every op stores its rows
     */random-*.mlir) how=(--storage=f32,bf16 --tokens=1,129) ;; # f16 overflows in some
     */scan-pieces.mlir) how+=(--knob=piece=32 --knob=fill=1000000) ;;

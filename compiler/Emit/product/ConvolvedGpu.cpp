@@ -152,19 +152,19 @@ Value ConvolvedRows::loadInput(Value row, Value channel) const {
   return k.select(k.less(gpu.i32(-1), row), value, k.zeros(kLanes));
 }
 
-/// Of a line's token, the one before it, and so on.
-SmallVector<Value> ConvolvedRows::inputsOf(Value at, Value inputs, Value channel) const {
-  Gpu gpu(k);
+/// What was copied of a line.
+Value ConvolvedRows::copiedInput(Value at, Value inputs) const {
   Type stored = k.view(conv.getX()).element;
-  auto copiedAt = [&](Value from) -> Value {
-    Value raw =
-        LLVM::LoadOp::create(k.b, k.loc, k.lanesOf(stored, kLanes), place(inputs, from), 16);
-    return arith::ExtFOp::create(k.b, k.loc, k.lanesOf(k.b.getF32Type(), kLanes), raw);
-  };
-  Values all{copiedAt(at)}, from;
+  Value raw = LLVM::LoadOp::create(k.b, k.loc, k.lanesOf(stored, kLanes), place(inputs, at), 16);
+  return arith::ExtFOp::create(k.b, k.loc, k.lanesOf(k.b.getF32Type(), kLanes), raw);
+}
+
+/// Of the tokens before a line's, the last one first; `entry`: of `breaks`.
+SmallVector<Value> ConvolvedRows::inputsBefore(Value at, Value entry, Value inputs,
+                                               Value channel) const {
+  Values from;
   if (!before)
-    return all;
-  Value entry = gpu.toI64(k.load(breaks, At{Value(), at, 1, Value()}));
+    return from;
   Value number = k.div(entry, kBreak), distance = k.rem(entry, kBreak);
   Value spare = k.add(k.index(operand.outer), k.mul(number, before));
   for (int64_t back = 1; back <= before; ++back) {
@@ -173,41 +173,54 @@ SmallVector<Value> ConvolvedRows::inputsOf(Value at, Value inputs, Value channel
     from.push_back(k.select(isLine, k.sub(at, k.index(back)), beyond));
   }
   Value fits = k.less(k.mul(number, before), k.index(kSpareLines - before + 1));
-  llvm::append_range(
-      all, k.either(
-               fits, [&] { return Values(llvm::map_range(from, copiedAt)); },
-               [&] {
-                 return Values(llvm::map_range(from, [&](Value line) {
-                   return loadInput(k.load(source, At{Value(), line, 1, Value()}), channel);
-                 }));
-               }));
-  return all;
+  auto copied = [&](Value line) { return copiedInput(line, inputs); };
+  auto inMemory = [&](Value line) {
+    return loadInput(k.load(source, At{Value(), line, 1, Value()}), channel);
+  };
+  return k.either(
+      fits, [&] { return Values(llvm::map_range(from, copied)); },
+      [&] { return Values(llvm::map_range(from, inMemory)); });
 }
 
-void ConvolvedRows::makeLine(Value at, Value step, Value inputs, Value lines, ArrayRef<Value> taps,
-                             Value bias) const {
-  Value channel = channelOf(step), y = bias;
-  for (auto [tap, x] : llvm::zip_equal(taps, inputsOf(at, inputs, channel)))
-    y = k.fma(tap, x, y);
+void ConvolvedRows::storeLine(Value at, Value channel, Value y, Value lines) const {
   Value row = k.add(operand.firstLine, at);
   At to{row, channel, kLanes, Value()};
   PointwiseEmitter pointwise(k, to);
   pointwise.bind(conv.getY(), y);
-  Value value = pointwise.value(madeOf(operand.source));
+  Value made = madeOf(operand.source), value = pointwise.value(made);
   Value stored = arith::TruncFOp::create(k.b, k.loc, k.lanesOf(element, kLanes), value);
   LLVM::StoreOp::create(k.b, k.loc, stored, place(lines, at), 16);
   k.ifThen(k.less(row, operand.endLine), [&] {
-    for (unsigned output : outputsOf(k, madeOf(operand.source)))
+    for (unsigned output : outputsOf(k, made))
       k.store(value, k.output(output), to);
   });
 }
 
+// A thread makes lines below each other, and keeps the inputs that the next one needs too
+// where no break is near: reading and widening them again was a fifth of all instructions.
 void ConvolvedRows::make(Value step, Value inputs, Value lines) const {
+  Gpu gpu(k);
   Value channel = channelOf(step);
-  Values taps = loadTaps(k, channel, kLanes, conv.getWeights());
+  Values taps = loadTaps(k, channel, kLanes, conv.getWeights()), window;
   Value bias = conv.getBias()
                    ? k.load(k.view(conv.getBias()), At{Value(), channel, kLanes, Value()})
                    : k.zeros(kLanes);
-  for (int64_t pass = 0; pass * linesOfPass < operand.outer; ++pass)
-    makeLine(k.add(line, pass * linesOfPass), step, inputs, lines, taps, bias);
+  int64_t count = operand.outer / linesOfPass;
+  for (int64_t i = 0; i < count; ++i) {
+    Value at = k.add(k.mul(line, count), i);
+    Value entry = gpu.toI64(k.load(breaks, At{Value(), at, 1, Value()}));
+    auto find = [&] { return inputsBefore(at, entry, inputs, channel); };
+    if (i == 0) {
+      window = find();
+    } else if (before) {
+      Value isNear = k.less(k.rem(entry, kBreak), k.index(before));
+      window = k.either(isNear, find, [&] { return window; });
+    }
+    window.insert(window.begin(), copiedInput(at, inputs));
+    Value y = bias;
+    for (auto [tap, x] : llvm::zip_equal(taps, window))
+      y = k.fma(tap, x, y);
+    storeLine(at, channel, y, lines);
+    window.pop_back();
+  }
 }

@@ -31,10 +31,11 @@ private:
   using Values = llvm::SmallVector<mlir::Value>;
   mlir::Value place(mlir::Value shared, mlir::Value line) const;
   mlir::Value channelOf(mlir::Value step) const;
-  Values inputsOf(mlir::Value line, mlir::Value inputs, mlir::Value channel) const;
   mlir::Value loadInput(mlir::Value row, mlir::Value channel) const;
-  void makeLine(mlir::Value line, mlir::Value step, mlir::Value inputs, mlir::Value lines,
-                llvm::ArrayRef<mlir::Value> taps, mlir::Value bias) const;
+  mlir::Value copiedInput(mlir::Value at, mlir::Value inputs) const;
+  Values inputsBefore(mlir::Value at, mlir::Value entry, mlir::Value inputs,
+                      mlir::Value channel) const;
+  void storeLine(mlir::Value at, mlir::Value channel, mlir::Value y, mlir::Value lines) const;
   View words(int64_t count) const;
 
   KernelBuilder &k;
@@ -44,7 +45,7 @@ private:
   RowsAttr rows;
   int64_t before;          ///< tokens before a line's that it is made of
   int64_t linesOfPass;
-  mlir::Value line, chunk; ///< of this thread, in the first pass
+  mlir::Value line, chunk; ///< of this thread, in the first pass of copies
   View source;             ///< rows (i32) of what is copied, line by line; -1: zeros
   View breaks;             ///< of each line 256 times its break, and its distance from that
   View ballots;            ///< of each warp, which of its lines are breaks

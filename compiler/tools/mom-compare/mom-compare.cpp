@@ -82,7 +82,8 @@ static cl::opt<std::string> order("order",
                                   cl::init("auto"), cl::cat(category));
 static cl::opt<std::string> storage("storage", cl::desc("between kernels: f32, bf16, f16"),
                                     cl::init("f32"), cl::cat(category));
-static cl::opt<bool> fuse("fuse", cl::desc("ops into kernels"), cl::init(true), cl::cat(category));
+static cl::opt<int> fuse("fuse", cl::desc("ops into kernels: 0, 1, 2 as of momc"), cl::init(1),
+                         cl::cat(category));
 static cl::opt<std::string> target("target", cl::desc("of the kernels: cpu, or a GPU as sm_90a"),
                                    cl::init("cpu"), cl::cat(category));
 static cl::opt<bool> emulate("emulate", cl::desc("run a GPU's kernels on the CPU"),

@@ -469,7 +469,7 @@ RandomCase random::makeCase(MLIRContext &context, uint64_t seed, const RandomOpt
   result.how = options.how;
   static constexpr const char *kOrders[] = {"auto", "auto", "modality", "position"};
   result.how.order = kOrders[below(4, random)];
-  result.how.fuse = below(5, random) != 0;
+  result.how.fuse = (below(5, random) + 1) / 2; // mostly 1 or 2
   static constexpr int64_t kCheckpoints[] = {1, 4, 5, 16, 16, 64};
   result.scanCheckpoint = kCheckpoints[below(6, random)];
   return result;

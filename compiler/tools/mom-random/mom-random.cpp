@@ -182,7 +182,7 @@ static void reduceAndWrite(RandomCase &how, const CheckOptions &options, uint64_
     if (cut(keep))
       break;
   shorter([](RandomCase &other) { return std::exchange(other.how.order, "auto") != "auto"; });
-  shorter([](RandomCase &other) { return !std::exchange(other.how.fuse, true); });
+  shorter([](RandomCase &other) { return std::exchange(other.how.fuse, 1) != 1; });
   reduceProgram(how.module, [&](ModuleOp module) { return isBad(module, how); });
   isBad(*how.module, how); // for its text
   std::string path = llvm::formatv("{0}/random-{1}.mlir", folder, program);

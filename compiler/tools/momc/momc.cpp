@@ -76,8 +76,10 @@ static cl::opt<std::string> memory("memory",
                                    cl::desc("that a training step may take, as 9GiB: chooses "
                                             "--recompute and --scan-checkpoint"),
                                    cl::value_desc("size"), cl::cat(compileOptions));
-static cl::opt<bool> fuse("fuse", cl::desc("ops into kernels"), cl::init(true),
-                          cl::cat(compileOptions));
+static cl::opt<int> fuse("fuse",
+                         cl::desc("ops into kernels: 0 none, 1 all that pays, 2 convolutions into "
+                                  "products as well"),
+                         cl::init(1), cl::cat(compileOptions));
 
 int fail(const llvm::Twine &text) {
   llvm::WithColor::error(llvm::errs(), "momc") << text << "\n";

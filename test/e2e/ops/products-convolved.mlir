@@ -1,14 +1,14 @@
 // Products that make of a convolution what they multiply, and write it for another reader: in
 // groups' order and by position; a range of another product's columns; eight taps, two, one;
 // without a bias, without an activation. Short spans have more breaks than there are spare lines.
-// RUN: mom-compare %s --compiled --target=sm_90a --emulate --storage=bf16 --tokens=0,1,3,64,300
-// RUN: mom-compare %s --compiled --target=sm_90a --emulate --storage=bf16 --lengths=1,1,2,3,4,1,64,65 --streams=3 --seed=8
-// RUN: mom-compare %s --compiled --target=sm_90a --emulate --storage=f16 --lengths=200,1,130 --seed=9 --order=position
-// RUN: mom-compare %s --compiled --target=sm_90a --emulate --storage=bf16 --lengths=70,65,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1 --modality=0 --seed=10
-// RUN: mom-compare %s --compiled --target=sm_90a --emulate --storage=bf16 --tokens=200 --seed=11 --knob=tile_rows=128 --knob=threads=256 --knob=blocks=1 --knob=stages=4
-// RUN: mom-compare %s --compiled --target=sm_90a --emulate --storage=bf16 --tokens=200 --seed=12 --knob=unit=1
-// RUN: mom-compare %s --compiled --target=sm_80 --emulate --storage=f16 --tokens=1,200 --seed=13
-// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=100
+// RUN: mom-compare %s --compiled --fuse=2 --target=sm_90a --emulate --storage=bf16 --tokens=0,1,3,64,300
+// RUN: mom-compare %s --compiled --fuse=2 --target=sm_90a --emulate --storage=bf16 --lengths=1,1,2,3,4,1,64,65 --streams=3 --seed=8
+// RUN: mom-compare %s --compiled --fuse=2 --target=sm_90a --emulate --storage=f16 --lengths=200,1,130 --seed=9 --order=position
+// RUN: mom-compare %s --compiled --fuse=2 --target=sm_90a --emulate --storage=bf16 --lengths=70,65,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1 --seed=10
+// RUN: mom-compare %s --compiled --fuse=2 --target=sm_90a --emulate --storage=bf16 --tokens=200 --seed=11 --knob=tile_rows=128 --knob=threads=256 --knob=blocks=1 --knob=stages=4
+// RUN: mom-compare %s --compiled --fuse=2 --target=sm_90a --emulate --storage=bf16 --tokens=200 --seed=12 --knob=unit=1
+// RUN: mom-compare %s --compiled --fuse=2 --target=sm_80 --emulate --storage=f16 --tokens=1,200 --seed=13
+// RUN: mom-compare %s --compiled --fuse=2 --target=sm_90a --emulate --tokens=100
 // RUN: mom-opt %s --mom-assign-order --mom-form-kernels --mom-assign-storage=type=bf16 --mom-join-convolutions | FileCheck %s
 
 #t = #mom.rows<token>
