@@ -54,3 +54,22 @@ func.func @tile_that_threads_cannot_share(%x: tensor<?x64xf32, #t>, %w: tensor<6
   }
   return %0 : tensor<?x64xf32, #t>
 }
+
+// -----
+
+#t = #mom.rows<token>
+
+func.func @convolved_by_fma(%x: tensor<?x64xbf16, #t>, %taps: tensor<64x4xf32>, %w: tensor<64x64xbf16>, %batch: !mom.batch) -> tensor<?x64xf32, #t> {
+  // expected-error @below {{expected 1 (mma) or 2 (wgmma) as knob 'unit', and 'threads' for each row of a tile, where a convolution makes what is multiplied}}
+  %0 = mom.kernel product "y"(%x, %taps, %w, %batch) schedule {unit = 0 : i64} : (tensor<?x64xbf16, #t>, tensor<64x4xf32>, tensor<64x64xbf16>, !mom.batch) -> tensor<?x64xf32, #t> {
+  ^bb0(%a: tensor<?x64xbf16, #t>, %t: tensor<64x4xf32>, %b: tensor<64x64xbf16>, %c: !mom.batch):
+    %1 = arith.extf %a : tensor<?x64xbf16, #t> to tensor<?x64xf32, #t>
+    %2 = mom.conv1d %1 by %t in %c : tensor<?x64xf32, #t>, tensor<64x4xf32>, !mom.batch -> tensor<?x64xf32, #t>
+    %3 = arith.truncf %2 : tensor<?x64xf32, #t> to tensor<?x64xbf16, #t>
+    %4 = arith.extf %3 : tensor<?x64xbf16, #t> to tensor<?x64xf32, #t>
+    %5 = arith.extf %b : tensor<64x64xbf16> to tensor<64x64xf32>
+    %6 = mom.linear %4 by %5 : tensor<?x64xf32, #t>, tensor<64x64xf32> -> tensor<?x64xf32, #t>
+    mom.yield %6 : tensor<?x64xf32, #t>
+  }
+  return %0 : tensor<?x64xf32, #t>
+}

@@ -9,17 +9,9 @@
 // RUN: mom-compare %s --compiled --fuse=2 --target=sm_90a --emulate --storage=bf16 --tokens=200 --seed=12 --knob=unit=1
 // RUN: mom-compare %s --compiled --fuse=2 --target=sm_80 --emulate --storage=f16 --tokens=1,200 --seed=13
 // RUN: mom-compare %s --compiled --fuse=2 --target=sm_90a --emulate --tokens=100
-// RUN: mom-opt %s --mom-assign-order --mom-form-kernels --mom-assign-storage=type=bf16 --mom-join-convolutions | FileCheck %s
 
 #t = #mom.rows<token>
 
-// CHECK-LABEL: func.func @groups
-// CHECK-NOT: mom.kernel conv
-// CHECK: mom.kernel product "u, y"
-// CHECK: mom.conv1d
-// CHECK: mom.silu
-// CHECK: mom.linear
-// CHECK-NOT: mom.kernel conv
 func.func @groups(%batch: !mom.batch, %x: tensor<?x32xf32, #t>, %p: tensor<3x192x32xf32>, %taps: tensor<128x4xf32>, %bias: tensor<128xf32>, %w: tensor<3x96x128xf32>, %v: tensor<3x192x128xf32>)
     -> (tensor<?x96xf32, #t>, tensor<?x192xf32, #t>) {
   %M = mom.modality_route %batch : !mom.route<"M", 3>
@@ -32,9 +24,6 @@ func.func @groups(%batch: !mom.batch, %x: tensor<?x32xf32, #t>, %p: tensor<3x192
   return %y, %more : tensor<?x96xf32, #t>, tensor<?x192xf32, #t>
 }
 
-// CHECK-LABEL: func.func @alone
-// CHECK-NOT: mom.kernel conv
-// CHECK: mom.kernel product "c, y"
 func.func @alone(%batch: !mom.batch, %x: tensor<?x16xf32, #t>, %p: tensor<64x16xf32>, %taps: tensor<64x8xf32>, %w: tensor<33x64xf32>) -> tensor<?x33xf32, #t> {
   %a = mom.linear %x by %p : tensor<?x16xf32, #t>, tensor<64x16xf32> -> tensor<?x64xf32, #t>
   %c = mom.conv1d %a by %taps in %batch : tensor<?x64xf32, #t>, tensor<64x8xf32>, !mom.batch -> tensor<?x64xf32, #t> loc("c")
@@ -42,8 +31,6 @@ func.func @alone(%batch: !mom.batch, %x: tensor<?x16xf32, #t>, %p: tensor<64x16x
   return %y : tensor<?x33xf32, #t>
 }
 
-// CHECK-LABEL: func.func @taps
-// CHECK-NOT: mom.kernel conv
 func.func @taps(%batch: !mom.batch, %x: tensor<?x16xf32, #t>, %p: tensor<3x64x16xf32>, %two: tensor<64x2xf32>, %one: tensor<64x1xf32>, %bias: tensor<64xf32>, %w: tensor<40x64xf32>, %v: tensor<3x64x64xf32>)
     -> (tensor<?x40xf32, #t>, tensor<?x64xf32, #t>) {
   %M = mom.modality_route %batch : !mom.route<"M", 3>
@@ -57,21 +44,4 @@ func.func @taps(%batch: !mom.batch, %x: tensor<?x16xf32, #t>, %p: tensor<3x64x16
   %u = mom.silu %d : tensor<?x64xf32, #t>
   %more = mom.linear %u by %v for %M : !mom.route<"M", 3>, tensor<?x64xf32, #t>, tensor<3x64x64xf32> -> tensor<?x64xf32, #t>
   return %y, %more : tensor<?x40xf32, #t>, tensor<?x64xf32, #t>
-}
-
-// What a product must not make: reversed, of a state, or where columns are many.
-// CHECK-LABEL: func.func @apart
-// CHECK: mom.kernel conv
-// CHECK: mom.kernel conv
-// CHECK: mom.kernel conv
-func.func @apart(%batch: !mom.batch, %x: tensor<?x16xf32, #t>, %p: tensor<64x16xf32>, %taps: tensor<64x4xf32>, %state: tensor<?x192xf32, #mom.rows<stream>>, %w: tensor<40x64xf32>, %v: tensor<192x64xf32>)
-    -> (tensor<?x40xf32, #t>, tensor<?x40xf32, #t>, tensor<?x192xf32, #t>) {
-  %a = mom.linear %x by %p : tensor<?x16xf32, #t>, tensor<64x16xf32> -> tensor<?x64xf32, #t>
-  %c = mom.conv1d reverse %a by %taps in %batch : tensor<?x64xf32, #t>, tensor<64x4xf32>, !mom.batch -> tensor<?x64xf32, #t>
-  %y = mom.linear %c by %w : tensor<?x64xf32, #t>, tensor<40x64xf32> -> tensor<?x40xf32, #t>
-  %d = mom.conv1d %a by %taps in %batch init %state : tensor<?x64xf32, #t>, tensor<64x4xf32>, !mom.batch, tensor<?x192xf32, #mom.rows<stream>> -> tensor<?x64xf32, #t>
-  %z = mom.linear %d by %w : tensor<?x64xf32, #t>, tensor<40x64xf32> -> tensor<?x40xf32, #t>
-  %e = mom.conv1d %a by %taps in %batch : tensor<?x64xf32, #t>, tensor<64x4xf32>, !mom.batch -> tensor<?x64xf32, #t>
-  %more = mom.linear %e by %v : tensor<?x64xf32, #t>, tensor<192x64xf32> -> tensor<?x192xf32, #t>
-  return %y, %z, %more : tensor<?x40xf32, #t>, tensor<?x40xf32, #t>, tensor<?x192xf32, #t>
 }
