@@ -113,8 +113,8 @@ private:
   /// Tensor cores multiply what lies in memory.
   static bool areOfOneType(LinearOp linear, Value rows) {
     auto extend = linear.getWeights().getDefiningOp<arith::ExtFOp>();
-    return extend && getElementTypeOrSelf(extend.getIn().getType()) ==
-                         getElementTypeOrSelf(rows.getType());
+    return extend &&
+           getElementTypeOrSelf(extend.getIn().getType()) == getElementTypeOrSelf(rows.getType());
   }
 };
 } // namespace

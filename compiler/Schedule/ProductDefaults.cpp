@@ -184,7 +184,8 @@ SmallVector<Value> mom::epilogueInputs(KernelOp kernel) {
       continue;
     if (isa<BlockArgument>(storedAs(v)))
       inputs.push_back(v);
-    else if (Operation *op = v.getDefiningOp(); !isa<BroadcastOp, Conv1dOp>(op) && !readsOtherRows(op))
+    else if (Operation *op = v.getDefiningOp();
+             !isa<BroadcastOp, Conv1dOp>(op) && !readsOtherRows(op))
       reached.insert_range(op->getOperands());
   }
   return inputs;
@@ -253,7 +254,9 @@ int64_t mom::productDefault(KernelOp kernel, StringRef knob, int64_t architectur
   int64_t columns =
       given("tile_columns", wide > 128 ? wide : tileColumns(sizes.n, unit, sizes.innerLast));
   int64_t rows = given("tile_rows", tileRows(sizes, tma));
-  int64_t threads = given("threads", unit == ProductUnit::Mma || sizes.made ? 128 : tma ? kTmaThreads : 256);
+  int64_t threads = given("threads", unit == ProductUnit::Mma || sizes.made ? 128
+                                     : tma                                  ? kTmaThreads
+                                                                            : 256);
   // Two blocks share a multiprocessor, so that one multiplies while the other stores, if
   // each has stages enough, and registers: its sums, and 64 for all else.
   int64_t stageBytes = stageBytesOf(sizes, rows, columns);

@@ -25,89 +25,91 @@ ConvolvedRows::ConvolvedRows(KernelBuilder &k, const TileShape &shape, const Til
       ballots(words(shape.threads / Gpu::kWarp)) {}
 
 int64_t ConvolvedRows::bytes(const TileOperand &operand) {
-  return (operand.outer + kSpareLines) * TensorCore::kLineBytes;
+  return operand.conv ? (operand.outer + kSpareLines) * TensorCore::kLineBytes : 0;
 }
 
-View ConvolvedRows::words(int64_t count) const {
-  return k.sharedView(1, count, k.b.getI32Type());
-}
+View ConvolvedRows::words(int64_t count) const { return k.sharedView(1, count, k.b.getI32Type()); }
 
 //===----------------------------------------------------------------------===//
 // Breaks
 //===----------------------------------------------------------------------===//
 
-void ConvolvedRows::prepare() {
-  Gpu gpu(k);
-  Value thread = k.thread(), lane = gpu.lane(), none = k.index(-1), outer = k.index(operand.outer);
-  Value last = k.sub(operand.endLine, k.index(1));
-  Value row = k.min(k.add(operand.firstLine, thread), last);
-  Value position = rows.getRoute() ? k.positionAt(conv.getBatch(), row) : row;
-  Segment segment = k.segment(conv.getBatch(), k.segmentOf(conv.getBatch(), position));
-  Value index = k.sub(position, segment.start);
-  Values rowsBefore;
+void ConvolvedRows::storeWord(Value value, const View &to, Value at) const {
+  k.store(Gpu(k).toI32(value), to, At{Value(), at, 1, Value()});
+}
+
+Value ConvolvedRows::loadWord(const View &from, Value at) const {
+  return k.load(from, At{Value(), at, 1, Value()});
+}
+
+/// Rows of the tokens before a row's, the last one first; -1 where the segment has none.
+SmallVector<Value> ConvolvedRows::rowsBefore(Value row) const {
+  Value batch = conv.getBatch(), position = rows.getRoute() ? k.positionAt(batch, row) : row;
+  Value index = k.sub(position, k.segment(batch, k.segmentOf(batch, position)).start);
+  Values result;
   for (int64_t back = 1; back <= before; ++back) {
-    Value there = k.less(k.index(back - 1), index);
-    Value found =
-        k.rowAt(conv.getBatch(), rows, k.max(k.sub(position, k.index(back)), k.index(0)));
-    rowsBefore.push_back(k.select(there, found, none));
+    Value there = k.max(k.sub(position, k.index(back)), k.index(0));
+    result.push_back(
+        k.select(k.less(k.index(back - 1), index), k.rowAt(batch, rows, there), k.index(-1)));
   }
-  auto storeWord = [&](Value value, const View &to, Value at) {
-    k.store(gpu.toI32(value), to, At{Value(), at, 1, Value()});
-  };
-  auto loadWord = [&](const View &from, Value at) {
-    return k.load(from, At{Value(), at, 1, Value()});
-  };
+  return result;
+}
 
-  Value isLine = k.less(thread, outer), isBreak = k.equal(thread, k.index(0));
-  if (before) {
-    Value follows = k.equal(rowsBefore[0], k.sub(row, k.index(1)));
-    Value isOther = k.equal(gpu.i32(0), arith::ExtUIOp::create(k.b, k.loc, k.b.getI32Type(),
-                                                               follows));
-    isBreak = arith::OrIOp::create(k.b, k.loc, isBreak, isOther);
-  }
-  isBreak = arith::AndIOp::create(k.b, k.loc, isBreak, isLine);
-  Value ballot = gpu.ballot(isBreak);
-  k.ifThen(k.equal(lane, k.index(0)), [&] { storeWord(gpu.toI64(ballot), ballots, gpu.warp()); });
+/// Of the breaks up to this thread's line, the last one's number and line; and how many the tile
+/// has. All threads meet; those beyond the lines have no break.
+ConvolvedRows::Breaks ConvolvedRows::count(Value isBreak) const {
+  Gpu gpu(k);
+  Value lane = gpu.lane(), warp = gpu.warp(), ballot = gpu.ballot(isBreak);
+  k.ifThen(k.equal(lane, k.index(0)), [&] { storeWord(gpu.toI64(ballot), ballots, warp); });
   gpu.barrier();
-
-  // Breaks up to this line, the last of them, and all.
   auto countOf = [&](Value bits) -> Value {
     return gpu.toI64(math::CtPopOp::create(k.b, k.loc, bits));
   };
-  auto highestOf = [&](Value bits) -> Value {
-    Value zeros = math::CountLeadingZerosOp::create(k.b, k.loc, bits);
-    return k.sub(k.index(Gpu::kWarp - 1), gpu.toI64(zeros));
+  Breaks breaks{k.index(-1), k.index(0), k.index(0)};
+  auto take = [&](Value bits, Value warp) {
+    Value none = k.equal(bits, gpu.i32(0));
+    Value zeros = gpu.toI64(math::CountLeadingZerosOp::create(k.b, k.loc, bits));
+    Value highest = k.sub(k.add(k.mul(warp, Gpu::kWarp), Gpu::kWarp - 1), zeros);
+    breaks.number = k.add(breaks.number, countOf(bits));
+    breaks.line = k.select(none, breaks.line, highest);
   };
-  Value number = none, lastBreak = k.index(0), all = k.index(0);
-  auto take = [&](Value bits, Value firstLine, Value holds) {
-    Value any = arith::AndIOp::create(
-        k.b, k.loc, holds,
-        arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, bits, gpu.i32(0)));
-    number = k.select(any, k.add(number, countOf(bits)), number);
-    lastBreak = k.select(any, k.add(firstLine, highestOf(bits)), lastBreak);
-  };
-  for (int64_t warp = 0; warp * Gpu::kWarp < operand.outer; ++warp) {
-    Value bits = loadWord(ballots, k.index(warp));
-    all = k.add(all, countOf(bits));
-    take(bits, k.index(warp * Gpu::kWarp), k.less(k.index(warp), gpu.warp()));
+  for (int64_t other = 0; other * Gpu::kWarp < operand.outer; ++other) {
+    Value bits = loadWord(ballots, k.index(other));
+    breaks.all = k.add(breaks.all, countOf(bits));
+    take(k.select(k.less(k.index(other), warp), bits, gpu.i32(0)), k.index(other));
   }
   Value upTo = arith::ShRUIOp::create(k.b, k.loc, gpu.i32(-1),
                                       gpu.toI32(k.sub(k.index(Gpu::kWarp - 1), lane)));
-  take(arith::AndIOp::create(k.b, k.loc, ballot, upTo), k.mul(gpu.warp(), Gpu::kWarp), isLine);
+  take(arith::AndIOp::create(k.b, k.loc, ballot, upTo), warp);
+  return breaks;
+}
 
+void ConvolvedRows::prepare() {
+  Value thread = k.thread(), outer = k.index(operand.outer);
+  Value last = k.sub(operand.endLine, k.index(1));
+  Value row = k.min(k.add(operand.firstLine, thread), last);
+  Values earlier = rowsBefore(row);
+  Value isLine = k.less(thread, outer), isBreak = k.equal(thread, k.index(0));
+  if (before) {
+    Value isElsewhere = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, earlier[0],
+                                              k.sub(row, k.index(1)));
+    isBreak = arith::OrIOp::create(k.b, k.loc, isBreak, isElsewhere);
+  }
+  isBreak = arith::AndIOp::create(k.b, k.loc, isBreak, isLine);
+  Breaks found = count(isBreak);
   k.ifThen(isLine, [&] {
     Value exists = k.less(thread, k.sub(operand.endLine, operand.firstLine));
-    storeWord(k.select(exists, row, none), source, thread);
-    Value distance = k.min(k.sub(thread, lastBreak), k.index(before));
-    storeWord(k.add(k.mul(number, kBreak), distance), breaks, thread);
+    storeWord(k.select(exists, row, k.index(-1)), source, thread);
+    Value distance = k.min(k.sub(thread, found.line), k.index(before));
+    storeWord(k.add(k.mul(found.number, kBreak), distance), breaks, thread);
   });
   k.ifThen(isBreak, [&] {
-    for (int64_t back = 1; back <= before; ++back)
-      storeWord(rowsBefore[back - 1], source,
-                k.add(k.add(outer, k.mul(number, before)), back - 1));
+    Value first = k.add(outer, k.mul(found.number, before));
+    for (auto [back, earlierRow] : llvm::enumerate(earlier))
+      storeWord(earlierRow, source, k.add(first, back));
   });
-  copied = k.add(outer, k.min(k.mul(all, before), k.index(kSpareLines)));
-  gpu.barrier();
+  copied = k.add(outer, k.min(k.mul(found.all, before), k.index(kSpareLines)));
+  Gpu(k).barrier();
 }
 
 //===----------------------------------------------------------------------===//
@@ -130,7 +132,7 @@ void ConvolvedRows::load(Value step, Value inputs) const {
   View x = k.view(conv.getX());
   Value channel = channelOf(step);
   auto copy = [&](Value at) {
-    Value row = k.load(source, At{Value(), at, 1, Value()});
+    Value row = loadWord(source, at);
     Value present = k.less(gpu.i32(-1), row);
     row = gpu.toI64(k.max(row, gpu.i32(0)));
     gpu.copyAsync(place(inputs, at), k.address(x, At{row, channel, kLanes, Value()}), present);
@@ -174,9 +176,7 @@ SmallVector<Value> ConvolvedRows::inputsBefore(Value at, Value entry, Value inpu
   }
   Value fits = k.less(k.mul(number, before), k.index(kSpareLines - before + 1));
   auto copied = [&](Value line) { return copiedInput(line, inputs); };
-  auto inMemory = [&](Value line) {
-    return loadInput(k.load(source, At{Value(), line, 1, Value()}), channel);
-  };
+  auto inMemory = [&](Value line) { return loadInput(loadWord(source, line), channel); };
   return k.either(
       fits, [&] { return Values(llvm::map_range(from, copied)); },
       [&] { return Values(llvm::map_range(from, inMemory)); });
@@ -208,7 +208,7 @@ void ConvolvedRows::make(Value step, Value inputs, Value lines) const {
   int64_t count = operand.outer / linesOfPass;
   for (int64_t i = 0; i < count; ++i) {
     Value at = k.add(k.mul(line, count), i);
-    Value entry = gpu.toI64(k.load(breaks, At{Value(), at, 1, Value()}));
+    Value entry = gpu.toI64(loadWord(breaks, at));
     auto find = [&] { return inputsBefore(at, entry, inputs, channel); };
     if (i == 0) {
       window = find();

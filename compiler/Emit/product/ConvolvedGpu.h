@@ -17,7 +17,7 @@ public:
   ConvolvedRows(KernelBuilder &k, const TileShape &shape, const TileOperand &operand,
                 mlir::Type element);
 
-  /// Bytes of a step's inputs.
+  /// Bytes of a step's inputs; 0 where nothing makes the lines.
   static int64_t bytes(const TileOperand &operand);
   /// Looks up the tile's breaks; all threads, which meet.
   void prepare();
@@ -29,6 +29,13 @@ public:
 
 private:
   using Values = llvm::SmallVector<mlir::Value>;
+  struct Breaks {
+    mlir::Value number, line, all;
+  };
+  Values rowsBefore(mlir::Value row) const;
+  Breaks count(mlir::Value isBreak) const;
+  void storeWord(mlir::Value value, const View &to, mlir::Value at) const;
+  mlir::Value loadWord(const View &from, mlir::Value at) const;
   mlir::Value place(mlir::Value shared, mlir::Value line) const;
   mlir::Value channelOf(mlir::Value step) const;
   mlir::Value loadInput(mlir::Value row, mlir::Value channel) const;
@@ -41,9 +48,9 @@ private:
   KernelBuilder &k;
   const TileOperand &operand;
   mlir::Type element;
-  mutable Conv1dOp conv;
+  mutable Conv1dOp conv; ///< whose accessors are not const
   RowsAttr rows;
-  int64_t before;          ///< tokens before a line's that it is made of
+  int64_t before; ///< tokens before a line's that it is made of
   int64_t linesOfPass;
   mlir::Value line, chunk; ///< of this thread, in the first pass of copies
   View source;             ///< rows (i32) of what is copied, line by line; -1: zeros

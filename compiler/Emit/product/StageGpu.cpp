@@ -120,8 +120,7 @@ void StagedOperand::convert(Value step, Value offset) const {
 TileStages::TileStages(KernelBuilder &k, const TileShape &shape, const TileTask &task, Type element,
                        Value shared)
     : k(k), stages(shape.stages),
-      stride(stageBytes(task.a) + stageBytes(task.b) +
-             (task.a.conv ? ConvolvedRows::bytes(task.a) : 0)),
+      stride(stageBytes(task.a) + stageBytes(task.b) + ConvolvedRows::bytes(task.a)),
       a(k, shape, task.a, element, shared),
       b(k, shape, task.b, element, k.address(shared, k.b.getI8Type(), k.index(stageBytes(task.a)))),
       // There is a step, and the compiler shall know: sums that a path without one defines

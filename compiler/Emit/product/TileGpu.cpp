@@ -300,10 +300,10 @@ int64_t mom::stageBytes(const TileOperand &operand) {
 Value mom::madeOf(Value multiplied) { return withoutStorage(withoutWidening(multiplied)); }
 
 int64_t mom::tileBytes(const TileShape &shape, const TileTask &task) {
-  int64_t inputs = task.a.conv ? ConvolvedRows::bytes(task.a) : 0;
-  int64_t stages = shape.unit == ProductUnit::Fma
-                       ? 2 * shape.inner * (shape.rows + shape.columns + 8) * 4
-                       : shape.stages * (stageBytes(task.a) + stageBytes(task.b) + inputs);
+  int64_t stages =
+      shape.unit == ProductUnit::Fma
+          ? 2 * shape.inner * (shape.rows + shape.columns + 8) * 4
+          : shape.stages * (stageBytes(task.a) + stageBytes(task.b) + ConvolvedRows::bytes(task.a));
   return std::max(stages, SumTile::bytes(shape));
 }
 
