@@ -45,8 +45,8 @@ struct PipelineOptions {
   int64_t checkpoint = 0;        ///< tokens between two saved states of a scan; 0: by target
   int64_t recompute = 1;         ///< in backward: 0 nothing, 1 what is cheap, 2 for less memory
   int64_t memory = 0;            ///< bytes for a training step: chooses the two above; 0: any
-  int64_t fuse = 1;              ///< ops into kernels: 0 none, 1 all that pays, 2 convolutions
-                                 ///< into products as well
+  int64_t fuse = 1;              ///< ops into kernels: 0 none, 1 all that is known to pay, 2 all
+                                 ///< that can, for the fewest launches
   bool training = true;          ///< make the gradient and update functions
   bool next = false;             ///< make the function that goes on with sequences
 };

@@ -13,9 +13,15 @@ using namespace mlir;
 using namespace mom;
 
 static constexpr int64_t kGroup = 128; // threads of a warpgroup
-// Registers of a thread that copies and of one that multiplies; with the 168 that all begin
-// with they are what a multiprocessor has.
-static constexpr int64_t kCopyRegisters = 40, kMultiplyRegisters = 232;
+
+namespace {
+/// Registers of a thread that copies and of one that multiplies; with the 168 that all begin
+/// with they are what a multiprocessor has.
+struct Registers {
+  int64_t copy, multiply;
+};
+} // namespace
+static constexpr Registers kUsual = {40, 232}, kWhereAllJoin = {56, 224};
 
 bool mom::canCopyTiles(const View &view, Type element) {
   return view && !view.row && !view.valid && view.element == element && view.alignment % 16 == 0 &&
@@ -37,7 +43,7 @@ LogicalResult mom::checkCluster(KernelBuilder &k, const TileShape &shape, int64_
 LogicalResult mom::finishTma(KernelBuilder &k, const TileShape &shape, bool panels) {
   keepBlocks(k);
   k.finish(k.fixedGrid(k.knob("grid")));
-  if (shape.cluster == 1 && !panels)
+  if (shape.cluster == 1 && (!panels || k.joinsPanels))
     k.mayJoin("products");
   return checkShared(k, "'stages', 'panels' and the tile's");
 }
@@ -315,12 +321,13 @@ void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
     auto role = scf::IfOp::create(k.b, k.loc, copies, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPointToStart(role.thenBlock());
-    setRegisters(k, kCopyRegisters, /*more=*/false);
+    const Registers &registers = k.joinsPanels ? kWhereAllJoin : kUsual;
+    setRegisters(k, registers.copy, /*more=*/false);
     k.ifThen(k.equal(k.thread(), k.index(0)), [&] { produce(tiles, locate); });
     if (panels)
       k.ifThen(k.equal(k.thread(), k.index(Gpu::kWarp)), [&] { producePanels(tiles, locate); });
     k.b.setInsertionPointToStart(role.elseBlock());
-    setRegisters(k, kMultiplyRegisters, /*more=*/true);
+    setRegisters(k, registers.multiply, /*more=*/true);
     consume(tiles, locate, finish);
     k.b.setInsertionPointAfter(role);
     if (shape.cluster > 1) // others may still copy to this block, or arrive at its barriers

@@ -109,8 +109,8 @@ private:
 /// that is multiplied.
 bool canCopyTiles(const View &view, mlir::Type element);
 
-/// The end of a kernel by TMA. It may join others where it has no panels: with these and another
-/// product the assembler is short of registers.
+/// The end of a kernel by TMA. It may join others, with panels only where the builder says so:
+/// what copies then takes registers from what multiplies in all, or the assembler spills.
 mlir::LogicalResult finishTma(KernelBuilder &k, const TileShape &shape, bool panels = false);
 
 /// Refuses clusters that do not share out the blocks, or the tiles side by side.

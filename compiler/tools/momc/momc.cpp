@@ -77,8 +77,8 @@ static cl::opt<std::string> memory("memory",
                                             "--recompute and --scan-checkpoint"),
                                    cl::value_desc("size"), cl::cat(compileOptions));
 static cl::opt<int> fuse("fuse",
-                         cl::desc("ops into kernels: 0 none, 1 all that pays, 2 convolutions into "
-                                  "products as well"),
+                         cl::desc("ops into kernels: 0 none, 1 all that is known to pay, 2 all "
+                                  "that can, for the fewest launches"),
                          cl::init(1), cl::cat(compileOptions));
 
 int fail(const llvm::Twine &text) {

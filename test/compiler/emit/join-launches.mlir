@@ -1,6 +1,7 @@
 // Two weight gradients that are summed in parts: with their sums together, they are side by side.
 // Of three products the second does not read the first, but the third does.
 // RUN: mom-opt %s --mom-resolve-schedule="target=gpu architecture=90" --mom-emit-gpu --mom-join-launches | FileCheck %s
+// RUN: mom-opt %s --mom-resolve-schedule="target=gpu architecture=90" --mom-emit-gpu=join-panels=true --mom-join-launches | FileCheck %s --check-prefix=PANELS
 
 #t = #mom.rows<token>
 !x = tensor<?x64xbf16, #t>
@@ -68,4 +69,37 @@ func.func @products(%x: !x, %w: !w, %v: !w) -> (!x, !x) {
     mom.yield %4 : !x
   }
   return %6, %5 : !x, !x
+}
+
+// With panels for what follows a product, threads that copy want more registers of the others.
+// CHECK-LABEL: llvm.func ptx_kernelcc @panels$a(
+// CHECK:         setmaxnreg.dec.sync.aligned.u32 40;
+// CHECK:         setmaxnreg.inc.sync.aligned.u32 232;
+// CHECK-LABEL: func.func @panels
+// CHECK:         mom.launch @panels$a <
+// CHECK-NEXT:    mom.launch @panels$b <
+// PANELS-LABEL: llvm.func ptx_kernelcc @panels$a_b(
+// PANELS-COUNT-2: setmaxnreg.dec.sync.aligned.u32 56;{{.*}}
+// PANELS-LABEL: func.func @panels
+// PANELS:        mom.launch @panels$a_b <tile 1 extra 0 factor 264>
+func.func @panels(%x: !x, %y: !x, %w: !w, %v: !w) -> (!x, !x) {
+  %0 = mom.kernel product "a"(%x, %w, %y) : (!x, !w, !x) -> !x {
+  ^bb0(%a: !x, %b: !w, %c: !x):
+    %1 = arith.extf %a : !x to !xf
+    %2 = arith.extf %b : !w to !wf
+    %3 = arith.extf %c : !x to !xf
+    %4 = mom.linear %1 by %2 : !xf, !wf -> !xf
+    %5 = arith.addf %4, %3 : !xf
+    %6 = arith.truncf %5 : !xf to !x
+    mom.yield %6 : !x
+  }
+  %7 = mom.kernel product "b"(%x, %v) : (!x, !w) -> !x {
+  ^bb0(%a: !x, %b: !w):
+    %1 = arith.extf %a : !x to !xf
+    %2 = arith.extf %b : !w to !wf
+    %3 = mom.linear %1 by %2 : !xf, !wf -> !xf
+    %4 = arith.truncf %3 : !xf to !x
+    mom.yield %4 : !x
+  }
+  return %0, %7 : !x, !x
 }
