@@ -44,8 +44,9 @@ check_function() { # FILE FUNCTION
     { echo "not made: $name: $(grep -m1 error "$work/logs/$name" || echo no message)" | tee -a "$work/broken"; }
 }
 
-check_model() { # NAME STORAGE
-  local file=$repo/examples/$1.mom name=model.$1.$2 options=(--set D=64 --set depth=2 --storage "$2")
+check_model() { # NAME STORAGE [OPTION]
+  local file=$repo/examples/$1.mom name=model.$1${3:+-fused}.$2
+  local options=(--set D=64 --set depth=2 --storage "$2" ${3:+"$3"})
   momc compile "$file" "${options[@]}" --entry gradient --entry update --target "$target" \
     --name "$(tr .- __ <<<"$name")" -o "$work/objects/$name.o" >"$work/logs/$name" 2>&1 &&
     momc train "$file" "${options[@]}" --data "$work/cases/tokens.safetensors" --steps "$steps" \
@@ -72,7 +73,7 @@ make_host() {
     echo "not made: host.$host: $(grep -m1 error "$work/logs/$host" || echo no message)" | tee -a "$work/broken"
 }
 
-make_one() { if [[ $1 == */* ]]; then check_function "$1" "$2"; else check_model "$1" "$2"; fi; }
+make_one() { if [[ $1 == */* ]]; then check_function "$@"; else check_model "$@"; fi; }
 
 # The compiler that the build has for C or CXX.
 compiler_of() {
@@ -123,6 +124,7 @@ make_bundle() { # DIR
   {
     for model in $([[ $models == none ]] || tr , ' ' <<<"$models"); do
       for storage in f32 bf16; do echo "$model $storage"; done
+      [[ $target == cpu ]] || echo "$model bf16 --fuse=2"
     done
     for ((seed = 1; seed <= random; ++seed)); do
       mom-random --print-joint --count=1 --seed=$seed --statements=8 >"$work/random-$seed.mlir"
@@ -137,7 +139,7 @@ make_bundle() { # DIR
         [[ $(basename "$file" .mlir).$function =~ $functions ]] && echo "$file $function" || true
       done
     done
-  } | xargs -P "$(nproc)" -L 1 bash -c 'make_one "$0" "$1"'
+  } | xargs -P "$(nproc)" -L 1 bash -c 'make_one "$@"' make_one
   rm -rf "$dir/cases" "$dir"/runner* "$dir"/host-* "$dir/broken"
   link_runner "$work/runner"
   make_host train mixture
