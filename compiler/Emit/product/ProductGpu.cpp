@@ -202,12 +202,10 @@ LogicalResult LinearEmitter::emit() {
     finish(rows, firstColumn,
            [&](const TileFinish &work) { finishTile(k, shape, sums, work); });
   });
-  keepBlocks(k);
   // Each group may leave one tile of rows unfilled, and all together one band.
   int64_t groups = linear.getRoute() ? linear.getRoute().getType().getGroups() : 0;
-  k.finish(k.rowGrid(rowsOf(linear.getX()), shape.rows * band,
-                     llvm::divideCeil(groups, band), band * columnTiles));
-  return success();
+  return finishTiles(k, k.rowGrid(rowsOf(linear.getX()), shape.rows * band,
+                                  llvm::divideCeil(groups, band), band * columnTiles));
 }
 
 /// Blocks that stay: tiles are numbered band by band as above, but the last band has the

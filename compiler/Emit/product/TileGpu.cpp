@@ -116,6 +116,12 @@ void mom::keepBlocks(KernelBuilder &k) {
   fitBlocks(k, blocks);
 }
 
+LogicalResult mom::finishTiles(KernelBuilder &k, GridAttr grid) {
+  keepBlocks(k);
+  k.finish(grid);
+  return checkShared(k, "'stages' and the tile's");
+}
+
 //===----------------------------------------------------------------------===//
 // Operands
 //===----------------------------------------------------------------------===//

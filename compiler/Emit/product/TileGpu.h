@@ -30,6 +30,8 @@ struct TileShape {
 /// Lets ptxas give a thread no more registers than so many blocks on a multiprocessor
 /// leave it (knob 'blocks'; 1: as many as it likes).
 void keepBlocks(KernelBuilder &k);
+/// The end of a kernel whose blocks have a tile each.
+mlir::LogicalResult finishTiles(KernelBuilder &k, GridAttr grid);
 
 /// Reads the knobs; reports what the unit cannot do.
 mlir::FailureOr<TileShape> tileShape(KernelBuilder &k);

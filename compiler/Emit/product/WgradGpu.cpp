@@ -44,7 +44,7 @@ public:
 
 private:
   LogicalResult check();
-  void emitTiles();
+  LogicalResult emitTiles();
   LogicalResult emitTma();
   void storeRowSums(const TmaTile &tile, const FragmentTile &fragments, ValueRange sums);
   void emitSum();
@@ -110,7 +110,7 @@ void WgradEmitter::finish(const View &to, Value base, Value firstRow, Value firs
         [](const TilePlace &place) { return SmallVector<Value>{place.sums}; }, store});
 }
 
-void WgradEmitter::emitTiles() {
+LogicalResult WgradEmitter::emitTiles() {
   int64_t down = llvm::divideCeil(out, shape.rows), across = llvm::divideCeil(in, shape.columns);
   // Neighbouring blocks share rows, and the columns of one operand.
   Value tile = k.rem(k.block(), down * across), item = k.div(k.block(), down * across);
@@ -138,8 +138,7 @@ void WgradEmitter::emitTiles() {
     });
     finish(to, base, firstRow, firstColumn, deal);
   }
-  keepBlocks(k);
-  k.finish(k.fixedGrid((parts == 1 ? groups : parts + groups) * down * across));
+  return finishTiles(k, k.fixedGrid((parts == 1 ? groups : parts + groups) * down * across));
 }
 
 /// Blocks that stay. Maps end where their group does, so that what follows is zeros in
@@ -287,10 +286,8 @@ LogicalResult WgradEmitter::emit() {
     if (!rowSums.empty())
       partialSums = k.workspace(RankedTensorType::get({parts + groups, out}, f32));
   }
-  if (tma && failed(emitTma()))
+  if (failed(tma ? emitTma() : emitTiles()))
     return failure();
-  if (!tma)
-    emitTiles();
   if (parts > 1) {
     SmallVector<unsigned> outputs = {0};
     llvm::append_range(outputs, rowSums);

@@ -73,3 +73,19 @@ func.func @convolved_by_fma(%x: tensor<?x64xbf16, #t>, %taps: tensor<64x4xf32>, 
   }
   return %0 : tensor<?x64xf32, #t>
 }
+
+// -----
+
+#t = #mom.rows<token>
+
+func.func @too_much_shared(%x: tensor<?x64xbf16, #t>, %w: tensor<128x64xbf16>) -> tensor<?x128xf32, #t> {
+  // expected-error @below {{expected tiles of 166912 bytes or less, but knobs 'stages' and the tile's ask for 262144 bytes of shared memory}}
+  %0 = mom.kernel product "y"(%x, %w) schedule {unit = 1 : i64, stages = 8 : i64, tile_rows = 128 : i64, tile_columns = 128 : i64} : (tensor<?x64xbf16, #t>, tensor<128x64xbf16>) -> tensor<?x128xf32, #t> {
+  ^bb0(%a: tensor<?x64xbf16, #t>, %b: tensor<128x64xbf16>):
+    %1 = arith.extf %a : tensor<?x64xbf16, #t> to tensor<?x64xf32, #t>
+    %2 = arith.extf %b : tensor<128x64xbf16> to tensor<128x64xf32>
+    %3 = mom.linear %1 by %2 : tensor<?x64xf32, #t>, tensor<128x64xf32> -> tensor<?x128xf32, #t>
+    mom.yield %3 : tensor<?x128xf32, #t>
+  }
+  return %0 : tensor<?x128xf32, #t>
+}
