@@ -111,7 +111,7 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
     if (isGpu(options)) {
       passes.addPass(createJoinDecaysPass());
       passes.addPass(createJoinSumsPass());
-      passes.addPass(createEmitGpuPass({architectureOf(options.target), options.fuse > 1}));
+      passes.addPass(createEmitGpuPass({architectureOf(options.target)}));
       passes.addPass(createJoinLaunchesPass());
     } else {
       passes.addPass(createEmitCpuPass());

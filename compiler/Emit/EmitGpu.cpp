@@ -54,7 +54,6 @@ public:
   void runOnOperation() override {
     auto emitFor = [&](KernelOp kernel, KernelBuilder &k) {
       k.architecture = architecture;
-      k.joinsPanels = joinPanels;
       return emit(kernel, k);
     };
     if (failed(emitKernels(getOperation(), Family::Gpu, emitFor)))

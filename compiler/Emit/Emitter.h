@@ -69,7 +69,6 @@ public:
 
   KernelOp kernel;
   int64_t architecture = 0; ///< of a GPU: 90 for sm_90a
-  bool joinsPanels = false; ///< of a GPU: whether products with panels may join others
   mlir::Location loc;
   mlir::OpBuilder b; ///< inserts into the current phase
 

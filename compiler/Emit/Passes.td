@@ -58,9 +58,7 @@ def EmitGpuPass : Pass<"mom-emit-gpu", "::mlir::ModuleOp"> {
     block and `mom.shared` bytes of shared memory.
   }];
   let options = [Option<"architecture", "architecture", "int64_t", /*default=*/"90",
-                        "10 times the major compute capability plus the minor; 90 is sm_90a">,
-                 Option<"joinPanels", "join-panels", "bool", /*default=*/"false",
-                        "products with panels may join others (mom-join-launches)">];
+                        "10 times the major compute capability plus the minor; 90 is sm_90a">];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect", "::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect"];

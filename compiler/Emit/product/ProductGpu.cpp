@@ -263,7 +263,7 @@ LogicalResult LinearEmitter::emitTma() {
                 finishFragments(k, shape, fragments, work, permuted);
               });
             });
-  return finishTma(k, shape, !inPanels.empty());
+  return finishTma(k, shape);
 }
 
 LogicalResult mom::emitProductGpu(KernelOp kernel, KernelBuilder &k) {

@@ -109,9 +109,8 @@ private:
 /// that is multiplied.
 bool canCopyTiles(const View &view, mlir::Type element);
 
-/// The end of a kernel by TMA. It may join others, with panels only where the builder says so:
-/// what copies then takes registers from what multiplies in all, or the assembler spills.
-mlir::LogicalResult finishTma(KernelBuilder &k, const TileShape &shape, bool panels = false);
+/// The end of a kernel by TMA, which may join others.
+mlir::LogicalResult finishTma(KernelBuilder &k, const TileShape &shape);
 
 /// Refuses clusters that do not share out the blocks, or the tiles side by side.
 mlir::LogicalResult checkCluster(KernelBuilder &k, const TileShape &shape, int64_t columnTiles);

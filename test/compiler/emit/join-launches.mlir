@@ -1,7 +1,6 @@
 // Two weight gradients that are summed in parts: with their sums together, they are side by side.
 // Of three products the second does not read the first, but the third does.
 // RUN: mom-opt %s --mom-resolve-schedule="target=gpu architecture=90" --mom-emit-gpu --mom-join-launches | FileCheck %s
-// RUN: mom-opt %s --mom-resolve-schedule="target=gpu architecture=90" --mom-emit-gpu=join-panels=true --mom-join-launches | FileCheck %s --check-prefix=PANELS
 
 #t = #mom.rows<token>
 !x = tensor<?x64xbf16, #t>
@@ -71,17 +70,14 @@ func.func @products(%x: !x, %w: !w, %v: !w) -> (!x, !x) {
   return %6, %5 : !x, !x
 }
 
-// With panels for what follows a product, threads that copy want more registers of the others.
-// CHECK-LABEL: llvm.func ptx_kernelcc @panels$a(
+// With panels for what follows a product, threads that copy want more registers.
+// CHECK-LABEL: llvm.func ptx_kernelcc @panels$a_b(
+// CHECK:         setmaxnreg.dec.sync.aligned.u32 56;
+// CHECK:         setmaxnreg.inc.sync.aligned.u32 224;
 // CHECK:         setmaxnreg.dec.sync.aligned.u32 40;
 // CHECK:         setmaxnreg.inc.sync.aligned.u32 232;
 // CHECK-LABEL: func.func @panels
-// CHECK:         mom.launch @panels$a <
-// CHECK-NEXT:    mom.launch @panels$b <
-// PANELS-LABEL: llvm.func ptx_kernelcc @panels$a_b(
-// PANELS-COUNT-2: setmaxnreg.dec.sync.aligned.u32 56;{{.*}}
-// PANELS-LABEL: func.func @panels
-// PANELS:        mom.launch @panels$a_b <tile 1 extra 0 factor 264>
+// CHECK:         mom.launch @panels$a_b <tile 1 extra 0 factor 264>
 func.func @panels(%x: !x, %y: !x, %w: !w, %v: !w) -> (!x, !x) {
   %0 = mom.kernel product "a"(%x, %w, %y) : (!x, !w, !x) -> !x {
   ^bb0(%a: !x, %b: !w, %c: !x):
