@@ -368,16 +368,25 @@ void ScanGradGpu::finishParts(const ScanTile &tile, const Tiles &tiles, const Se
   int64_t all = kinds.size() * shape.states, width = shape.vectorOfStates();
   Deal deal{shape.threads, tokens, all, width};
   View to = k.workspaceView(partsOfKinds);
-  k.loop(k.index(0), k.index(deal.rounds()), 1, [&](Value round) {
-    Deal::Place place = deal.at(k, round);
-    k.ifThen(k.less(place.token, count), [&] {
-      Value position = walk.position(k.add(i, place.token));
-      Value kind = k.div(place.column, shape.states);
-      Value state = k.rem(place.column, shape.states);
-      Value sum = tiles.tensor ? tiles.tensor->kept.loadChannelSum(kind, place.token, state, width)
-                               : loadChannelSum(tile, tiles, kind, place.token, state, width);
-      k.store(sum, to, At{position, k.add(k.mul(tile.number, all), place.column), width, Value()});
-    });
+  // Loads have no condition, so those of some rounds are one wait: what is not a token's is
+  // not stored.
+  int64_t together = std::gcd<int64_t>(deal.rounds(), 4);
+  k.loop(k.index(0), k.index(deal.rounds()), together, [&](Value round) {
+    SmallVector<std::pair<Deal::Place, Value>> sums;
+    for (int64_t r = 0; r < together; ++r) {
+      Deal::Place place = deal.at(k, k.add(round, r));
+      Value kind = k.div(place.column, shape.states), state = k.rem(place.column, shape.states);
+      Value token = deal.even() ? place.token : k.min(place.token, k.index(tokens - 1));
+      sums.push_back({place, tiles.tensor
+                                 ? tiles.tensor->kept.loadChannelSum(kind, token, state, width)
+                                 : loadChannelSum(tile, tiles, kind, token, state, width)});
+    }
+    for (auto &[place, sum] : sums)
+      k.ifThen(k.less(place.token, count), [&, &place = place, &sum = sum] {
+        Value position = walk.position(k.add(i, place.token));
+        Value column = k.add(k.mul(tile.number, all), place.column);
+        k.store(sum, to, At{position, column, width, Value()});
+      });
   });
 }
 
