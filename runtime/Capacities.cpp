@@ -39,10 +39,10 @@ int64_t bytesOf(const momrt_slot &slot, const Counts &capacities) {
   return sum;
 }
 
-int64_t alignUp(int64_t bytes) {
-  if (bytes > INT64_MAX - MOMRT_ALIGNMENT)
+int64_t alignUp(int64_t bytes, int64_t alignment) {
+  if (bytes > INT64_MAX - alignment)
     fail(MOMRT_BAD_ARGUMENT, "a buffer of {} bytes is too large", bytes);
-  return (bytes + MOMRT_ALIGNMENT - 1) / MOMRT_ALIGNMENT * MOMRT_ALIGNMENT;
+  return (bytes + alignment - 1) / alignment * alignment;
 }
 
 } // namespace momrt

@@ -21,7 +21,7 @@ Counts capacitiesOf(const Counts &counts, int64_t windows);
 /// Bytes of a slot, or of a stride, in a shape class; throws when they overflow.
 int64_t bytesOf(const momrt_slot &slot, const Counts &capacities);
 
-/// Rounds up to a multiple of MOMRT_ALIGNMENT.
-int64_t alignUp(int64_t bytes);
+/// Rounds up to a multiple of the alignment.
+int64_t alignUp(int64_t bytes, int64_t alignment = MOMRT_ALIGNMENT);
 
 } // namespace momrt

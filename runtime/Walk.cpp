@@ -5,6 +5,11 @@
 
 namespace momrt {
 
+/// Kernels ask for MOMRT_ALIGNMENT. But lines of an H200's cache are 128 bytes: weight gradients
+/// of rows that begin in the middle of one took 1.3 times as long. Multiples of 512 save
+/// convolutions another 3 %; of more, nothing.
+static constexpr int64_t kSlotAlignment = 512;
+
 bool addSlots(const Table &table, const momrt_entry &entry, SlotSet &used) {
   bool more = false;
   auto add = [&](const momrt_arg &arg) {
@@ -25,7 +30,7 @@ ArenaPlan planArena(const Table &table, const Counts &capacities, const SlotSet 
   for (const momrt_slot &slot : table.slots()) {
     bool has = !used || (*used)[plan.offsets.size()];
     plan.offsets.push_back(plan.bytes);
-    int64_t bytes = has ? alignUp(bytesOf(slot, capacities)) : 0;
+    int64_t bytes = has ? alignUp(bytesOf(slot, capacities), kSlotAlignment) : 0;
     if (__builtin_add_overflow(plan.bytes, bytes, &plan.bytes))
       fail(MOMRT_BAD_ARGUMENT, "a batch of {} tokens is too large: the arena's size overflows",
            capacities[MOMRT_COUNT_TOKEN]);

@@ -36,8 +36,8 @@ int main() {
   CHECK_EQ(alignUp(64), 64);
 
   ArenaPlan plan = planArena(tiny::Model().open()->table, {1, 10, 1, 1, 1});
-  std::vector<int64_t> offsets{0, 64, 192, 256, 320, 384};
+  std::vector<int64_t> offsets{0, 512, 1024, 1536, 2048, 2560};
   CHECK(plan.offsets == offsets); // 8, 80, 64, 40, 40 and 4 bytes
-  CHECK_EQ(plan.bytes, 448);
+  CHECK_EQ(plan.bytes, 3072);
   return finish();
 }
