@@ -43,7 +43,7 @@ struct PipelineOptions {
   bool emulate = false;          ///< run a GPU's kernels on the CPU, for tests
   bool strict = false;           ///< a GPU kernel that spills registers is an error
   int64_t checkpoint = 0;        ///< tokens between two saved states of a scan; 0: by target
-  int64_t recompute = 1;         ///< in backward: 0 nothing, 1 what is cheap, 2 for less memory
+  int64_t recompute = 1;         ///< in backward: 0 nothing, 1 for time, 2 and 3 for less memory
   int64_t memory = 0;            ///< bytes for a training step: chooses the two above; 0: any
   int64_t fuse = 1;              ///< ops into kernels: 0 none, 1 all that is known to pay, 2 all
                                  ///< that can, for the fewest launches

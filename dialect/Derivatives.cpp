@@ -26,13 +26,14 @@ Gradients SigmoidOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<
   return {c.mul(gradients[0], c.mul(getY(), c.affine(getY(), -1.0, 1.0)))};
 }
 
-// y = x * s, s = sigmoid(x)    dx = d * (s + y * (1 - s))
+// y = x * s, s = sigmoid(x)    dx = d * (s + x * s * (1 - s))
+// Of x alone: what makes it needs no y, which may be saved for others.
 Gradients SiluOp::buildBackward(OpBuilder &b, ValueRange gradients, ArrayRef<bool> active) {
   if (!active[0])
     return {Value()};
   Calculus c{b, getLoc()};
   Value s = c.sigmoid(getX());
-  return {c.mul(gradients[0], c.add(s, c.mul(getY(), c.affine(s, -1.0, 1.0))))};
+  return {c.mul(gradients[0], c.add(s, c.mul(c.mul(getX(), s), c.affine(s, -1.0, 1.0))))};
 }
 
 // y = log(1 + exp(x))          dx = d * (1 - exp(-y))

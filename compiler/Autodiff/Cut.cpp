@@ -21,7 +21,7 @@ static bool isCheap(Operation *op, Recompute recompute) {
   if (auto conv = dyn_cast<Conv1dOp>(op))
     return recompute.sequence && !conv.getFinal();
   if (auto linear = dyn_cast<LinearOp>(op))
-    return recompute.level > 1 && channelsOf(linear.getX()) <= kThin;
+    return recompute.level > 2 && channelsOf(linear.getX()) <= kThin;
   return op->hasTrait<OpTrait::Elementwise>();
 }
 
@@ -204,7 +204,16 @@ bool Cut::saveLess() {
   return false;
 }
 
+bool Cut::isStored(Value value) {
+  return llvm::any_of(value.getUsers(), [&](Operation *user) {
+    auto linear = dyn_cast<LinearOp>(user);
+    return linear && linear.getX() == value && forward.contains(user);
+  });
+}
+
 bool Cut::isLess(Value value, const Cone &cone) {
+  if (recompute.level == 1 && isStored(value))
+    return false;
   return cone.bytes < bytesOf(value) || (cone.bytes == bytesOf(value) && helpsAnother(value, cone));
 }
 
@@ -236,7 +245,7 @@ void Cut::findAgain() {
 
 ScanGradOp Cut::gradientOfScan(Value value) {
   auto scan = value.getDefiningOp<ScanOp>();
-  if (recompute.level < 2 || !scan || value != scan.getY() || !scan.getCheckpoints() ||
+  if (recompute.level < 3 || !scan || value != scan.getY() || !scan.getCheckpoints() ||
       isKept(value))
     return {};
   for (Operation *user : scan.getCheckpoints().getUsers()) {

@@ -3,9 +3,10 @@
 //
 // The cut follows the uses: what the forward results need is forward, the rest
 // is backward. A forward value that backward reads is saved, or computed again from
-// other saved values where only cheap work lies between and fewer bytes are kept. Where
-// memory is short a scan's result need not be kept if its gradient comes before its
-// readers: that meets the states again.
+// other saved values where only cheap work lies between and fewer bytes are kept. What
+// forward stores for its products is saved unless memory is short. Where it is shorter, a
+// scan's result need not be kept if its gradient comes before its readers: that meets the
+// states again.
 #pragma once
 
 #include "dialect/Mom.h"
@@ -62,6 +63,8 @@ private:
   std::optional<Cone> coneOf(mlir::Value value);
   /// Replaces one saved value by fewer bytes from which it is computed again.
   bool saveLess();
+  /// Whether forward stores it anyway: products read what they multiply from memory.
+  bool isStored(mlir::Value value);
   /// Whether fewer bytes are kept with the cone's leaves instead of the value, or as many
   /// that serve others too.
   bool isLess(mlir::Value value, const Cone &cone);

@@ -66,14 +66,15 @@ def PartitionPass : Pass<"mom-partition", "::mlir::ModuleOp"> {
     Cuts each joint function into `@f.forward`, which also returns the values to
     save, and `@f.backward`, which takes them. A value that backward reads is
     computed again from saved ones where that takes cheap work only and fewer bytes
-    are kept (`recompute` 1), and is saved otherwise. With `recompute` 2 thin products
-    are cheap too, and a scan's result is given again by its gradient to work that
-    follows it, which costs more time than the others. Cheap are pointwise work and
+    are kept, and is saved otherwise. With `recompute` 1 what forward multiplies is
+    saved as well, which it stores anyway; with 3 thin products are cheap too, and a
+    scan's result is given again by its gradient to work that follows it. Cheap are pointwise work and
     norms, and convolutions where `sequence` is set. `mom.forward` and
     `mom.backward` become `mom.repeat`; tapes become stacks.
   }];
   let options = [Option<"recompute", "recompute", "int64_t", "1",
-                        "values computed again instead of saved: 0 none, 1 cheap ones, 2 more">,
+                        "values computed again instead of saved: 0 none, 1 cheap ones that forward "
+                        "does not multiply, 2 all cheap ones, 3 more">,
                  Option<"sequence", "sequence", "bool", "false",
                         "a convolution is cheap">];
 }

@@ -16,7 +16,7 @@ using namespace mlir;
 using namespace mom;
 
 ArrayRef<Compiler::Plan> Compiler::plans() {
-  static constexpr Plan all[] = {{1, 0}, {2, 0}, {2, 128}, {2, 256}};
+  static constexpr Plan all[] = {{1, 0}, {2, 0}, {3, 0}, {3, 128}, {3, 256}};
   return all;
 }
 

@@ -220,7 +220,7 @@ Verdict random::checkText(const std::string &text, const RandomOptions &options,
   static constexpr const char *kOrders[] = {"auto", "auto", "modality", "position"};
   how.pipeline.order = kOrders[below(4, random)];
   how.pipeline.fuse = (below(5, random) + 1) / 2; // mostly 1 or 2
-  how.pipeline.recompute = below(3, random);
+  how.pipeline.recompute = below(4, random);
   how.entries = {kEntry.str()};
   Text source(text, context);
   Compiler compiler(context, source.sources, how);

@@ -69,8 +69,8 @@ static cl::opt<std::string> cacheFolder("cache",
                                                  "run; those found there are not compiled again"),
                                         cl::value_desc("folder"), cl::cat(runOptions));
 static cl::opt<int> recompute("recompute",
-                              cl::desc("in backward: 0 nothing, 1 what is cheap, 2 more, for "
-                                       "less memory"),
+                              cl::desc("in backward: 0 nothing, 1 what forward does not store "
+                                       "anyway, 2 all that is cheap, 3 more, for less memory"),
                               cl::init(1), cl::cat(compileOptions));
 static cl::opt<std::string> memory("memory",
                                    cl::desc("that a training step may take, as 9GiB: chooses "

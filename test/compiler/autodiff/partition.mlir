@@ -1,6 +1,7 @@
-// RUN: mom-opt %s --mom-partition --split-input-file --mlir-print-local-scope | FileCheck %s
-// RUN: mom-opt %s --mom-partition=recompute=2 --split-input-file --mlir-print-local-scope | FileCheck %s --check-prefix=MORE
+// RUN: mom-opt %s --mom-partition=recompute=2 --split-input-file --mlir-print-local-scope | FileCheck %s
+// RUN: mom-opt %s --mom-partition=recompute=3 --split-input-file --mlir-print-local-scope | FileCheck %s --check-prefix=MORE
 // RUN: mom-opt %s --mom-partition=recompute=0 --split-input-file --mlir-print-local-scope | FileCheck %s --check-prefix=SAVE
+// RUN: mom-opt %s --mom-partition --split-input-file --mlir-print-local-scope | FileCheck %s --check-prefix=USUAL
 
 // y = silu(W x): backward reads the product and its sigmoid, and computes the latter
 // again; without recomputing it would save both. A value that takes as many bytes as
@@ -86,7 +87,7 @@ func.func @top(%x: tensor<?x4xf32, #t>, %batch: !mom.batch, %w: !mom.stack<2 x t
 
 // -----
 
-// Level 2: the scan's result is given again by its gradient, as what needs it comes
+// Level 3: the scan's result is given again by its gradient, as what needs it comes
 // after; a thin product is made again.
 // MORE-LABEL:  func.func private @s.forward(
 // MORE:          return %{{.*}}, %arg0, %{{.*}} : tensor<?x4xf32, {{.*}}>, tensor<?x4xf32, {{.*}}>, tensor<?x8xf32, #mom.rows<chunk of 16>>
@@ -116,5 +117,31 @@ func.func @top2(%x: !x, %batch: !mom.batch, %w: tensor<4x4xf32>, %v: tensor<2x4x
   %y, %tape = mom.forward @s.joint times 2 carry(%x) share(%batch, %w, %v, %A) each() : (!x, !mom.batch, tensor<4x4xf32>, tensor<2x4xf32>, tensor<4x2xf32>) -> (!x, !mom.tape)
   %dx = mom.backward @s.joint times 2 gradient(%dy) share(%batch, %w, %v, %A) each() tape %tape : (!x, !mom.batch, tensor<4x4xf32>, tensor<2x4xf32>, tensor<4x2xf32>, !mom.tape) -> !x
   return %y, %dx : !x, !x
+}
+}
+
+// -----
+
+// What forward multiplies it stores, so level 1 saves it; level 2 computes it again.
+// USUAL-LABEL: func.func private @p.backward(
+// USUAL-NOT:     mom.sigmoid
+// USUAL:         return
+// CHECK-LABEL: func.func private @p.backward(
+// CHECK:         mom.sigmoid
+#t = #mom.rows<token>
+!x = tensor<?x4xf32, #t>
+!w = tensor<4x4xf32>
+module {
+func.func private @p.joint(%x: !x, %batch: !mom.batch, %w: !w, %dy: !x) -> (!x, !x, !w) attributes {mom.joint, mom.carried = 1 : i64} {
+  %s = mom.sigmoid %x : !x
+  %y = mom.linear %s by %w : !x, !w -> !x
+  %d = arith.mulf %dy, %x : !x
+  %dw = mom.linear_wgrad %s, %d : !x, !x -> !w
+  return %y, %d, %dw : !x, !x, !w
+}
+func.func @top3(%x: !x, %batch: !mom.batch, %w: !mom.stack<2 x !w>, %dy: !x) -> (!x, !mom.stack<2 x !w>) {
+  %y, %tape = mom.forward @p.joint times 2 carry(%x) share(%batch) each(%w) : (!x, !mom.batch, !mom.stack<2 x !w>) -> (!x, !mom.tape)
+  %dx, %dw = mom.backward @p.joint times 2 gradient(%dy) share(%batch) each(%w) tape %tape : (!x, !mom.batch, !mom.stack<2 x !w>, !mom.tape) -> (!x, !mom.stack<2 x !w>)
+  return %dx, %dw : !x, !mom.stack<2 x !w>
 }
 }
