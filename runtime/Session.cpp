@@ -90,6 +90,8 @@ std::string Session::advice() const {
     ways += ", bf16 gradients";
   if (spaces[MOMRT_SPACE_MOMENT1].data() && !table().header().moment_type)
     ways += ", bf16 moments";
+  if (spaces[MOMRT_SPACE_GRADIENTS].data())
+    ways += ", less saved for backward (momc's --memory)";
   return ways + " or a smaller model would need less";
 }
 

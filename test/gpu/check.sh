@@ -45,7 +45,7 @@ check_function() { # FILE FUNCTION
 }
 
 check_model() { # NAME STORAGE [OPTION]
-  local file=$repo/examples/$1.mom name=model.$1${3:+-fused}.$2
+  local file=$repo/examples/$1.mom name=model.$1${3:+-${3//[-=]/}}.$2
   local options=(--set D=64 --set depth=2 --storage "$2" ${3:+"$3"})
   momc compile "$file" "${options[@]}" --entry gradient --entry update --target "$target" \
     --name "$(tr .- __ <<<"$name")" -o "$work/objects/$name.o" >"$work/logs/$name" 2>&1 &&
@@ -112,7 +112,7 @@ make_bundle() { # DIR
     echo "check.sh: no mom-compare, momc and momc-suite in $build: build them, or say --build" >&2
     exit 2
   }
-  local begin=$SECONDS file function model storage
+  local begin=$SECONDS file function model option storage
   mkdir -p "$1"
   dir=$(cd "$1" && pwd)
   work=$(mktemp -d)
@@ -124,7 +124,9 @@ make_bundle() { # DIR
   {
     for model in $([[ $models == none ]] || tr , ' ' <<<"$models"); do
       for storage in f32 bf16; do echo "$model $storage"; done
-      [[ $target == cpu ]] || echo "$model bf16 --fuse=2"
+      [[ $target == cpu ]] || for option in --fuse=2 --recompute=2 --recompute=3; do
+        echo "$model bf16 $option"
+      done
     done
     for ((seed = 1; seed <= random; ++seed)); do
       mom-random --print-joint --count=1 --seed=$seed --statements=8 >"$work/random-$seed.mlir"
