@@ -242,8 +242,8 @@ LogicalResult Compiler::objectOf(ArrayRef<Compiler *> targets, SmallVectorImpl<c
 /// what settings and schedules made of the text, and the places that messages name.
 std::string Compiler::cacheKey() {
   // A new option must be thought of here.
-  const auto &[how, settings, startFrom, entries, dumpDirectory, cacheDirectory, configure] =
-      options;
+  const auto &[how, settings, startFrom, entries, memoryOf, dumpDirectory, cacheDirectory,
+               configure] = options;
   if (cacheDirectory.empty() || !dumpDirectory.empty() || buildId().empty())
     return "";
   std::string material;

@@ -20,6 +20,7 @@ struct CompileOptions {
   llvm::StringMap<std::string> settings; ///< values for the model's settings, as text
   std::optional<Stage> startFrom;        ///< the input is IR of this stage; else by file name
   std::vector<std::string> entries;      ///< besides the loss; empty: all there are
+  std::string memoryOf;                  ///< the device whose pipeline.memory is; empty: --memory's
   std::string dumpDirectory;             ///< every stage is written here, if not empty
   std::string cacheDirectory;            ///< of programs compiled just in time; empty: none
   std::function<void(mlir::PassManager &)> configure; ///< command-line options of passes

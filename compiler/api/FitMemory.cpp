@@ -55,29 +55,38 @@ FailureOr<int64_t> Compiler::tryPlan(Plan plan, function_ref<void(ModuleOp)> sch
 
 LogicalResult Compiler::fitMemory() {
   int64_t memory = std::exchange(options.pipeline.memory, 0);
+  bool asked = options.memoryOf.empty(),
+       canChoose = stage < Stage::Grad && (*ir)->hasAttr(attr::kTrain);
+  if (!asked && !canChoose)
+    return success();
   if (stage >= Stage::Grad)
     return error() << "--memory chooses what backward saves, and the input is of stage "
                    << nameOf(stage) << ", where that is decided";
   if (!(*ir)->hasAttr(attr::kTrain))
     return error() << "--memory is of a training step, and the model has no train block";
   int64_t least = 0;
-  for (Plan plan : plans()) {
+  for (const Plan &plan : plans()) {
     FailureOr<int64_t> bytes = tryPlan(plan);
     if (failed(bytes))
       return failure();
     if (*bytes <= memory) {
       options.pipeline.recompute = plan.recompute;
       options.pipeline.checkpoint = plan.checkpoint;
+      if (!asked && &plan == plans().begin()) // as without a limit
+        return success();
       InFlightDiagnostic remark = emitRemark(start());
       remark << "a training step takes " << sizeText(*bytes)
              << " with --recompute=" << plan.recompute;
       if (plan.checkpoint)
         remark << " --scan-checkpoint=" << plan.checkpoint;
+      if (!asked)
+        remark << ", which fits " << options.memoryOf;
       return success();
     }
     least = *bytes;
   }
-  return error() << "a training step takes " << sizeText(least) << " at least, but --memory is "
+  return error() << "a training step takes " << sizeText(least) << " at least, but "
+                 << (asked ? "--memory is " : options.memoryOf + " has room for ")
                  << sizeText(memory)
                  << ": smaller batches, or bf16 weights, gradients and moments would need less";
 }

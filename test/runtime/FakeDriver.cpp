@@ -18,11 +18,13 @@ using namespace momrt;
 #include "runtime/CudaSymbols.def"
 #undef CUDA_SYMBOL
 
-/// Of an architecture that the environment may name, as "7.5".
+/// Of an architecture and bytes of memory that the environment may name, as "7.5" and "1000000".
 static FakeCuda state = [] {
   FakeCuda machine;
   if (const char *architecture = std::getenv("FAKE_CUDA_ARCHITECTURE"))
     std::sscanf(architecture, "%d.%d", &machine.major, &machine.minor);
+  if (const char *memory = std::getenv("FAKE_CUDA_MEMORY"))
+    machine.memory = std::strtoull(memory, nullptr, 10);
   return machine;
 }();
 static int sticky = 0; // a fault stays

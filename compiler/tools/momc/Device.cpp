@@ -1,6 +1,5 @@
 // Where a program runs, and so for which processor it is compiled.
 #include "compiler/tools/momc/Verbs.h"
-#include "runtime/Gpus.h"
 
 using namespace mlir;
 using namespace mom;
@@ -21,6 +20,7 @@ static cl::opt<bool> noGraph("no-graph",
 
 constexpr int kLeastArchitecture = 80;
 static int gpuNumber = 0;
+static std::optional<momrt::Gpu> gpuOfRun;
 
 /// The target that makes the most of a GPU.
 static std::string targetFor(const momrt::Gpu &gpu) {
@@ -41,6 +41,7 @@ static std::string complaintAbout(const momrt::Gpu &gpu) {
 
 static void use(const momrt::Gpu &gpu, int number) {
   gpuNumber = number;
+  gpuOfRun = gpu;
   if (!target.getNumOccurrences())
     target = targetFor(gpu);
 }
@@ -96,3 +97,5 @@ void mom::tool::setDevice(momrt::SessionOptions &options) {
   options.gpu = gpuNumber;
   options.graphs = !noGraph;
 }
+
+const std::optional<momrt::Gpu> &mom::tool::chosenGpu() { return gpuOfRun; }

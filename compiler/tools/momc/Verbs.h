@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compiler/api/Compiler.h"
+#include "runtime/Gpus.h"
 #include "runtime/Session.h"
 
 #include "llvm/Support/CommandLine.h"
@@ -49,6 +50,8 @@ int addSchedules(llvm::SourceMgr &sources);
 int chooseDevice();
 /// What of a session concerns its device.
 void setDevice(momrt::SessionOptions &options);
+/// The GPU that was chosen.
+const std::optional<momrt::Gpu> &chosenGpu();
 
 /// A model's text with everything that compiling it needs.
 class ModelFile {

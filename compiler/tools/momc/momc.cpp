@@ -121,6 +121,18 @@ CompileOptions compileOptionsFromCommandLine() {
   return options;
 }
 
+/// Where nothing says what backward saves, a training step is to fit its GPU. A part of that is
+/// left for the driver's context and for programs.
+static void fitGpu(CompileOptions &options) {
+  const std::optional<momrt::Gpu> &gpu = chosenGpu();
+  bool said =
+      !memory.empty() || recompute.getNumOccurrences() || scanCheckpoint.getNumOccurrences();
+  if (said || !gpu || !llvm::is_contained(options.entries, "update"))
+    return;
+  options.pipeline.memory = gpu->memory / 16 * 15;
+  options.memoryOf = gpu->name;
+}
+
 momrt::SessionOptions sessionOptions() {
   momrt::SessionOptions options;
   options.threads = threads;
@@ -161,6 +173,7 @@ ModelFile::ModelFile(std::vector<std::string> entries, StringRef target)
   CompileOptions options = compileOptionsFromCommandLine();
   options.entries = std::move(entries);
   options.pipeline.target = forTarget;
+  fitGpu(options);
   compiler = std::make_unique<Compiler>(context, sources, std::move(options));
 }
 
