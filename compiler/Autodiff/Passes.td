@@ -68,9 +68,9 @@ def PartitionPass : Pass<"mom-partition", "::mlir::ModuleOp"> {
     computed again from saved ones where that takes cheap work only and fewer bytes
     are kept, and is saved otherwise. With `recompute` 1 what forward multiplies is
     saved as well, which it stores anyway; with 3 thin products are cheap too, and a
-    scan's result is given again by its gradient to work that follows it. Cheap are pointwise work and
-    norms, and convolutions where `sequence` is set. `mom.forward` and
-    `mom.backward` become `mom.repeat`; tapes become stacks.
+    scan's result is given again by its gradient to work that follows it. Cheap are
+    pointwise work and norms, and convolutions where `sequence` is set. `mom.forward`
+    and `mom.backward` become `mom.repeat`; tapes become stacks.
   }];
   let options = [Option<"recompute", "recompute", "int64_t", "1",
                         "values computed again instead of saved: 0 none, 1 cheap ones that forward "

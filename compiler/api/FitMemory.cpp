@@ -55,15 +55,15 @@ FailureOr<int64_t> Compiler::tryPlan(Plan plan, function_ref<void(ModuleOp)> sch
 
 LogicalResult Compiler::fitMemory() {
   int64_t memory = std::exchange(options.pipeline.memory, 0);
-  bool asked = options.memoryOf.empty(),
-       canChoose = stage < Stage::Grad && (*ir)->hasAttr(attr::kTrain);
-  if (!asked && !canChoose)
-    return success();
-  if (stage >= Stage::Grad)
-    return error() << "--memory chooses what backward saves, and the input is of stage "
-                   << nameOf(stage) << ", where that is decided";
-  if (!(*ir)->hasAttr(attr::kTrain))
+  bool asked = options.memoryOf.empty(), isDecided = stage >= Stage::Grad;
+  if (isDecided || !(*ir)->hasAttr(attr::kTrain)) {
+    if (!asked)
+      return success();
+    if (isDecided)
+      return error() << "--memory chooses what backward saves, and the input is of stage "
+                     << nameOf(stage) << ", where that is decided";
     return error() << "--memory is of a training step, and the model has no train block";
+  }
   int64_t least = 0;
   for (const Plan &plan : plans()) {
     FailureOr<int64_t> bytes = tryPlan(plan);

@@ -232,10 +232,10 @@ MOMRT_API momrt_result momrt_output_bind(momrt_session *session, const char *ent
 /* Bytes that activations of a batch take; its arrays need not be there but for segments. */
 MOMRT_API momrt_result momrt_workspace_size(const momrt_session *session,
                                             const momrt_batch *batch, int64_t *bytes);
-/* Lends memory of the session's device, at a multiple of 64 bytes (for a GPU's speed of 512),
- * for activations: none is allocated for them from now on. A batch that needs more is refused, that
- * of now dropped. Only outputs that are not lent outlive a run in it. Null: memory of the session's
- * own. */
+/* Lends memory of the session's device for activations: none is allocated for them from now on.
+ * It begins at a multiple of 64 bytes; on a GPU, multiples of 512 are faster. A batch that needs
+ * more is refused, that of now dropped. Only outputs that are not lent outlive a run in it. Null:
+ * memory of the session's own. */
 MOMRT_API momrt_result momrt_workspace_set(momrt_session *session, void *memory, int64_t bytes);
 
 /* The scalars of a step, counted from 1, of a run of `steps`, as the model's train block
