@@ -120,16 +120,17 @@ static int64_t bytesOnTensorCores(KernelOp kernel, int64_t tokens) {
   int64_t lanes = scanLanes(kernel), threads = scanThreads(kernel), shares = lanes / 4;
   int64_t held = llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), lanes));
   int64_t channels = threads / lanes * 2, slots = lanes * held;
-  auto wide = [](int64_t columns) { return 4 * (columns + 4); }; // with padding
-  auto narrow = [](int64_t columns) { return 2 * (columns + 8); };
+  auto wide = [](int64_t columns) { return 4 * scanStride(columns); };
+  auto narrow = [](int64_t columns) { return 2 * narrowScanStride(columns); };
   auto grad = dyn_cast<ScanGradOp>(anchorOf(kernel));
   if (!grad) // delta, u, B, C, sums of states times C
     return kBesides + tokens * ((2 + shares) * wide(channels) + 2 * wide(slots));
   // Its other sums take the place of states.
   int64_t inputs = wide(2 * channels) + 2 * narrow(channels) + 2 * narrow(slots);
   int64_t sums = grad.getY() ? shares * wide(channels) : 0, states = 4 * threads * 2 * held;
-  int64_t bytes = kBesides + tokens * (inputs + sums);
-  bytes += (tokens + 1) * states / 2; // bf16, before the run and after each token
+  // States are bf16, before the run and after each token.
+  int64_t run = tokens * (inputs + sums) + (tokens + 1) * states / 2;
+  int64_t bytes = kBesides + (given(kernel, "overlap", 0) ? 2 : 1) * run;
   int64_t chunk = grad.getCheckpoints() ? rowsOf(grad.getCheckpoints()).getChunk() : tokens;
   return chunk > tokens ? bytes + chunk / tokens * states : bytes; // before each run
 }

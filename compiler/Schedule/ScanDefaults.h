@@ -29,4 +29,9 @@ int64_t scanFill(KernelOp kernel);
 /// 1 where u or delta come from f32 rows.
 int64_t scanExact(KernelOp kernel);
 
+/// Elements from a row to the next of tiles in shared memory that tensor cores work on, of f32
+/// and of bf16: rows that are read together lie in different banks.
+constexpr int64_t scanStride(int64_t columns) { return columns + 4; }
+constexpr int64_t narrowScanStride(int64_t columns) { return columns + 8; }
+
 } // namespace mom

@@ -25,6 +25,7 @@
 #include "compiler/Emit/Gpu.h"
 #include "compiler/Emit/Pointwise.h"
 #include "compiler/Emit/Sequence.h"
+#include "compiler/Schedule/ScanDefaults.h"
 
 #include <functional>
 
@@ -53,6 +54,7 @@ struct ScanShape {
   int64_t channels, states; ///< of the tensors
   int64_t threads, lanes, own, held;
   int64_t tokens; ///< of a run
+  int64_t runs = 1; ///< that have room in shared memory: ScanTile::ofRun
   int64_t group;  ///< tokens of a run that are walked without a branch
   bool exact;
   int64_t polynomials; ///< of 16 exponentials of a walk forward, unless exact
@@ -72,11 +74,8 @@ struct ScanShape {
   /// are sums of so many.
   int64_t shares() const { return tensor ? lanes / kQuad : 1; }
   int64_t channelWarps() const { return warps() / shares(); }
-  /// Of a tile [tokens, columns]: on tensor cores four tokens are read together, which
-  /// lie in different banks.
-  int64_t strideOf(int64_t columns) const { return columns + (tensor ? 4 : 0); }
-  /// Likewise, of bf16.
-  static int64_t narrowStrideOf(int64_t columns) { return columns + 8; }
+  /// Of a tile [tokens, columns] of f32.
+  int64_t strideOf(int64_t columns) const { return tensor ? scanStride(columns) : columns; }
   /// The same shape with groups of so many tokens, on tensor cores where they can.
   ScanShape withGroup(int64_t tokens) const;
   static constexpr int64_t kQuad = 4; ///< neighbours that have a row of a tensor core's sums
@@ -201,6 +200,9 @@ public:
   View sumTile() const;
   /// Of such a tile, summed over the shares of states.
   mlir::Value loadSum(const View &tile, At at) const;
+  /// The tile of one of the `runs` that there is room for; this one is that of the first.
+  ScanTile ofRun(mlir::Value number) const;
+  View sumsOfRun(const View &sums, mlir::Value number) const; ///< of a sumTile
   View dyTile() const { return more.empty() ? View() : more.front(); }
   /// [rounded tokens, 2 * channels]: delta and u side by side, or delta and delta u where
   /// the walk needs no more of u.
