@@ -54,6 +54,7 @@ Type Type::rows(Space space, int64_t channels) {
 Type Type::resized(int64_t channels) const {
   Type type = rows(space, channels);
   type.route = route;
+  type.targets = targets;
   return type;
 }
 

@@ -68,6 +68,8 @@ struct Type {
   static Type rows(Space space, int64_t channels);
   /// Rows of `channels` channels in the space of these.
   Type resized(int64_t channels) const;
+  /// A value of both exists in the rows where every target does.
+  void addTargets(const Type &other);
   /// Whether both have the same rows.
   bool sharesRows(const Type &other) const { return space == other.space && route == other.route; }
   static Type weights(ArrayRef<int64_t> shape);

@@ -96,6 +96,7 @@ private:
   Type checkFunctionCall(ast::CallExpr &call, ast::Function function);
   Type checkElementwise(ast::CallExpr &call, ast::Function function, const Type &argument);
   Type checkScan(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
+  bool expectEveryToken(const ast::CallExpr &call, const Type &type);
   Type checkCrossEntropy(ast::CallExpr &call, llvm::ArrayRef<Type> arguments);
   Type checkIds(ast::CallExpr &call, ast::Function function, Type type);
   Type checkCeil(ast::CallExpr &call, const Type &argument);

@@ -169,6 +169,8 @@ void Sema::checkPartCall(CallExpr &call, PartDecl &part) {
                     << ": expected rows of tokens, but got " << type.text();
     return;
   }
+  if (isConv && !expectEveryToken(call, type))
+    return;
   int64_t state = (part.width - 1) * part.in;
   if (isConv && !checkState(call, state))
     return;
@@ -193,4 +195,9 @@ void Sema::checkLayerCall(CallExpr &call, PartDecl &part, llvm::ArrayRef<Type> t
       return;
     }
   call.types.assign(part.layer->results.begin(), part.layer->results.end());
+  for (Type &result : call.types) {
+    result.targets.clear();
+    for (const Type &type : types)
+      result.addTargets(type);
+  }
 }

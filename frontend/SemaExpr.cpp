@@ -207,11 +207,10 @@ Type Sema::checkNegate(NegateExpr &expr) {
   return type;
 }
 
-/// The rows for which a value exists are those where every target does.
-static void addTargets(Type &type, const Type &other) {
+void Type::addTargets(const Type &other) {
   for (const CallExpr *target : other.targets)
-    if (!llvm::is_contained(type.targets, target))
-      type.targets.push_back(target);
+    if (!llvm::is_contained(targets, target))
+      targets.push_back(target);
 }
 
 /// Rows of one channel and vectors spread over the channels of the other.
@@ -247,8 +246,10 @@ Type Sema::checkLogic(BinaryExpr &expr) {
     return invalid(error(&expr) << "expected two conditions on the same rows, but got one on a "
                                 << nameOf(a.space) << "'s and one on a " << nameOf(b.space)
                                 << "'s");
-  if (a.kind == Type::Mask)
+  if (a.kind == Type::Mask) {
+    a.addTargets(b);
     return a;
+  }
   bool x = expr.lhs->constant->integer, y = expr.rhs->constant->integer;
   expr.constant = Constant::of(expr.op == "and" ? x && y : x || y);
   return a;
@@ -280,6 +281,7 @@ Type Sema::checkComparison(BinaryExpr &expr) {
     expr.member = found - members.begin();
     Type mask;
     mask.kind = Type::Mask;
+    mask.targets = a.targets;
     return mask;
   }
   Type b = checkOne(expr.rhs);
@@ -297,6 +299,7 @@ Type Sema::checkComparison(BinaryExpr &expr) {
     Type mask;
     mask.kind = Type::Mask;
     mask.space = a.space;
+    mask.targets = a.targets;
     return mask;
   }
   if (!x || !y)
@@ -356,8 +359,8 @@ Type Sema::combine(const Expr *expr, const Type &a, const Type &b) {
     if (!canSpread(a.channels(), b.channels()))
       return mismatch();
     Type result = a.resized(std::max(a.channels(), b.channels()));
-    addTargets(result, a);
-    addTargets(result, b);
+    result.addTargets(a);
+    result.addTargets(b);
     return result;
   }
   if (a.kind == Type::Rows || b.kind == Type::Rows) {
@@ -365,7 +368,7 @@ Type Sema::combine(const Expr *expr, const Type &a, const Type &b) {
     if (weights.shape.size() != 1 || !canSpread(rows.channels(), weights.channels()))
       return mismatch();
     Type result = rows.resized(std::max(rows.channels(), weights.channels()));
-    addTargets(result, rows);
+    result.addTargets(rows);
     return result;
   }
   if (a.shape == b.shape)

@@ -219,7 +219,19 @@ Type Sema::checkScan(CallExpr &call, llvm::ArrayRef<Type> types) {
       return wrong(index, perState);
   if (!checkState(call, a.shape[0] * a.shape[1]))
     return Type();
+  for (const Type &type : types)
+    if (!expectEveryToken(call, type))
+      return Type();
   return Type::rows(Space::Token, u.channels());
+}
+
+/// Of what makes rows of other rows. False after a message.
+bool Sema::expectEveryToken(const CallExpr &call, const Type &type) {
+  if (type.targets.empty())
+    return true;
+  error(call.arguments[0].value)
+      << "expected a value of every token, but next(...) is absent on a document's last token";
+  return false;
 }
 
 Type Sema::checkCrossEntropy(CallExpr &call, llvm::ArrayRef<Type> types) {
@@ -289,9 +301,7 @@ Type Sema::checkConcat(CallExpr &call, llvm::ArrayRef<Type> types) {
       return invalid(error(argument.value)
                      << "expected rows of one space to put side by side, but got " << type.text());
     result.shape[0] += type.channels();
-    for (const CallExpr *target : type.targets)
-      if (!llvm::is_contained(result.targets, target))
-        result.targets.push_back(target);
+    result.addTargets(type);
   }
   return result;
 }
@@ -302,9 +312,7 @@ Type Sema::checkSpace(CallExpr &call, const Type &argument, Space from, Space to
     return invalid(error(call.arguments[0].value)
                    << "expected rows of " << (from == Space::Token ? "tokens" : "documents")
                    << " for '" << call.callee << "', but got " << argument.text());
-  if (!argument.targets.empty())
-    return invalid(error(call.arguments[0].value)
-                   << "expected a value of every token, but next(...) is absent on a document's "
-                      "last token");
+  if (!expectEveryToken(call, argument))
+    return Type();
   return Type::rows(to, argument.channels());
 }

@@ -87,6 +87,7 @@ Expr *Sema::checkMean(MeasureStmt &statement) {
     if (!checkWhere(where, type))
       return nullptr;
     statement.where = where;
+    value->types.front().addTargets(where->types.front()); // absent rows are not its opposite
   }
   return value;
 }

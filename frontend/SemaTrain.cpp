@@ -128,8 +128,14 @@ void Sema::checkRate(TrainDecl &decl) {
     error(decl.optimizer) << "expected a 'rate' of adamw, but got none";
     return;
   }
-  for (RatePhase &phase : decl.rate)
+  StringRef before;
+  for (RatePhase &phase : decl.rate) {
     checkPhase(phase, &phase == &decl.rate.back());
+    if (before == "warmup" && phase.name == "warmup")
+      error(phase.name) << "expected a rate after a warmup, which rises to it, but got another "
+                           "warmup";
+    before = phase.name;
+  }
 }
 
 void Sema::checkPhase(RatePhase &phase, bool last) {

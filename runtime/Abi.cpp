@@ -1,10 +1,10 @@
 // The C interface: models, sessions, parameters and training.
 #include "runtime/Abi.h"
 #include "runtime/Gpus.h"
+#include "runtime/Library.h"
 #include "runtime/Train.h"
 #include "runtime/Variants.h"
 #include <cstring>
-#include <dlfcn.h>
 
 using namespace momrt;
 
@@ -116,26 +116,11 @@ momrt_result momrt_open_on_version(uint32_t version, const momrt_program *progra
 }
 
 namespace {
-/// The program of a shared library, which stays loaded as long as it.
 struct LoadedProgram {
-  explicit LoadedProgram(const char *path, const uint32_t *device)
-      : library(load(path), dlclose),
-        program(device ? programFor(find(path), *device) : programHere(find(path))) {}
-
-  static void *load(const char *path) {
-    if (void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL))
-      return handle;
-    fail(MOMRT_BAD_FILE, "{}", dlerror());
-  }
-  const momrt_program *find(const char *path) const {
-    if (void *symbol = dlsym(library.get(), "momc_program"))
-      return static_cast<const momrt_program *>(symbol);
-    fail(MOMRT_BAD_FILE, "{}: expected a library made by `momc compile --shared`, but it has no "
-                         "symbol momc_program",
-         path);
-  }
-
-  const std::unique_ptr<void, int (*)(void *)> library;
+  LoadedProgram(const char *path, const uint32_t *device)
+      : library(path),
+        program(device ? programFor(library.program(), *device) : programHere(library.program())) {}
+  const Library library; // stays loaded as long as its program
   const Program program;
 };
 } // namespace
@@ -235,6 +220,8 @@ momrt_result momrt_parameter_set(momrt_session *session, const char *name,
 momrt_result momrt_gradient_get(momrt_session *session, const char *name, momrt_tensor *tensor) {
   return guard([&] {
     const Parameter &parameter = parameterFor(session, name, tensor);
+    if (!session->session.has(MOMRT_SPACE_GRADIENTS))
+      fail(MOMRT_BAD_ARGUMENT, "expected an entry that makes gradients to have run, but none has");
     session->session.read(MOMRT_SPACE_GRADIENTS, parameter, static_cast<float *>(tensor->data));
   });
 }
@@ -258,10 +245,11 @@ static TrainOptions optionsOf(const momrt_train_options &given) {
   if (given.progress)
     options.onStep = [given](const StepReport &report) {
       double loss = 0.0 / 0.0;
+      bool any = false; // the total of several, else the only one
       for (const Measure &measure : report.measures)
-        if (measure.loss) {
+        if (measure.loss && (!any || measure.name == "total")) {
           loss = measure.value;
-          break;
+          any = true;
         }
       momrt_progress progress{
           report.step, report.steps,        report.tokens,          loss,
@@ -282,6 +270,10 @@ momrt_result momrt_evaluate(momrt_session *session, const char *path,
                             void *context) {
   return onSession(session, [&](Session &source) {
     const momrt_table &header = source.table().header();
+    checked(report, "a function to report to");
+    if (!header.batch_streams)
+      fail(MOMRT_BAD_ARGUMENT, "model '{}' has no train section: there is no size of a batch",
+           source.table().model());
     DataFile data(text(path, "a data file"), source.table(), source.table().entry("loss"));
     for (const Measure &measure :
          evaluate(source, data, header.batch_streams, header.batch_length)) {

@@ -199,8 +199,7 @@ momrt_result momrt_step_set(momrt_session *session, int64_t step, int64_t steps)
   return onSession(session, [&](Session &target) {
     if (step < 1 || steps < step)
       fail(MOMRT_BAD_ARGUMENT, "expected a step from 1 to {} but got {}", steps, step);
-    target.setHypers(hypersOf(target.table().header(), step,
-                              rateAt(target.table().rates(), step, steps)));
+    target.setStep(step, steps);
   });
 }
 
@@ -225,10 +224,8 @@ momrt_result momrt_status_check(momrt_session *session) {
 }
 
 momrt_result momrt_run(momrt_session *session, const char *entry) {
-  return onSession(session, [&](Session &target) {
-    target.run(text(entry, "an entry's name"));
-    target.checkStatus();
-  });
+  return onSession(session,
+                   [&](Session &target) { target.runChecked(text(entry, "an entry's name")); });
 }
 
 static const momrt_output &outputOf(const Session &session, const char *entry, uint32_t kind,

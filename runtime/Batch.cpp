@@ -53,7 +53,9 @@ static void check(const BatchDescription &batch, int64_t groups) {
   if (batch.streams < 0 || batch.length < 0 || batch.documents < 0)
     fail(MOMRT_BAD_ARGUMENT, "a batch has {} streams of {} positions and {} documents",
          batch.streams, batch.length, batch.documents);
-  int64_t streams = batch.length ? (tokens + batch.length - 1) / batch.length : batch.streams;
+  int64_t streams = batch.streams;
+  if (batch.length)
+    streams = tokens / batch.length + (tokens % batch.length != 0);
   if (streams != batch.streams)
     fail(MOMRT_BAD_ARGUMENT, "{} tokens are {} streams of {} positions, but the batch has {}",
          tokens, streams, batch.length, batch.streams);

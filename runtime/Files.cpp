@@ -1,6 +1,7 @@
 #include "runtime/Files.h"
 #include "runtime/Error.h"
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
@@ -8,41 +9,56 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace momrt {
 
 static constexpr const char *kPartial = ".partial";
 
-FileWriter::FileWriter(std::string name)
-    : path(std::move(name)), temporary(fmt::format("{}.{}{}", path, getpid(), kPartial)) {
-  file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+/// A pipe or a device keeps its name.
+static bool isWrittenInto(const std::string &path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
+FileWriter::FileWriter(std::string name) : path(std::move(name)) {
+  static std::atomic<int64_t> count{0}; // threads may write one file
+  if (!isWrittenInto(path))
+    temporary = fmt::format("{}.{}-{}{}", path, getpid(), count++, kPartial);
+  const std::string &written = temporary.empty() ? path : temporary;
+  int create = temporary.empty() ? 0 : O_CREAT | O_TRUNC;
+  file = open(written.c_str(), O_WRONLY | O_CLOEXEC | create, 0644);
   if (file < 0)
-    fail(MOMRT_SYSTEM, "cannot write '{}': {}", temporary, systemError());
+    fail(MOMRT_SYSTEM, "cannot write '{}': {}", written, systemError());
 }
 
 FileWriter::~FileWriter() {
   if (file < 0)
     return;
   close(file);
-  unlink(temporary.c_str());
+  if (!temporary.empty())
+    unlink(temporary.c_str());
 }
 
-static void writeAll(int file, const std::string &name, const void *data, int64_t bytes) {
+void FileWriter::write(const void *data, int64_t bytes) {
   const char *from = static_cast<const char *>(data);
   while (bytes > 0) {
     ssize_t written = ::write(file, from, size_t(std::min<int64_t>(bytes, 1 << 30)));
     if (written < 0 && errno == EINTR)
       continue;
     if (written <= 0)
-      fail(MOMRT_SYSTEM, "cannot write '{}': {}", name, systemError());
+      fail(MOMRT_SYSTEM, "cannot write '{}': {}", temporary.empty() ? path : temporary,
+           systemError());
     from += written;
     bytes -= written;
   }
 }
 
-void FileWriter::write(const void *data, int64_t bytes) { writeAll(file, temporary, data, bytes); }
-
 void FileWriter::commit() {
+  if (temporary.empty()) {
+    close(std::exchange(file, -1));
+    return;
+  }
   if (fsync(file) != 0)
     fail(MOMRT_SYSTEM, "cannot write '{}': {}", temporary, systemError());
   if (rename(temporary.c_str(), path.c_str()) != 0)
@@ -61,22 +77,8 @@ void FileWriter::commit() {
   close(handle);
 }
 
-/// A pipe or a device keeps its name.
-static void writeInto(const std::string &path, const void *data, int64_t bytes) {
-  int file = open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  if (file < 0)
-    fail(MOMRT_SYSTEM, "cannot write '{}': {}", path, systemError());
-  std::string error = textOfError([&] { writeAll(file, path, data, bytes); });
-  close(file);
-  if (!error.empty())
-    fail(MOMRT_SYSTEM, "{}", error);
-}
-
 std::string writeWhole(const std::string &path, const void *data, int64_t bytes) noexcept {
   return textOfError([&] {
-    struct stat info;
-    if (stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
-      return writeInto(path, data, bytes);
     FileWriter file(path);
     file.write(data, bytes);
     file.commit();

@@ -8,8 +8,9 @@
 
 namespace momrt {
 
-/// Writes a file under a temporary name in the same folder, makes it last
-/// (fsync) and renames it. If anything fails, the old file stays.
+/// Writes a file under a temporary name of its own in the same folder, makes it last
+/// (fsync) and renames it. If anything fails, the old file stays. A pipe or a device
+/// that has the name is written into.
 class FileWriter {
 public:
   explicit FileWriter(std::string path);
@@ -19,12 +20,12 @@ public:
   void commit();
 
 private:
-  std::string path, temporary;
+  std::string path, temporary; // the latter empty where nothing is renamed
   int file;
 };
 
-/// Writes a whole file so, or into a pipe or a device that has the name. For callers
-/// without exceptions: returns the text of an error, empty if there was none.
+/// Writes a whole file so. For callers without exceptions: returns the text of an error,
+/// empty if there was none.
 std::string writeWhole(const std::string &path, const void *data, int64_t bytes) noexcept;
 
 /// A file mapped for reading.

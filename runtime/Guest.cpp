@@ -41,6 +41,7 @@ void Session::copyInput(const std::string &name, uint32_t type, int64_t rows, in
 }
 
 void Session::setModality(const int32_t *modality, bool onDevice) {
+  requireBatch("the modalities");
   int64_t bytes = trueCounts[MOMRT_COUNT_TOKEN] * int64_t(sizeof *modality);
   const momrt_entry *entry = table().planEntry();
   if (onDevice && bytes)
@@ -82,6 +83,7 @@ bool Session::liesAlone(const momrt_output &output) const {
 }
 
 void Session::bindOutput(const momrt_output &output, void *to) {
+  requireBatch(fmt::format("output '{}'", table().string(output.name)));
   if (to && outputElements(output))
     where->checkMemory(to, fmt::format("output '{}'", table().string(output.name)));
   void *&place = boundOutputs[size_t(&output - table().outputs().begin())];
@@ -117,6 +119,7 @@ int64_t Session::workspaceBytes(const Counts &counts) const {
 }
 
 void Session::setWorkspace(void *memory, int64_t bytes) {
+  std::fill(hasRun.begin(), hasRun.end(), false); // what lies in the arena is no more
   if (memory) {
     where->checkMemory(memory, "the workspace");
     if (reinterpret_cast<uintptr_t>(memory) % MOMRT_ALIGNMENT)

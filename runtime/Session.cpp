@@ -22,6 +22,7 @@ Session::Session(std::shared_ptr<const Program> given, std::unique_ptr<Device> d
     : program(std::move(given)), where(std::move(device)), options(options),
       layout(program->table) {
   inputIsSet.resize(table().inputs().size());
+  hasRun.resize(table().entries().size());
   // A guest may be recording what runs, when nothing can be allocated.
   usedSlots.assign(table().slots().size(), options.guest.has_value());
   addresses.slots.resize(usedSlots.size());
@@ -85,6 +86,7 @@ void Session::initialise(uint64_t seed) {
                             MOMRT_SPACE_SUMS})
     if (spaces[which].data())
       where->fill(spaces[which].data(), 0, spaces[which].bytes());
+  batchesAdded = 0;
 }
 
 std::vector<float> Session::readSpace(momrt_space which) {
@@ -122,11 +124,17 @@ void Session::refreshCopies() {
 void Session::setBatch(const Batch &batch) {
   checkInputs(table(), batch); // before anything changes
   trueCounts = batch.counts();
-  planFor(capacitiesOf(trueCounts, table().windows()));
-  forgetLoans();
-  std::fill(inputIsSet.begin(), inputIsSet.end(), false);
-  char *staged = where->stage(batchLayout.bytes);
-  where->send(batchArrays.data(), batchLayout.pack(table(), batch, staged, inputIsSet));
+  std::fill(hasRun.begin(), hasRun.end(), false);
+  try {
+    planFor(capacitiesOf(trueCounts, table().windows()));
+    forgetLoans();
+    std::fill(inputIsSet.begin(), inputIsSet.end(), false);
+    char *staged = where->stage(batchLayout.bytes);
+    where->send(batchArrays.data(), batchLayout.pack(table(), batch, staged, inputIsSet));
+  } catch (...) {
+    capacities = {};
+    throw;
+  }
   if (options.poison) { // f32 0xffffffff is a NaN
     where->fill(workspace ? workspace : arena.data(), 0xff, plan.bytes);
     for (Buffer &annex : annexes)
@@ -136,6 +144,12 @@ void Session::setBatch(const Batch &batch) {
     checkEntry(*entry);
     execute(*entry);
   }
+}
+
+void Session::requireBatch(const std::string &what) const {
+  if (capacities == Counts{})
+    fail(MOMRT_BAD_ARGUMENT,
+         "{} has no batch: the last one did not fit into memory or the workspace", what);
 }
 
 /// Places the slots and makes room for a batch, if its shape class is another
@@ -179,6 +193,7 @@ void Session::placeBatch(const Counts &shape) {
 /// entries may have inputs of one name and of several shapes.
 void Session::forInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
                        const std::function<void(size_t, int64_t)> &place) {
+  requireBatch(fmt::format("input '{}'", name));
   const momrt_input *misfit = nullptr;
   bool fits = false;
   for (size_t at = 0; at < inputIsSet.size(); ++at) {
@@ -219,8 +234,47 @@ void Session::setInput(const std::string &name, uint32_t type, int64_t rows, int
   });
 }
 
-void Session::setHypers(const Hypers &hypers) {
+void Session::putHypers() {
   where->copyIn(spaces[MOMRT_SPACE_HYPER].data(), hypers.data(), sizeof hypers);
+  hypersAreSet = true;
+}
+
+void Session::setHypers(const Hypers &given) {
+  hypers = given;
+  countsBatches = false;
+  putHypers();
+}
+
+void Session::setStep(int64_t step, int64_t steps) {
+  hypers = hypersOf(table().header(), step, rateAt(table().rates(), step, steps));
+  hypers[MOMRT_HYPER_KEEP] = batchesAdded ? 1 : 0;
+  countsBatches = true;
+  putHypers();
+}
+
+/// Zeroes would make an update of NaN.
+void Session::requireHypers(const momrt_entry &entry) {
+  if (!hypersAreSet)
+    for (const momrt_op &op : table().ops().slice(entry.ops))
+      if (op.kind == MOMRT_OP_LAUNCH)
+        for (const momrt_arg &arg : table().argsOf(op))
+          if (arg.space == MOMRT_SPACE_HYPER)
+            fail(MOMRT_BAD_ARGUMENT,
+                 "entry '{}' reads the scalars of a step, which are not set: set the step first",
+                 table().string(entry.name));
+  std::string name = table().string(entry.name);
+  int64_t batches = table().header().accumulate;
+  if (!countsBatches || batches == 1)
+    return;
+  if (name == "update" && batchesAdded != batches)
+    fail(MOMRT_BAD_ARGUMENT,
+         "entry 'update' wants the sums of a step's {} batches, but {} were added since the last "
+         "one: run 'accumulate' after each 'gradient'",
+         batches, batchesAdded);
+  if (float keep = batchesAdded ? 1 : 0; name == "accumulate" && hypers[MOMRT_HYPER_KEEP] != keep) {
+    hypers[MOMRT_HYPER_KEEP] = keep;
+    putHypers();
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -260,11 +314,15 @@ void Session::checkEntry(const momrt_entry &entry) {
 /// An entry that may run now.
 const momrt_entry &Session::prepare(const std::string &name) {
   const momrt_entry &entry = table().entry(name);
-  if (capacities == Counts{})
-    fail(MOMRT_BAD_ARGUMENT,
-         "entry '{}' has no batch: the last one did not fit into memory or the workspace", name);
+  requireBatch(fmt::format("entry '{}'", name));
+  requireHypers(entry);
   checkEntry(entry);
   refreshCopies();
+  hasRun[numberOf(entry)] = true;
+  if (name == "accumulate")
+    ++batchesAdded;
+  else if (name == "update")
+    batchesAdded = 0;
   return entry;
 }
 
@@ -273,7 +331,7 @@ void Session::walkEntry(const momrt_entry &entry) {
 }
 
 WalkKey Session::keyOf(const momrt_entry &entry) const {
-  return {size_t(&entry - table().entries().begin()), capacities, turn};
+  return {numberOf(entry), capacities, turn};
 }
 
 void Session::execute(const momrt_entry &entry) {
@@ -283,10 +341,8 @@ void Session::execute(const momrt_entry &entry) {
 void Session::run(const std::string &entry) {
   const momrt_entry &found = prepare(entry);
   execute(found);
-  if (writesStates(found)) {
-    turn = 1 - turn;
-    placeStates();
-  }
+  if (writesStates(found))
+    turnStates();
   if (hasLoans)
     copyBoundOutputs(found);
 }
@@ -307,9 +363,18 @@ void Session::runTogether(const std::vector<std::string> &names) {
         copyBoundOutputs(*entry);
     }
   });
-  if (turns) {
-    turn = 1 - turn;
-    placeStates();
+  if (turns)
+    turnStates();
+}
+
+void Session::runChecked(const std::string &name) {
+  run(name);
+  try {
+    checkStatus();
+  } catch (...) {
+    if (writesStates(table().entry(name)))
+      turnStates();
+    throw;
   }
 }
 
@@ -361,9 +426,11 @@ int64_t Session::outputElements(const momrt_output &output) const {
 }
 
 const char *Session::addressOf(const momrt_output &output) const {
-  if (output.where.space == MOMRT_SPACE_ARENA && !usedSlots[output.where.index])
-    fail(MOMRT_BAD_ARGUMENT, "output '{}' is read, but its entry has not run",
-         table().string(output.name));
+  size_t at = size_t(&output - table().outputs().begin());
+  for (const momrt_entry &entry : table().entries())
+    if (at - entry.outputs.offset < entry.outputs.count && !hasRun[numberOf(entry)])
+      fail(MOMRT_BAD_ARGUMENT, "output '{}' is read, but entry '{}' has not run with this batch",
+           table().string(output.name), table().string(entry.name));
   return resolve(output.where, addresses, capacities, 0);
 }
 

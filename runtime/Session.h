@@ -49,7 +49,12 @@ public:
   /// input is narrower.
   void setInput(const std::string &name, uint32_t type, int64_t rows, int64_t channels,
                 const void *data);
+  /// The scalars of a step, by hand.
   void setHypers(const Hypers &hypers);
+  /// Those of a step of a run of `steps`, as the model's train block says. Where a step has
+  /// several batches, "accumulate" begins its sums with the first after an "update", and
+  /// "update" wants all of them.
+  void setStep(int64_t step, int64_t steps);
 
   // What a guest lends the session (Guest.cpp). The memory is the device's, and is used
   // until the next batch; a null pointer ends a loan before that.
@@ -79,6 +84,9 @@ public:
   void runTogether(const std::vector<std::string> &entries);
   /// Throws if a kernel met a bad value, saying where. Waits for all work.
   void checkStatus();
+  /// Runs an entry and waits for it. If a kernel met a bad value, streams go on from where
+  /// they were before.
+  void runChecked(const std::string &entry);
   /// Forgets what kernels reported.
   void clearStatus();
 
@@ -93,6 +101,10 @@ public:
                                 const std::string &name);
   /// Where an output and the status records, [ops], lie on the device.
   const char *addressOf(const momrt_output &output) const;
+  /// Whether the entry has run with this batch.
+  bool hasOutputs(const std::string &entry) const { return hasRun[numberOf(table().entry(entry))]; }
+  /// Whether the space has memory: none has gradients before an entry that makes them.
+  bool has(momrt_space space) const { return spaces[space].data(); }
   const char *statusAddress() const { return spaces[MOMRT_SPACE_STATUS].data(); }
 
   /// Milliseconds of a whole entry. A GPU may run it twice, the first time.
@@ -142,6 +154,13 @@ private:
   int64_t sizeOf(const momrt_arg &arg) const;
   void checkEntry(const momrt_entry &entry);
   const momrt_entry &prepare(const std::string &entry);
+  void requireBatch(const std::string &what) const;
+  void requireHypers(const momrt_entry &entry);
+  void putHypers();
+  void turnStates();
+  size_t numberOf(const momrt_entry &entry) const {
+    return size_t(&entry - table().entries().begin());
+  }
   WalkKey keyOf(const momrt_entry &entry) const;
   void execute(const momrt_entry &entry);
   void walkEntry(const momrt_entry &entry);
@@ -172,6 +191,10 @@ private:
   bool hasLoans = false;
   std::vector<char> inputIsSet;   // [inputs of the table] since the batch was set
   std::vector<char> entryChecked; // [entries] in this shape class
+  std::vector<char> hasRun;       // [entries] since the batch was set: its outputs are there
+  Hypers hypers{};
+  bool hypersAreSet = false, countsBatches = false; // the latter: by setStep
+  int64_t batchesAdded = 0; // to the sums of gradients since the last update
   bool copiesAreStale = true;
   Addresses addresses;
 };

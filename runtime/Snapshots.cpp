@@ -45,8 +45,9 @@ void Snapshots::take(const std::string &when) {
   device.copyOutLater(memory, session.statusAddress(),
                       int64_t(session.table().ops().size() * sizeof(momrt_status)));
   for (const Snapshot::Part &part : parts)
-    device.copyOutLater(memory + part.offset, session.addressOf(*part.output),
-                        part.output->channels * int64_t(sizeof(float)));
+    if (session.hasOutputs(part.entry)) // there is no update after each batch of a step
+      device.copyOutLater(memory + part.offset, session.addressOf(*part.output),
+                          part.output->channels * int64_t(sizeof(float)));
   taken.push_back({device.mark(), turn, when});
   turn = (turn + 1) % slots.size();
 }

@@ -23,6 +23,11 @@ void Session::placeStates() {
   }
 }
 
+void Session::turnStates() {
+  turn = 1 - turn;
+  placeStates();
+}
+
 void Session::clearStates() {
   for (State &state : states)
     for (Buffer &place : state.places)

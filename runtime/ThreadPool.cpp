@@ -48,11 +48,17 @@ ThreadPool::ThreadPool(int threads) : inside(kClosed) {
 ThreadPool::~ThreadPool() { stop(); }
 
 void ThreadPool::stop() {
+  if (getpid() != process) { // nobody to join, and who waited here waits for ever
+    for (std::thread &worker : workers)
+      worker.detach();
+    (void)sleep.release();
+    return;
+  }
   {
-    std::lock_guard lock(mutex);
+    std::lock_guard lock(sleep->mutex);
     ending = true;
   }
-  wake.notify_all();
+  sleep->wake.notify_all();
   for (std::thread &worker : workers)
     worker.join();
 }
@@ -91,8 +97,8 @@ void ThreadPool::run(int64_t count, Body function, void *argument) {
   // one of the two sees the other.
   launches.fetch_add(1);
   if (sleepers.load() > 0) {
-    { std::lock_guard lock(mutex); }
-    wake.notify_all();
+    { std::lock_guard lock(sleep->mutex); }
+    sleep->wake.notify_all();
   }
   takeBlocks(scratch[0].get());
   inside.fetch_or(kClosed, std::memory_order_acq_rel);
@@ -111,9 +117,9 @@ bool ThreadPool::awaitLaunch(uint64_t &seen) {
       return false;
     relax();
   }
-  std::unique_lock lock(mutex);
+  std::unique_lock lock(sleep->mutex);
   sleepers.fetch_add(1);
-  wake.wait(lock, [&] { return launches.load() != seen || ending; });
+  sleep->wake.wait(lock, [&] { return launches.load() != seen || ending; });
   sleepers.fetch_sub(1);
   seen = launches.load();
   return !ending;

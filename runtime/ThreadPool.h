@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace momrt {
@@ -61,8 +62,12 @@ private:
   alignas(64) std::atomic<uint64_t> launches{0};
   std::atomic<int> sleepers{0};
   std::atomic<bool> ending{false};
-  std::mutex mutex;
-  std::condition_variable wake;
+  struct Sleep {
+    std::mutex mutex;
+    std::condition_variable wake;
+  };
+  std::unique_ptr<Sleep> sleep = std::make_unique<Sleep>();
+  const pid_t process = getpid(); // a fork of it has no workers
 };
 
 } // namespace momrt

@@ -51,6 +51,7 @@ private:
   void queueStep();
   void finishBatch();
   std::optional<StepReport> report(const Snapshot &snapshot);
+  bool isSignalled() const { return options.catchSignals && signalled; }
   bool isDue(int64_t every, int64_t step) const { return every > 0 && step % every == 0; }
   void evaluateHeldOut();
   void save();
@@ -160,12 +161,10 @@ void Run::queueStep() {
   int64_t step = (queued.empty() ? state.step : queued.back().step) + 1;
   int64_t batches = table.header().accumulate;
   double rate = rateAt(table.rates(), step, options.steps);
-  Hypers hypers = hypersOf(table.header(), step, rate);
+  session.setStep(step, options.steps);
   for (int64_t at = 0; at < batches; ++at) {
     auto [batch, next] = *reader->next(); // endless
-    hypers[MOMRT_HYPER_KEEP] = at ? 1 : 0;
     session.setBatch(batch);
-    session.setHypers(hypers);
     session.run("gradient");
     if (batches > 1)
       session.run("accumulate");
@@ -173,6 +172,8 @@ void Run::queueStep() {
       session.run("update");
     snapshots->take(fmt::format(" at step {}", step));
     queued.push_back({step, batch.tokens(), rate, next, at + 1 == batches});
+    while (snapshots->due())
+      finishBatch();
   }
 }
 
@@ -237,9 +238,7 @@ void Run::stretch() {
     queueStep();
     if (step == result.step) // the first: all memory is there
       progress->say(memoryText(session.device(), session.memory()));
-    while (snapshots->due())
-      finishBatch();
-  } while (!pausesAfter(++step) && goOn && !signalled);
+  } while (!pausesAfter(++step) && goOn && !isSignalled());
   while (snapshots->waiting())
     finishBatch();
 }
@@ -258,7 +257,9 @@ TrainResult Run::go() {
     progress->say(fmt::format("the run already has {} of {} steps", state.step, options.steps));
     return result;
   }
-  SignalWatch watch;
+  std::optional<SignalWatch> watch;
+  if (options.catchSignals)
+    watch.emplace();
   // The arena comes last, as its size is what a user can choose.
   session.reserve("gradient");
   if (table.header().accumulate > 1)
@@ -272,7 +273,7 @@ TrainResult Run::go() {
     stretch();
     if (heldOut && isDue(options.evaluateEvery, state.step))
       evaluateHeldOut();
-    result.stopped = (signalled || !goOn) && state.step < options.steps;
+    result.stopped = (isSignalled() || !goOn) && state.step < options.steps;
     if (isDue(options.saveEvery, state.step)) {
       save();
       saved = state.step;

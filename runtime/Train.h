@@ -27,6 +27,8 @@ struct TrainOptions {
   bool resume = false; ///< from the folder's last checkpoint, if it has one
   int ahead = 3;       ///< steps queued on the device while an earlier one's losses are awaited
   ProgressMode progress = ProgressMode::Automatic;
+  /// Whether SIGINT and SIGTERM end the run after its step. Else they are the host's.
+  bool catchSignals = false;
   /// Called after each step; false ends the run as a signal does, after the
   /// steps that are queued already. Must not throw.
   std::function<bool(const StepReport &)> onStep;
@@ -38,7 +40,7 @@ struct TrainResult {
   std::string checkpoint; ///< the last one written
 };
 
-/// Trains until options.steps, a signal (SIGINT, SIGTERM) or an error. Writes
+/// Trains until options.steps, a signal or an error. Writes
 /// checkpoints and the log; throws Error.
 TrainResult train(Session &session, const TrainOptions &options);
 

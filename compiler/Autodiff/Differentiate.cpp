@@ -178,9 +178,17 @@ private:
                                [&](Value v) { return map.lookup(v); });
   }
 
+  /// A GPU has memory for few states, and keeps all those from one checkpoint to the next on
+  /// chip: the more of them a token has, the fewer its tokens.
+  static int64_t checkpointFor(int64_t states) {
+    return states <= 16 ? 64 : states <= 64 ? 32 : 16;
+  }
+
   void cloneWithCheckpoints(OpBuilder &b, ScanOp scan, IRMapping &map) {
-    int64_t states = cast<RankedTensorType>(scan.getA().getType()).getNumElements();
-    auto rows = RowsAttr::get(&getContext(), RowSpace::chunk, checkpoint, StringAttr());
+    auto A = cast<RankedTensorType>(scan.getA().getType());
+    int64_t states = A.getNumElements(), tokens = checkpoint;
+    auto rows = RowsAttr::get(&getContext(), RowSpace::chunk,
+                              tokens ? tokens : checkpointFor(A.getDimSize(1)), StringAttr());
     auto type = RankedTensorType::get({ShapedType::kDynamic, states}, b.getF32Type(), rows);
     auto optional = [&](Value v) { return v ? map.lookup(v) : Value(); };
     auto copy =

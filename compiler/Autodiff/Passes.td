@@ -30,7 +30,8 @@ def DifferentiatePass : Pass<"mom-differentiate", "::mlir::ModuleOp"> {
     layer marked `mom.export` becomes the entries `@f` and `@f.vjp`.
   }];
   let options = [Option<"checkpoint", "checkpoint", "int64_t", "16",
-                        "tokens between two saved states of a scan">,
+                        "tokens between two saved states of a scan; 0: by its states, "
+                        "for a GPU">,
                  Option<"training", "training", "bool", "true",
                         "make the model's gradient function">];
 }

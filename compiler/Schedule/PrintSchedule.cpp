@@ -32,8 +32,10 @@ void mom::printSchedule(ModuleOp module, StringRef target, llvm::raw_ostream &os
       continue;
     os << separator << "schedule " << scheduleName(func) << " on " << target << " {\n";
     for (const NamedKernel &named : kernels) {
-      os << (named.gradient ? "  grad " : "  kernel ") << named.name << ": ";
       KernelOp kernel = named.kernel;
+      if (kernel.getScheduleAttr().empty()) // nothing to say: a CPU's plan
+        continue;
+      os << (named.gradient ? "  grad " : "  kernel ") << named.name << ": ";
       llvm::interleaveComma(kernel.getScheduleAttr(), os, [&](NamedAttribute knob) {
         os << knob.getName().getValue() << " " << cast<IntegerAttr>(knob.getValue()).getInt();
       });

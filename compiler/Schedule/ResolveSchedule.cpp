@@ -11,6 +11,7 @@
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/X86TargetParser.h"
 
 namespace mom {
 #define GEN_PASS_DECL_RESOLVESCHEDULEPASS
@@ -53,7 +54,13 @@ int64_t mom::hostVectorWidth() {
 int64_t mom::vectorWidthOf(StringRef cpu) {
   if (cpu == "native")
     return hostVectorWidth();
-  return cpu == "x86-64-v4" ? 16 : cpu == "x86-64-v3" ? 8 : 4;
+  if (llvm::X86::parseArchX86(cpu) == llvm::X86::CK_None)
+    return 4;
+  SmallVector<StringRef> features;
+  llvm::X86::getFeaturesForCPU(cpu, features);
+  return llvm::is_contained(features, "avx512f") ? 16
+         : llvm::is_contained(features, "avx2")  ? 8
+                                                 : 4;
 }
 
 LogicalResult mom::verifySchedule(KernelOp kernel, StringRef target) {

@@ -89,6 +89,20 @@ int64_t mom::scanUnit(KernelOp kernel) {
   return given(kernel, "unit", fits && !many);
 }
 
+/// States of a thread on tensor cores: a tile's two columns. A gradient keeps all states from
+/// one checkpoint to the next in shared memory: the closer those are, the more a warp's can be,
+/// and the fewer warps load the same tokens. Up to 16 states, or with few streams, there are
+/// too few warps then.
+static int64_t heldOnTensorCores(KernelOp kernel) {
+  auto grad = dyn_cast_or_null<ScanGradOp>(anchorOf(kernel));
+  int64_t walks = walksOf(kernel); // 0: unknown
+  if (!grad || !grad.getCheckpoints() || statesOf(kernel) <= kMostStatesOfMany ||
+      (walks && walks < kManyWalks / 4))
+    return kHeldOnTensorCores;
+  int64_t chunk = rowsOf(grad.getCheckpoints()).getChunk();
+  return llvm::PowerOf2Ceil(std::clamp<int64_t>(128 / chunk, kHeldOnTensorCores, kMostHeld));
+}
+
 int64_t mom::scanLanes(KernelOp kernel) {
   if (isByFma(kernel)) {
     // With twice as many walks each lane has twice as many states: fewer load B and C.
@@ -96,7 +110,7 @@ int64_t mom::scanLanes(KernelOp kernel) {
     return std::min<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), held)), kWarp);
   }
   bool tensor = scanUnit(kernel);
-  int64_t held = tensor ? kHeldOnTensorCores : kHeldStates;
+  int64_t held = tensor ? heldOnTensorCores(kernel) : kHeldStates;
   int64_t lanes = llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), held));
   // A walk along has registers for more, and then fewer warps bring B and C of the same
   // tokens and sum states of the same channels.
@@ -113,10 +127,12 @@ int64_t mom::scanThreads(KernelOp kernel) {
   return std::max<int64_t>(sharing, 128);
 }
 
+/// Of shared memory: sums over rows and vectors of channels.
+static constexpr int64_t kBesides = 8192;
+
 /// Bytes of shared memory for runs of so many tokens on tensor cores, with room for what
-/// there may be besides: sums over rows and vectors of channels.
+/// there may be besides.
 static int64_t bytesOnTensorCores(KernelOp kernel, int64_t tokens) {
-  static constexpr int64_t kBesides = 8192;
   int64_t lanes = scanLanes(kernel), threads = scanThreads(kernel), shares = lanes / 4;
   int64_t held = llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), lanes));
   int64_t channels = threads / lanes * 2, slots = lanes * held;
@@ -128,11 +144,20 @@ static int64_t bytesOnTensorCores(KernelOp kernel, int64_t tokens) {
   // Its other sums take the place of states.
   int64_t inputs = wide(2 * channels) + 2 * narrow(channels) + 2 * narrow(slots);
   int64_t sums = grad.getY() ? shares * wide(channels) : 0, states = 4 * threads * 2 * held;
-  // States are bf16, before the run and after each token.
-  int64_t run = tokens * (inputs + sums) + (tokens + 1) * states / 2;
-  int64_t bytes = kBesides + (given(kernel, "overlap", 0) ? 2 : 1) * run;
+  int64_t bytes = kBesides + tokens * (inputs + sums);
+  bytes += (tokens + 1) * states / 2; // bf16, before the run and after each token
   int64_t chunk = grad.getCheckpoints() ? rowsOf(grad.getCheckpoints()).getChunk() : tokens;
   return chunk > tokens ? bytes + chunk / tokens * states : bytes; // before each run
+}
+
+/// Likewise of a gradient by fma: delta, u, dy, three sums, B and C, each warp's sums over
+/// channels, and the states before each group.
+static int64_t bytesByFma(KernelOp kernel, int64_t tokens) {
+  int64_t lanes = scanLanes(kernel), threads = scanThreads(kernel), warps = threads / kWarp;
+  int64_t held = llvm::PowerOf2Ceil(llvm::divideCeil(statesOf(kernel), lanes));
+  int64_t ofToken = 6 * threads / lanes + (2 + 2 * warps) * lanes * held;
+  int64_t ofGroup = threads * held;
+  return kBesides + 4 * (tokens * ofToken + llvm::divideCeil(tokens, scanGroup(kernel)) * ofGroup);
 }
 
 int64_t mom::scanTokens(KernelOp kernel, int64_t architecture) {
@@ -153,8 +178,11 @@ int64_t mom::scanTokens(KernelOp kernel, int64_t architecture) {
   int64_t most = (isGradient(kernel) ? 1024 : 4096) / states;
   // A thread fetches its elements of a run ahead into registers.
   int64_t elements = scanExact(kernel) ? 8 : 16;
-  return std::clamp<int64_t>(std::min(most, elements * scanLanes(kernel)), 4,
-                             isGradient(kernel) ? 64 : 32);
+  int64_t tokens = std::clamp<int64_t>(std::min(most, elements * scanLanes(kernel)), 4,
+                                       isGradient(kernel) ? 64 : 32);
+  while (isGradient(kernel) && tokens > 4 && bytesByFma(kernel, tokens) > sharedBytes(architecture))
+    tokens /= 2;
+  return tokens;
 }
 
 int64_t mom::scanGroup(KernelOp kernel) {

@@ -3,6 +3,7 @@
 
 #include "compiler/Target/Optimise.h"
 
+#include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/TargetParser/Triple.h"
 
@@ -22,18 +23,31 @@ void mom::initialisePtx() {
   LLVMInitializeNVPTXAsmPrinter();
 }
 
+static const llvm::Triple &gpuTriple() {
+  static const llvm::Triple triple("nvptx64-nvidia-cuda");
+  return triple;
+}
+
+bool mom::isKnownGpu(StringRef target) {
+  initialisePtx();
+  std::string error;
+  const llvm::Target *generator = llvm::TargetRegistry::lookupTarget(gpuTriple(), error);
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      generator ? generator->createMCSubtargetInfo(gpuTriple(), "", "") : nullptr);
+  return info && info->isCPUStringValid(target);
+}
+
 bool mom::generatePtx(llvm::Module &module, StringRef target, std::string &ptx,
                       std::string &error) {
-  llvm::Triple triple("nvptx64-nvidia-cuda");
-  const llvm::Target *generator = llvm::TargetRegistry::lookupTarget(triple, error);
+  const llvm::Target *generator = llvm::TargetRegistry::lookupTarget(gpuTriple(), error);
   if (!generator)
     return false;
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Fast; // x * y + z in one instruction
   // PTX 9.0 is the newest version that both LLVM 22 and CUDA 13.0 know.
-  std::unique_ptr<llvm::TargetMachine> machine(generator->createTargetMachine(
-      triple, target, "+ptx90", options, std::nullopt, std::nullopt,
-      llvm::CodeGenOptLevel::Aggressive));
+  std::unique_ptr<llvm::TargetMachine> machine(
+      generator->createTargetMachine(gpuTriple(), target, "+ptx90", options, std::nullopt,
+                                     std::nullopt, llvm::CodeGenOptLevel::Aggressive));
   SmallVector<char> text;
   if (!generateCode(module, *machine, llvm::CodeGenFileType::AssemblyFile, text, error))
     return false;

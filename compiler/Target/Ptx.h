@@ -14,7 +14,11 @@ namespace mom {
 mlir::FailureOr<std::string> compilePtx(llvm::Module &module, llvm::StringRef target,
                                         llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
-/// The same in a thread of its own, after one call of initialisePtx; false with `error`.
+/// Whether LLVM knows a GPU of that name: it ends the process over others.
+bool isKnownGpu(llvm::StringRef target);
+
+/// The same as compilePtx in a thread of its own, after one call of initialisePtx; false with
+/// `error`.
 bool generatePtx(llvm::Module &module, llvm::StringRef target, std::string &ptx,
                  std::string &error);
 void initialisePtx();

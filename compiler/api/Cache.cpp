@@ -1,6 +1,8 @@
 // Compiled programs on disk, by the content that they were made from.
 #include "compiler/api/Cache.h"
 
+#include "runtime/Files.h"
+
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -103,21 +105,9 @@ std::optional<SmallVector<char>> mom::Cache::find(StringRef key) const {
 bool mom::Cache::store(StringRef key, ArrayRef<char> bytes) const {
   if (sys::fs::create_directories(folder))
     return false;
-  Expected<sys::fs::TempFile> file = sys::fs::TempFile::create(path(key) + ".%%%%%%%%");
-  if (!file) {
-    consumeError(file.takeError());
-    return false;
-  }
+  // Not LLVM's TempFile, which would take a host's signals for itself.
   StringRef content(bytes.data(), bytes.size());
   auto hash = SHA256::hash(arrayRefFromStringRef(content));
-  raw_fd_ostream stream(file->FD, /*shouldClose=*/false);
-  stream << kMagic << content << asText(hash);
-  stream.flush();
-  bool written = !stream.has_error();
-  stream.clear_error(); // or the stream's destructor ends the process
-  Error finished = written ? file->keep(path(key)) : file->discard();
-  if (!finished)
-    return written;
-  consumeError(std::move(finished));
-  return false;
+  std::string file = (kMagic + content + asText(hash)).str();
+  return momrt::writeWhole(path(key), file.data(), int64_t(file.size())).empty();
 }

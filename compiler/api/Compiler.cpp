@@ -23,6 +23,9 @@ using namespace mom;
 Compiler::Compiler(MLIRContext &context, llvm::SourceMgr &sources, CompileOptions options)
     : context(context), sources(sources), options(std::move(options)) {
   wantNext();
+  // Kernels use what Hopper's GPUs have and later ones have not; all of them are sm_90a.
+  if (this->options.pipeline.target == "sm_90")
+    this->options.pipeline.target = "sm_90a";
   DialectRegistry registry;
   registerDialects(registry);
   context.appendDialectRegistry(registry);
@@ -51,9 +54,10 @@ Location Compiler::start() {
 }
 
 LogicalResult Compiler::load() {
-  if (isGpu(options.pipeline) && !architectureOf(options.pipeline.target))
-    return error() << "expected cpu or a GPU as target, such as sm_90a, but got "
-                   << options.pipeline.target;
+  StringRef target = options.pipeline.target;
+  if (isGpu(options.pipeline) && !(architectureOf(target) && isKnownGpu(target)))
+    return error() << "expected cpu or a GPU as target, such as sm_80 or sm_90a, but got "
+                   << target;
   StringRef name = sources.getMemoryBuffer(sources.getMainFileID())->getBufferIdentifier();
   if (options.startFrom || name.ends_with(".mlir")) {
     stage = options.startFrom.value_or(Stage::Mom);

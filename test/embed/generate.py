@@ -3,6 +3,7 @@ gives, whatever lies beside it, and tokens are drawn as the options say.
 
     generate.py MODEL CACHE [TARGET]
 """
+import signal
 import sys
 
 import numpy as np
@@ -92,8 +93,34 @@ seen = []
 session.generate(prompts, told, seed=1, on_token=lambda p, i: seen.append((p, i)) or len(seen) == 4,
                  **options)
 assert seen == [(0, one[0][0]), (1, one[1][0]), (2, one[2][0]), (0, one[0][1])], seen
+# What is raised there ends the run, and is raised here.
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+for kind, act in ((ZeroDivisionError, lambda p, i: seen.append(1 / (4 - len(seen)))),
+                  (KeyboardInterrupt, lambda p, i: signal.raise_signal(signal.SIGINT))):
+    try:
+        session.generate(prompts, told, seed=1, on_token=act, **options)
+        raise AssertionError(f"expected {kind.__name__}")
+    except kind:
+        pass
+assert len(seen) == 4, seen
+# Ids of any width are the same ids.
+wide = [(prompt.astype(np.uint64), list(map(int, m))) for prompt, m in zip(prompts, told)]
+assert all((a == b).all() for a, b in zip(one, session.generate(*zip(*wide), seed=1, **options)))
 
 for text, call in [
+        ("expected 'prompt 1' to be integers but got float64",
+         lambda: session.generate([[1], [1.7, 2.2]], tokens=1)),
+        ("from -2147483648 to 2147483647 but got 4294967297",
+         lambda: session.generate([[2 ** 32 + 1]], tokens=1)),
+        ("'the modalities of prompt 0' to be integers",
+         lambda: session.generate([[1]], [[0.5]], tokens=1)),
+        ("prompts have [1 2] tokens and modalities [2 1]",
+         lambda: session.generate([[1], [1, 2]], [[0, 0], [0]], tokens=1)),
+        ("expected prompt 0 as a list of integers but got a number",
+         lambda: session.generate([1, 2], tokens=1)),
+        ("'stops' to be integers", lambda: session.generate([[1]], tokens=1, stops=[2.5])),
+        ("'modality_of' to be", lambda: session.generate([[1]], tokens=1, modality_of=[2 ** 31])),
+        ("at least 0 new tokens but got -1", lambda: session.generate([[1]], tokens=-1)),
         ("expected ids below", lambda: session.generate([[V]], [[0]], tokens=1)),
         ("at least one token", lambda: session.generate([[]], [[]], tokens=1)),
         ("modalities of", lambda: session.generate([[1]], tokens=1, modality_of=[0, 1])),

@@ -1,9 +1,14 @@
 /* The C interface, used as a guest does: from C, through libmomrt.so. */
 #include "momrt/momrt.h"
+#include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 const momrt_program *tinyProgram(void);
 
@@ -83,6 +88,93 @@ static void parameters(momrt_session *session) {
   CHECK(momrt_load(session, "/nowhere/at/all") == MOMRT_SYSTEM);
 }
 
+/* Of a session that has not run. */
+static void tooEarly(momrt_session *session) {
+  float shift[2];
+  momrt_tensor slope = tensor(shift, MOMRT_F32, 2);
+  CHECK(momrt_gradient_get(session, "layers.1.shift", &slope) == MOMRT_BAD_ARGUMENT);
+  CHECK(momrt_run(session, "update") == MOMRT_BAD_ARGUMENT);
+  CHECK(strstr(momrt_last_error(), "'update' reads the scalars of a step, which are not set"));
+}
+
+/* What a batch without memory, and one that has not run, refuse. */
+static void unfinished(momrt_session *session) {
+  static int32_t id[90000];
+  static _Alignas(64) char workspace[1 << 16];
+  float loss = 0;
+  momrt_segment segment = {0, 100, -1, -1};
+  momrt_batch batch = {1, 0, 1, 100, NULL, 1, &segment};
+  momrt_tensor ids = tensor(id, MOMRT_I32, 100), out = tensor(&loss, MOMRT_F32, 1);
+  int64_t bytes = 0;
+  CHECK(momrt_workspace_size(session, &batch, &bytes) == MOMRT_OK &&
+        bytes <= (int64_t)sizeof workspace);
+  CHECK(momrt_workspace_set(session, workspace, bytes) == MOMRT_OK);
+  CHECK(momrt_batch_set(session, &batch) == MOMRT_OK);
+  CHECK(momrt_input_set(session, "id", &ids) == MOMRT_OK);
+  CHECK(momrt_output_get(session, "loss", MOMRT_OUTPUT_LOSS, "square", &out) == MOMRT_BAD_ARGUMENT);
+  CHECK(strstr(momrt_last_error(), "entry 'loss' has not run with this batch"));
+  CHECK(momrt_run(session, "loss") == MOMRT_OK);
+  CHECK(momrt_output_get(session, "loss", MOMRT_OUTPUT_LOSS, "square", &out) == MOMRT_OK);
+  CHECK(momrt_batch_set(session, &batch) == MOMRT_OK);
+  CHECK(momrt_output_get(session, "loss", MOMRT_OUTPUT_LOSS, "square", &out) == MOMRT_BAD_ARGUMENT);
+
+  segment.length = batch.tokens = ids.shape[0] = 90000;
+  CHECK(momrt_batch_set(session, &batch) == MOMRT_OUT_OF_MEMORY);
+  CHECK(momrt_input_set(session, "id", &ids) == MOMRT_BAD_ARGUMENT);
+  CHECK(strstr(momrt_last_error(), "input 'id' has no batch: the last one did not fit"));
+  CHECK(momrt_input_bind(session, "id", &ids) == MOMRT_BAD_ARGUMENT);
+  CHECK(momrt_modality_set(session, &ids) == MOMRT_BAD_ARGUMENT);
+  CHECK(momrt_output_bind(session, "loss", MOMRT_OUTPUT_LOSS, "square", &out) ==
+        MOMRT_BAD_ARGUMENT);
+  CHECK(momrt_run(session, "loss") == MOMRT_BAD_ARGUMENT);
+  CHECK(momrt_workspace_set(session, NULL, 0) == MOMRT_OK);
+  CHECK(momrt_batch_set(session, &batch) == MOMRT_OK);
+  batch.length = INT64_MAX;
+  CHECK(momrt_batch_set(session, &batch) == MOMRT_OK);
+}
+
+static void *save(void *session) {
+  for (int at = 0; at < 100; ++at)
+    CHECK(momrt_save(session, "same.safetensors") == MOMRT_OK);
+  return NULL;
+}
+
+/* Threads save to one file; a pipe is written into. */
+static void files(momrt_session *session) {
+  momrt_model *model = NULL;
+  momrt_session *other = NULL;
+  CHECK(momrt_open(tinyProgram(), &model) == MOMRT_OK);
+  CHECK(momrt_session_create(model, NULL, &other) == MOMRT_OK);
+  pthread_t thread;
+  CHECK(!pthread_create(&thread, NULL, save, other));
+  save(session);
+  pthread_join(thread, NULL);
+  CHECK(momrt_load(session, "same.safetensors") == MOMRT_OK);
+  momrt_session_destroy(other);
+  momrt_close(model);
+
+  struct stat info;
+  char bytes[8];
+  CHECK(!mkfifo("pipe", 0600));
+  int pipe = open("pipe", O_RDWR);
+  CHECK(momrt_save(session, "pipe") == MOMRT_OK);
+  CHECK(read(pipe, bytes, sizeof bytes) == sizeof bytes);
+  CHECK(!stat("pipe", &info) && S_ISFIFO(info.st_mode));
+  close(pipe);
+}
+
+/* A fork has no threads: to destroy what it inherits must not wait for them. */
+static void inherited(momrt_session *session) {
+  int status = -1;
+  pid_t child = fork();
+  if (!child) {
+    alarm(20);
+    momrt_session_destroy(session);
+    _exit(0);
+  }
+  CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && !WEXITSTATUS(status));
+}
+
 int main(void) {
   momrt_model *model = NULL;
   momrt_session *session = NULL;
@@ -93,8 +185,12 @@ int main(void) {
   CHECK(momrt_session_create(model, &options, &session) == MOMRT_OK);
   momrt_close(model);
   CHECK(momrt_initialise(session, 9) == MOMRT_OK);
+  tooEarly(session);
   parameters(session);
   runEntries(session);
+  unfinished(session);
+  files(session);
+  inherited(session);
   momrt_session_destroy(session);
   momrt_session_destroy(NULL);
   printf(failures ? "%d checks failed\n" : "ok\n", failures);

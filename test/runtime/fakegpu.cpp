@@ -247,7 +247,8 @@ static void growth() {
   Session session(gpu.open());
   session.initialise(1);
   session.setBatch(batchOf(100));
-  CHECK_FAILS("output 'prediction' is read, but its entry has not run",
+  session.setHypers({});
+  CHECK_FAILS("output 'prediction' is read, but entry 'loss' has not run with this batch",
               session.readFloats("loss", MOMRT_OUTPUT_ROWS, "prediction"));
   int64_t none = session.arenaBytes();
   session.run("loss");
@@ -338,6 +339,7 @@ static void faults() {
   session.setBatch(batchOf(100));
   session.run("loss");
   session.checkStatus();
+  session.setHypers({});
   fake().faultyKernel = "layer_gradient";
   session.run("gradient");
   session.run("update");

@@ -82,6 +82,7 @@ static Outcome straight(const TemporaryFolder &folder) {
 
 static void resumed(const TemporaryFolder &folder, const Outcome &whole) {
   TrainOptions options = usual(folder, "resumed");
+  options.catchSignals = true;
   options.onStep = [](const StepReport &report) {
     if (report.step == 33)
       std::raise(SIGTERM); // as a shell would

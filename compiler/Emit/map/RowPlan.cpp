@@ -342,7 +342,12 @@ void RowPlan::emitChecks(Value rowIndex, PointwiseEmitter &row, Value mine) {
     Value bad = arith::CmpIOp::create(b, k.loc, outside, label, k.index(check.limit));
     if (mine)
       bad = arith::AndIOp::create(b, k.loc, bad, mine);
-    k.ifThen(bad, [&] { k.report(MOMRT_ERROR_INDEX, rowIndex, label); });
+    RowsAttr rows = rowsOf(check.label);
+    Value source = rows && rows.getRoute() ? k.orderSource(rows) : Value();
+    k.ifThen(bad, [&] { // callers know rows by position
+      Value row = source ? k.positionAt(source, rowIndex) : rowIndex;
+      k.report(MOMRT_ERROR_INDEX, row, label);
+    });
   }
 }
 

@@ -101,7 +101,7 @@ static LogicalResult emitPointwise(KernelOp kernel, KernelBuilder &k) {
     groupOf(groups, k.yielded(i));
   }
   for (Group &group : groups) {
-    int64_t unit = group.byRow ? group.channels : 1;
+    int64_t unit = group.byRow ? group.channels : lanesOfRun(k, group.size); // whole vectors
     group.chunk = llvm::alignTo(std::max(k.knob("chunk"), unit), unit);
     group.blocks = llvm::divideCeil(group.size, group.chunk);
   }

@@ -18,16 +18,7 @@ KeptStates::KeptStates(const ScanTile &tile, int64_t kinds)
       ofChannels((kinds - 1) * ofKind + (parts == 1 && kinds == 2 ? 12 : 8 * parts + 4)),
       // Threads that finish a token load from several warps: from different banks.
       ofWarp((tile.shape.rounded() + 1) * ofSlot + 8),
-      base(k.shared(tile.shape.runs * tile.shape.warps() * ofWarp * 4)) {}
-
-KeptStates::KeptStates(const KeptStates &all, const ScanTile &tile, Value base)
-    : tile(tile), k(all.k), parts(all.parts), ofSlot(all.ofSlot), ofKind(all.ofKind),
-      ofChannels(all.ofChannels), ofWarp(all.ofWarp), base(base) {}
-
-KeptStates KeptStates::ofRun(const ScanTile &tile, Value number) const {
-  Value place = k.mul(number, tile.shape.warps() * ofWarp);
-  return KeptStates(*this, tile, k.address(base, k.b.getF32Type(), place));
-}
+      base(k.shared(tile.shape.warps() * ofWarp * 4)) {}
 
 View KeptStates::at(Value place, int64_t lanes) const {
   View view;

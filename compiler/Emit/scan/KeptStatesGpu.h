@@ -15,10 +15,8 @@ namespace mom {
 
 class KeptStates {
 public:
-  /// Reserves shared memory for all runs of the tile; `kinds`: of sums over channels.
+  /// Reserves shared memory; `kinds`: of sums over channels.
   KeptStates(const ScanTile &tile, int64_t kinds);
-  /// Of one of them, whose tile is `tile`.
-  KeptStates ofRun(const ScanTile &tile, mlir::Value number) const;
 
   /// Of one slot, [2 * parts].
   void storeApart(mlir::Value slot, mlir::ValueRange pairs) const;
@@ -40,7 +38,6 @@ public:
                              int64_t lanes) const;
 
 private:
-  KeptStates(const KeptStates &all, const ScanTile &tile, mlir::Value base);
   // Places are of f32.
   mlir::Value slot(mlir::Value number) const; ///< of this warp
   mlir::Value sums(mlir::Value warp, mlir::Value token) const;

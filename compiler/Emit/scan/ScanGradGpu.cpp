@@ -50,7 +50,6 @@ ScanGradGpu::ScanGradGpu(ScanGradOp op, KernelBuilder &k)
     shape.polynomials = 0;
   pieces.emplace(k, operands, chunk);
   G.emplace(*pieces, mirrored(op), shape, /*back=*/true);
-  shape.runs = k.knob("overlap") ? 2 : 1;
 }
 
 LogicalResult ScanGradGpu::check() {
@@ -63,11 +62,6 @@ LogicalResult ScanGradGpu::check() {
   if (shape.tensor && shape.own != 2)
     return k.error() << "expected 2 as knob 'channels' of a gradient with unit 1, but got "
                      << shape.own;
-  if (shape.runs > 1 && !shape.tensor)
-    return k.error() << "expected 1 as knob 'unit' of a gradient with knob 'overlap' 1, but got 0";
-  if (shape.runs > 1 && chunk != tokens)
-    return k.error() << "expected checkpoints every " << tokens << " tokens, a run, with knob "
-                     << "'overlap' 1, but got them every " << chunk;
   for (Value before : {op.getU(), op.getDelta(), op.getDy(), op.getA()})
     if (failed(checkPointwise(k, before)))
       return failure();
@@ -152,11 +146,6 @@ void ScanGradGpu::walkBack() {
 
 View ScanGradGpu::checkpointView() const {
   return usesOwnStates() ? k.workspaceView(ownStates) : k.view(checkpoints);
-}
-
-/// Before the run that begins at token i of a piece's walk, where a checkpoint lies.
-Values ScanGradGpu::statesBefore(const ScanTile &tile, const Piece &piece, Value i) const {
-  return tile.loadStates(checkpointView(), checkpointRow(piece.walk, piece.number, i));
 }
 
 /// Of the checkpoint before token i of a walk, or the last one before that.
@@ -268,172 +257,84 @@ void ScanGradGpu::walkPiece(const Piece &piece, function_ref<Values(const ScanTi
   }
   for (RowSum &sum : rowSums)
     sum.tile = tile.rowSumTile();
-  // Carried from run to run: G, dA, its error.
+  const SegmentWalk &walk = piece.walk;
+  Value s = piece.number, runs = k.ceilDiv(k.sub(piece.end, piece.first), tokens),
+        last = k.sub(runs, k.index(1));
+  auto runAt = [&](Value back) { // its first token; the first run's once there are no more
+    return k.add(piece.first, k.mul(k.max(k.sub(last, back), k.index(0)), tokens));
+  };
+
+  // Carried from run to run: G, dA, its error; the run's first states where each has
+  // a checkpoint, its data, its rows and those of the next.
   size_t n = shape.values();
+  auto firstStates = [&](Value i) {
+    return runsOfChunk == 1 ? tile.loadStates(checkpointView(), checkpointRow(walk, s, i))
+                            : Values();
+  };
   Values carried = before(tile);
   carried.append((carriedKinds() - 1) * n, k.f32(0));
-  carried = shape.runs > 1 ? walkOverlapped(tile, tiles, piece, carried)
-                           : walkRuns(tile, tiles, piece, carried);
-  Values G(carried.begin(), carried.begin() + n),
-      sums(carried.begin() + n, carried.begin() + 2 * n);
-  if (!dA.empty())
-    tile.storeStates(sums, k.workspaceView(partsOfA), piece.row);
-  if (!dinit.empty())
-    k.ifThen(piece.isFirst(),
-             [&] { tile.storeStates(G, k.workspaceView(partsOfInit), piece.number); });
-  for (auto [sum, parts] : llvm::zip_equal(rowSums, partsOfRows))
-    tile.storeRowSum(sum.tile, k.workspaceView(parts), piece.row);
-}
+  Values rows = tile.rows(walk, runAt(k.index(0))), ahead = tile.rows(walk, runAt(k.index(1))),
+         data = tile.fetch(rows), states = firstStates(runAt(k.index(0)));
+  size_t sizes[] = {states.size(), data.size(), rows.size(), rows.size()};
+  for (const Values &more : {states, data, rows, ahead})
+    llvm::append_range(carried, more);
 
-/// The runs of a piece from the last to the first, by number.
-struct ScanGradGpu::Runs {
-  Runs(const ScanGradGpu &grad, const Piece &piece)
-      : k(grad.k), piece(piece), tokens(grad.tokens),
-        count(k.ceilDiv(k.sub(piece.end, piece.first), tokens)) {}
-  /// First token; the last run's once there are no more.
-  Value first(Value number) const {
-    Value before = k.max(k.sub(k.sub(count, k.index(1)), number), k.index(0));
-    return k.add(piece.first, k.mul(before, tokens));
-  }
-  Value tokensFrom(Value first) const { return k.min(k.index(tokens), k.sub(piece.end, first)); }
-
-  KernelBuilder &k;
-  const Piece &piece;
-  const int64_t tokens;
-  const Value count;
-};
-
-/// Takes the first values of a list.
-static Values takeFront(ValueRange &values, size_t count) {
-  Values some(values.take_front(count));
-  values = values.drop_front(count);
-  return some;
-}
-
-static Values joined(std::initializer_list<ValueRange> lists) {
-  Values all;
-  for (ValueRange list : lists)
-    llvm::append_range(all, list);
-  return all;
-}
-
-Values ScanGradGpu::walkRuns(const ScanTile &tile, const Tiles &tiles, const Piece &piece,
-                             Values gradients) {
-  const SegmentWalk &walk = piece.walk;
-  Runs runs(*this, piece);
-  int64_t runsOfChunk = chunk / tokens;
-  size_t size = gradients.size();
-  // Carried besides: the run's first states where each has a checkpoint, its data, its rows
-  // and those of the next.
-  auto firstStates = [&](Value i) {
-    return runsOfChunk == 1 ? statesBefore(tile, piece, i) : Values();
-  };
-  auto rowsOf = [&](Value number) { return tile.rows(walk, runs.first(number)); };
-  Values rows = rowsOf(k.index(0)), ahead = rowsOf(k.index(1)), data = tile.fetch(rows),
-         states = firstStates(runs.first(k.index(0)));
-  size_t sizes[] = {states.size(), data.size(), rows.size()};
-  Values all = joined({gradients, states, data, rows, ahead});
-  all = k.loop(k.index(0), runs.count, 1, all, [&](Value back, ValueRange values) {
-    Values gradients = takeFront(values, size), states = takeFront(values, sizes[0]),
-           data = takeFront(values, sizes[1]), rows = takeFront(values, sizes[2]), ahead(values);
-    Value i = runs.first(back);
+  carried = k.loop(k.index(0), runs, 1, carried, [&](Value back, ValueRange values) {
+    Values gradients(values.take_front(carriedKinds() * n));
+    values = values.drop_front(carriedKinds() * n);
+    SmallVector<ValueRange, 4> parts;
+    for (size_t size : sizes) {
+      parts.push_back(values.take_front(size));
+      values = values.drop_front(size);
+    }
+    Values states(parts[0]);
+    ValueRange data = parts[1], rows = parts[2], ahead = parts[3];
+    Value i = runAt(back), count = k.min(k.index(tokens), k.sub(piece.end, i));
     if (runsOfChunk > 1) {
       Value number = k.rem(k.div(i, tokens), runsOfChunk);
       Value isLast = arith::OrIOp::create(k.b, k.loc, k.equal(back, k.index(0)),
                                           k.equal(number, k.index(runsOfChunk - 1)));
-      k.ifThen(isLast, [&] { leaveRuns(tile, tiles, walk, piece.number, i); });
+      k.ifThen(isLast, [&] { leaveRuns(tile, tiles, walk, s, i); });
       states = kept(tile, tiles.runs, number);
     }
-    ScanTile::Run run{i, runs.tokensFrom(i), rows, data};
+    ScanTile::Run run{i, count, rows, data};
     tile.stage(walk, run);
     tile.gpu.barrier();
     // The next run is fetched while this one is finished: in registers its rows would be in
     // the walk's way. By then they are in the second-level cache.
     tile.prefetch(ahead);
-    gradients = walkRun(tile, tiles, run.count, states, gradients);
+    Values next = walkRun(tile, tiles, count, states, gradients);
     Values late = tile.fetchLate(rows);
     tile.gpu.barrier();
-    Values nextData = tile.fetch(ahead), nextRows = rowsOf(k.add(back, 2)),
-           nextStates = firstStates(runs.first(k.add(back, 1)));
-    finishRun(tile, tiles, walk, run, late);
-    return joined({gradients, nextStates, nextData, ahead, nextRows});
+    Values nextData = tile.fetch(ahead), nextRows = tile.rows(walk, runAt(k.add(back, 2))),
+           nextStates = firstStates(runAt(k.add(back, 1)));
+    finishParts(tile, tiles, walk, i, count);
+    tile.finish(walk, run, late, pointwise, rowSums, [&](At at, Value u, Value delta) {
+      auto sum = [&](int64_t which, const View &view) {
+        return tiles.tensor ? tiles.tensor->kept.loadStateSum(which, at) : tile.loadSum(view, at);
+      };
+      Value sumA = sum(0, tiles.sumA), sumB = sum(1, tiles.sumB);
+      if (!shape.exact) // A was A log2(e)
+        sumA = tile.mul(sumA, k.splat(k.f32(0.693147180559945309), at.lanes));
+      SmallVector<ScanTile::Bound> values = {{op.getDu(), tile.mul(delta, sumB)},
+                                             {op.getDdelta(), k.fma(u, sumB, sumA)}};
+      if (tiles.y)
+        values.push_back({op.getY(), tile.loadSum(tiles.y, at)});
+      return values;
+    });
+    for (ValueRange more :
+         {ValueRange(nextStates), ValueRange(nextData), ahead, ValueRange(nextRows)})
+      llvm::append_range(next, more);
+    return next;
   });
-  return Values(ArrayRef<Value>(all).take_front(size));
-}
-
-/// Two runs have room: one is walked back while the next, which is the one before it, is
-/// walked along. What one waits for the other has time for.
-Values ScanGradGpu::walkOverlapped(const ScanTile &tile, const Tiles &tiles, const Piece &piece,
-                                   Values gradients) {
-  const SegmentWalk &walk = piece.walk;
-  Runs runs(*this, piece);
-  size_t size = gradients.size();
-  auto rowsOf = [&](Value number) { return tile.rows(walk, runs.first(number)); };
-  auto runOf = [&](Value number, ValueRange rows, ValueRange data) {
-    Value i = runs.first(number);
-    return ScanTile::Run{i, runs.tokensFrom(i), rows, data};
-  };
-  auto statesOf = [&](Value number) { return statesBefore(tile, piece, runs.first(number)); };
-  // Of the runs 0, 1 and so on from the one that is walked back on: what is staged has its
-  // data and rows, the run after that its rows.
-  Values rows[3], data[2], states = statesOf(k.index(0));
-  for (int64_t i = 0; i < 3; ++i)
-    rows[i] = rowsOf(k.index(i));
-  for (int64_t i = 0; i < 2; ++i)
-    data[i] = tile.fetch(rows[i]);
-  for (int64_t i = 0; i < 2; ++i)
-    tile.ofRun(k.index(i)).stage(walk, runOf(k.index(i), rows[i], data[i]));
-  tile.gpu.barrier();
-  tiles.tensor->walkAlong(k.index(shape.rounded() / kTensorTokens), states);
-  states = statesOf(k.index(1));
-
-  size_t sizes[] = {states.size(), data[0].size(), rows[0].size()};
-  Values all = joined({gradients, states, data[0], data[1], rows[0], rows[1], rows[2]});
-  all = k.loop(k.index(0), runs.count, 1, all, [&](Value back, ValueRange values) {
-    Values gradients = takeFront(values, size), states = takeFront(values, sizes[0]), rows[3],
-           data[2];
-    for (Values &some : data)
-      some = takeFront(values, sizes[1]);
-    for (Values &some : rows)
-      some = takeFront(values, sizes[2]);
-    Value place = k.rem(back, 2), other = k.sub(k.index(1), place);
-    ScanTile mine = tile.ofRun(place), next = tile.ofRun(other);
-    Tiles ofMine;
-    ofMine.tensor.emplace(tiles.tensor->ofRun(mine, place));
-    if (tiles.y)
-      ofMine.y = tile.sumsOfRun(tiles.y, place);
-    tile.gpu.barrier();
-    tile.prefetch(rows[2]);
-    gradients = ofMine.tensor->walkBoth(gradients, tiles.tensor->ofRun(next, other), states);
-    Values late = mine.fetchLate(rows[0]);
-    tile.gpu.barrier();
-    Value after = k.add(back, 2);
-    Values nextData = tile.fetch(rows[2]), nextRows = rowsOf(k.add(back, 3)),
-           nextStates = statesOf(after);
-    finishRun(mine, ofMine, walk, runOf(back, rows[0], data[0]), late);
-    mine.stage(walk, runOf(after, rows[2], nextData)); // each thread where it has finished
-    return joined({gradients, nextStates, data[1], nextData, rows[1], rows[2], nextRows});
-  });
-  return Values(ArrayRef<Value>(all).take_front(size));
-}
-
-/// Pointwise work after a run that was walked back, and its sums over channels.
-void ScanGradGpu::finishRun(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk,
-                            const ScanTile::Run &run, ValueRange late) {
-  finishParts(tile, tiles, walk, run.i, run.count);
-  tile.finish(walk, run, late, pointwise, rowSums, [&](At at, Value u, Value delta) {
-    auto sum = [&](int64_t which, const View &view) {
-      return tiles.tensor ? tiles.tensor->kept.loadStateSum(which, at) : tile.loadSum(view, at);
-    };
-    Value sumA = sum(0, tiles.sumA), sumB = sum(1, tiles.sumB);
-    if (!shape.exact) // A was A log2(e)
-      sumA = tile.mul(sumA, k.splat(k.f32(0.693147180559945309), at.lanes));
-    SmallVector<ScanTile::Bound> values = {{op.getDu(), tile.mul(delta, sumB)},
-                                           {op.getDdelta(), k.fma(u, sumB, sumA)}};
-    if (tiles.y)
-      values.push_back({op.getY(), tile.loadSum(tiles.y, at)});
-    return values;
-  });
+  Values G(carried.begin(), carried.begin() + n),
+      sums(carried.begin() + n, carried.begin() + 2 * n);
+  if (!dA.empty())
+    tile.storeStates(sums, k.workspaceView(partsOfA), piece.row);
+  if (!dinit.empty())
+    k.ifThen(piece.isFirst(), [&] { tile.storeStates(G, k.workspaceView(partsOfInit), s); });
+  for (auto [sum, parts] : llvm::zip_equal(rowSums, partsOfRows))
+    tile.storeRowSum(sum.tile, k.workspaceView(parts), piece.row);
 }
 
 /// Walks the staged run forward and back; what is carried to the run before.

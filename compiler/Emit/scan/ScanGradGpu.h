@@ -51,7 +51,6 @@ private:
   bool usesOwnStates() const { return ownChunk != 0; }
   View checkpointView() const;
   mlir::Value checkpointRow(const SegmentWalk &walk, mlir::Value s, mlir::Value i) const;
-  Values statesBefore(const ScanTile &tile, const Piece &piece, mlir::Value i) const;
   View privateTile(int64_t count) const;
   void keep(const ScanTile &tile, const View &tileOfStates, mlir::Value i,
             mlir::ValueRange states) const;
@@ -63,16 +62,8 @@ private:
                  mlir::Value i) const;
   void advanceGroups(const ScanTile &tile, const Tiles &tiles, mlir::Value groups, Values &states,
                      bool keepThem) const;
-  struct Runs;
-  /// What is carried back through all runs, one after the other or two at a time.
-  Values walkRuns(const ScanTile &tile, const Tiles &tiles, const Piece &piece,
-                  Values gradients);
-  Values walkOverlapped(const ScanTile &tile, const Tiles &tiles, const Piece &piece,
-                        Values gradients);
   Values walkRun(const ScanTile &tile, const Tiles &tiles, mlir::Value count, Values states,
                  mlir::ValueRange gradients) const;
-  void finishRun(const ScanTile &tile, const Tiles &tiles, const SegmentWalk &walk,
-                 const ScanTile::Run &run, mlir::ValueRange late);
   Values group(const ScanTile &tile, const Tiles &tiles, mlir::Value start, const Values &states,
                mlir::ValueRange carried) const;
   /// Of what is carried from run to run: G, dA and, where exact, dA's error.

@@ -15,41 +15,35 @@ using namespace mom;
 struct ScanGradTensor::Along {
   Along(const ScanGradTensor &grad, Value start)
       : grad(grad), tensor(grad.tile, start), outer(tensor.outerOfInputs()) {
+    for (int64_t t = 0; t < kTensorTokens; ++t)
+      deltas.push_back(grad.tile.ownDelta(start, t));
     if (grad.y)
       sums.emplace(tensor, grad.tile.C);
   }
-  void load(int64_t p) { ///< what the tokens 2 p and 2 p + 1 need
-    for (int64_t t : {2 * p, 2 * p + 1})
-      deltas[t] = grad.tile.ownDelta(tensor.start, t);
-  }
-  void begin(ValueRange states) { h = Values(states); }
-  void step();  ///< the next token
-  Values end(); ///< states after them
+  Values walk(ValueRange states); ///< states after them
 
 private:
   const ScanGradTensor &grad;
   ScanTensor tensor;
   ScanTensor::Outer outer;
-  Values deltas[kTensorTokens];
+  SmallVector<Values> deltas;
   std::optional<StateSums> sums;
-  int64_t t = 0;
-  Values h, before; // before: pairs of the token before
-  Later later;
 };
 
-void ScanGradTensor::Along::step() {
-  h = statesAfter(tensor, h, decaysOfStep(tensor, t, deltas[t]), inputsOfStep(tensor, outer, t));
-  Values pairs = tensor.rounded(h);
-  if (t % 2)
-    grad.kept.store(grad.k.add(tensor.start, t - 1), before, pairs);
-  before = pairs;
-  if (sums)
-    sums->add(h, t, later);
-  later.turn();
-  ++t;
-}
-
-Values ScanGradTensor::Along::end() {
+Values ScanGradTensor::Along::walk(ValueRange states) {
+  KernelBuilder &k = grad.k;
+  Later later;
+  Values h(states), before; // before: pairs of the token before
+  for (int64_t t = 0; t < kTensorTokens; ++t) {
+    h = statesAfter(tensor, h, decaysOfStep(tensor, t, deltas[t]), inputsOfStep(tensor, outer, t));
+    Values pairs = tensor.rounded(h);
+    if (t % 2)
+      grad.kept.store(k.add(tensor.start, t - 1), before, pairs);
+    before = pairs;
+    if (sums)
+      sums->add(h, t, later);
+    later.turn();
+  }
   later.finish();
   if (sums)
     tensor.storeOwnTokens(sums->sums, grad.y);
@@ -62,17 +56,10 @@ void ScanGradTensor::walkAlong(Value groups, ValueRange states) const {
     return k.loop(first, end, together, states, [&](Value g, ValueRange carried) {
       Values h(carried);
       std::vector<std::unique_ptr<Along>> eights;
-      for (int64_t i = 0; i < together; ++i) {
+      for (int64_t i = 0; i < together; ++i)
         eights.push_back(std::make_unique<Along>(*this, k.mul(k.add(g, i), kTensorTokens)));
-        for (int64_t p = 0; p < kTensorTokens / 2; ++p)
-          eights.back()->load(p);
-      }
-      for (const std::unique_ptr<Along> &eight : eights) {
-        eight->begin(h);
-        for (int64_t t = 0; t < kTensorTokens; ++t)
-          eight->step();
-        h = eight->end();
-      }
+      for (const std::unique_ptr<Along> &eight : eights)
+        h = eight->walk(h);
       return h;
     });
   };
@@ -84,17 +71,13 @@ void ScanGradTensor::walkAlong(Value groups, ValueRange states) const {
 /// Eight tokens of the walk back: what was loaded for them, and their sums.
 struct ScanGradTensor::Back {
   Back(const ScanGradTensor &grad, Value start);
-  void load(int64_t p);           ///< what the tokens 2 p and 2 p + 1 need
-  void begin(ValueRange carried); ///< what comes from the tokens after them
-  /// The tokens 2 p + 1 and 2 p, each followed by `then`.
-  void pair(
-      int64_t p, function_ref<void()> then = [] {});
-  Values end();       ///< what is carried to the tokens before
+  /// What is carried to the tokens before, from what comes from those after.
+  Values walk(ValueRange carried);
   void store() const; ///< the sums, where states lay
 
 private:
   void goTo(int64_t t);
-  void sumPair(int64_t p);
+  void sumPair(int64_t p, Later &later); ///< of the tokens 2 p and 2 p + 1
   void addToA(int64_t p, int64_t j);
   /// x * y + z, or x * y, of pairs of bf16.
   Value fma(Value x, Value y, Value z = {}) const;
@@ -120,33 +103,27 @@ private:
   SmallVector<Values> before; // of each token, [2 * parts]: pairs of the states before it
   SmallVector<Values> after;  // of each two, [parts][4]: the states after them, turned
   Values G, dA, sumA, sumB;
-  SmallVector<Values> sumsB, sumsC; // [parts][4]: over channels
-  SmallVector<Values> g, ofA;       // of each token, pairs: g, A p
-  SmallVector<Values> ofDelta;      // of each two tokens: delta p
-  Later later;
+  SmallVector<Values> sumsB, sumsC;    // [parts][4]: over channels
+  SmallVector<Values> g, ofA;          // of each token, pairs: g, A p
+  SmallVector<Values> ofDelta;         // of each two tokens: delta p
 };
 
 ScanGradTensor::Back::Back(const ScanGradTensor &grad, Value start)
     : grad(grad), tile(grad.tile), k(grad.k), tensor(tile, start), parts(tensor.parts) {
   outer = tensor.outer(tile.dyTile(), tile.C);
+  for (int64_t t = 0; t < kTensorTokens; ++t)
+    deltas.push_back(tile.ownDelta(start, t, /*withPairs=*/true));
   ofB = tensor.narrowStateOperand(tile.B);
   std::tie(ofInputs, ofDy) = tensor.narrowChannelOperands(tile.u, tile.dyTile());
-  deltas.resize(kTensorTokens);
   before.assign(kTensorTokens, Values(2 * parts));
-  after.resize(kTensorTokens / 2 * parts);
-}
-
-void ScanGradTensor::Back::load(int64_t p) {
-  Value first = k.add(tensor.start, 2 * p);
-  for (int64_t t : {2 * p, 2 * p + 1})
-    deltas[t] = tile.ownDelta(tensor.start, t, /*withPairs=*/true);
-  for (int64_t j = 0; j < parts; ++j) {
-    Values pairs = grad.kept.load(first, j, /*transposed=*/false);
-    for (int64_t i = 0; i < 4; ++i)
-      before[2 * p + i / 2][i % 2 * parts + j] = pairs[i];
-    if (grad.kindOfC)
-      after[p * parts + j] = grad.kept.load(k.add(first, 1), j, /*transposed=*/true);
-  }
+  for (int64_t t = 0; t < kTensorTokens; t += 2)
+    for (int64_t j = 0; j < parts; ++j) {
+      Values pairs = grad.kept.load(k.add(start, t), j, /*transposed=*/false);
+      for (int64_t i = 0; i < 4; ++i)
+        before[t + i / 2][i % 2 * parts + j] = pairs[i];
+      if (grad.kindOfC)
+        after.push_back(grad.kept.load(k.add(start, t + 1), j, /*transposed=*/true));
+    }
 }
 
 Value ScanGradTensor::Back::fma(Value x, Value y, Value z) const {
@@ -207,7 +184,7 @@ void ScanGradTensor::Back::goTo(int64_t t) {
   ofA[t] = fma(p, A);
 }
 
-void ScanGradTensor::Back::sumPair(int64_t p) {
+void ScanGradTensor::Back::sumPair(int64_t p, Later &later) {
   for (int64_t j = 0; j < parts; ++j) {
     tensor.core.multiply(sumB, ofStates(g[2 * p], g[2 * p + 1], j),
                          {fma(ofB[j], ofToken(2 * p)), fma(ofB[j], ofToken(2 * p + 1))});
@@ -235,7 +212,7 @@ void ScanGradTensor::Back::addToA(int64_t p, int64_t j) {
     dA[tensor.place(i, j)] = sums[i];
 }
 
-void ScanGradTensor::Back::begin(ValueRange carried) {
+Values ScanGradTensor::Back::walk(ValueRange carried) {
   A = tensor.rounded(tile.A);
   identity = makeIdentity();
   G = Values(carried.take_front(tile.shape.values()));
@@ -246,20 +223,15 @@ void ScanGradTensor::Back::begin(ValueRange carried) {
   g.resize(kTensorTokens);
   ofA.resize(kTensorTokens);
   ofDelta.resize(kTensorTokens / 2);
-}
-
-void ScanGradTensor::Back::pair(int64_t p, function_ref<void()> then) {
-  for (int64_t j = 0; grad.kindOfC && j < parts; ++j)
-    tensor.core.multiply(sumsC[j], after[p * parts + j], selected(ofDy, p));
-  goTo(2 * p + 1);
-  then();
-  goTo(2 * p);
-  then();
-  sumPair(p);
-  later.turn();
-}
-
-Values ScanGradTensor::Back::end() {
+  Later later;
+  for (int64_t p = kTensorTokens / 2; p--;) {
+    for (int64_t j = 0; grad.kindOfC && j < parts; ++j)
+      tensor.core.multiply(sumsC[j], after[p * parts + j], selected(ofDy, p));
+    goTo(2 * p + 1);
+    goTo(2 * p);
+    sumPair(p, later);
+    later.turn();
+  }
   later.finish();
   llvm::append_range(G, dA);
   return G;
@@ -288,15 +260,10 @@ Values ScanGradTensor::walkBack(Value groups, ValueRange carried) const {
       auto load = [&] {
         Value number = k.sub(end, k.add(g, eights.size() + 1));
         eights.push_back(std::make_unique<Back>(*this, k.mul(number, kTensorTokens)));
-        for (int64_t p = 0; p < kTensorTokens / 2; ++p)
-          eights.back()->load(p);
       };
       load();
       for (int64_t i = 0; i < together; ++i) {
-        eights[i]->begin(next);
-        for (int64_t p = kTensorTokens / 2; p--;)
-          eights[i]->pair(p);
-        next = eights[i]->end();
+        next = eights[i]->walk(next);
         if (i == 0) { // before all lanes have read what lies there, no sums can
           for (int64_t other = 1; other < together; ++other)
             load();
@@ -310,51 +277,4 @@ Values ScanGradTensor::walkBack(Value groups, ValueRange carried) const {
   int64_t together = std::min<int64_t>(turn, 2); // more of them ran slower
   Value whole = k.mul(k.div(groups, together), together);
   return walk(whole, k.index(0), together, walk(groups, whole, 1, carried));
-}
-
-Values ScanGradTensor::walkBoth(ValueRange carried, const ScanGradTensor &other,
-                                ValueRange states) const {
-  constexpr int64_t kSteps = kTensorTokens / 2; // of two tokens of each walk
-  int64_t eights = tile.shape.rounded() / kTensorTokens, together = std::gcd<int64_t>(eights, 2);
-  other.kept.storeApart(k.index(0), ScanTensor(other.tile, k.index(0)).rounded(states));
-  size_t size = carried.size();
-  Values both(carried);
-  llvm::append_range(both, states);
-  both = k.loop(k.index(0), k.index(eights), together, both, [&](Value g, ValueRange so) {
-    Values next(so.take_front(size)), h(so.drop_front(size));
-    std::vector<std::unique_ptr<Back>> backs;
-    std::vector<std::unique_ptr<Along>> alongs;
-    auto load = [&](int64_t step) {
-      if (step % kSteps == 0) {
-        Value eight = k.add(g, step / kSteps), fromEnd = k.sub(k.index(eights - 1), eight);
-        backs.push_back(std::make_unique<Back>(*this, k.mul(fromEnd, kTensorTokens)));
-        alongs.push_back(std::make_unique<Along>(other, k.mul(eight, kTensorTokens)));
-      }
-      alongs.back()->load(step % kSteps);
-      backs.back()->load(kSteps - 1 - step % kSteps);
-    };
-    load(0);
-    for (int64_t i = 0; i < together; ++i) {
-      Back &back = *backs[i];
-      Along &along = *alongs[i];
-      for (int64_t step = 0; step < kSteps; ++step) {
-        // Left to itself the assembler walks along first. It moves no load over a barrier:
-        // what a step needs is loaded while the one before it is walked.
-        tile.gpu.warpBarrier();
-        if (int64_t after = i * kSteps + step + 1; after < together * kSteps)
-          load(after);
-        if (step == 0) {
-          back.begin(next);
-          along.begin(h);
-        }
-        back.pair(kSteps - 1 - step, [&] { along.step(); });
-      }
-      next = back.end();
-      h = along.end();
-      back.store();
-    }
-    llvm::append_range(next, h);
-    return next;
-  });
-  return Values(ArrayRef<Value>(both).take_front(size));
 }

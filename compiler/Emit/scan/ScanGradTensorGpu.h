@@ -28,34 +28,20 @@ public:
       : kept(tile, kindOfB.has_value() + kindOfC.has_value()), tile(tile), k(tile.k), turn(turn),
         y(y), kindOfB(kindOfB), kindOfC(kindOfC) {}
 
-  /// The same of one of the runs that the tile has room for, whose tile is `tile`.
-  ScanGradTensor ofRun(const ScanTile &tile, mlir::Value number) const {
-    ScanGradTensor grad(*this, tile, kept.ofRun(tile, number));
-    if (y)
-      grad.y = tile.sumsOfRun(y, number);
-    return grad;
-  }
-
   const KeptStates kept;
 
   /// From the states before the staged run through so many groups.
   void walkAlong(mlir::Value groups, mlir::ValueRange states) const;
   /// G and dA before those groups from those after them.
   Values walkBack(mlir::Value groups, mlir::ValueRange carried) const;
-  /// Walks all groups of this run back, as above, and all of `other`, of the same tile, along.
-  Values walkBoth(mlir::ValueRange carried, const ScanGradTensor &other,
-                  mlir::ValueRange states) const;
 
 private:
-  ScanGradTensor(const ScanGradTensor &all, const ScanTile &tile, const KeptStates &kept)
-      : kept(kept), tile(tile), k(all.k), turn(all.turn), y(all.y), kindOfB(all.kindOfB),
-        kindOfC(all.kindOfC) {}
   struct Along;
   struct Back;
   const ScanTile &tile;
   KernelBuilder &k;
   const int64_t turn;
-  View y;
+  const View y;
   const std::optional<int64_t> kindOfB, kindOfC;
 };
 

@@ -75,8 +75,8 @@ static int64_t conflicts(const ScanShape &shape, int64_t stride) {
 
 View ScanTile::sumTile() const {
   if (shape.tensor)
-    return k.sharedView(shape.runs * shape.shares() * shape.rounded(), shape.blockChannels(),
-                        k.b.getF32Type(), shape.strideOf(shape.blockChannels()));
+    return k.sharedView(shape.shares() * shape.rounded(), shape.blockChannels(), k.b.getF32Type(),
+                        shape.strideOf(shape.blockChannels()));
   int64_t best = shape.blockChannels();
   for (int64_t stride = best; stride < shape.blockChannels() + 32; stride += 4)
     if (conflicts(shape, stride) < conflicts(shape, best))
@@ -118,14 +118,13 @@ ScanTile::ScanTile(KernelBuilder &k, const ScanOperands &op, const ScanShape &sh
     : k(k), gpu(k), op(op), shape(shape), number(channelBlock),
       first(k.mul(channelBlock, shape.blockChannels())), lane(laneOf(k, shape)),
       mine(channelOf(k, shape)), staged(staged), needsC(needsC) {
-  int64_t rows = shape.runs * shape.rounded();
   auto wideTile = [&](int64_t columns) {
-    return k.sharedView(rows, columns, k.b.getF32Type(), shape.strideOf(columns));
+    return k.sharedView(shape.rounded(), columns, k.b.getF32Type(), shape.strideOf(columns));
   };
   auto tileOf = [&](int64_t columns) {
-    return isNarrow()
-               ? k.sharedView(rows, columns, k.b.getBF16Type(), narrowScanStride(columns))
-               : wideTile(columns);
+    return isNarrow() ? k.sharedView(shape.rounded(), columns, k.b.getBF16Type(),
+                                     narrowScanStride(columns))
+                      : wideTile(columns);
   };
   int64_t channels = shape.blockChannels();
   if (shape.tensor && shape.own == 2) {
@@ -165,31 +164,10 @@ void ScanTile::clearPadding() const {
     llvm::append_range(tiles, more);
   }
   for (const View &tile : tiles)
-    k.loop(k.thread(), k.index(shape.runs * shape.rounded() * tile.stride), shape.threads,
-           [&](Value i) {
-             k.store(k.f32(0), tile, At{Value(), i, 1, Value()});
-           });
+    k.loop(k.thread(), k.index(shape.rounded() * tile.stride), shape.threads, [&](Value i) {
+      k.store(k.f32(0), tile, At{Value(), i, 1, Value()});
+    });
   gpu.barrier();
-}
-
-/// The part of a run of a view that has room for some.
-static View ofRun(KernelBuilder &k, View view, int64_t rows, Value number) {
-  view.base = k.address(view.base, view.element, k.mul(number, rows * view.stride));
-  return view;
-}
-
-ScanTile ScanTile::ofRun(Value number) const {
-  ScanTile tile(*this);
-  for (View *view : {&tile.pairs, &tile.delta, &tile.u, &tile.B, &tile.C})
-    if (*view)
-      *view = ::ofRun(k, *view, shape.rounded(), number);
-  for (View &view : tile.more)
-    view = ::ofRun(k, view, shape.rounded(), number);
-  return tile;
-}
-
-View ScanTile::sumsOfRun(const View &sums, Value number) const {
-  return ::ofRun(k, sums, shape.shares() * shape.rounded(), number);
 }
 
 Value ScanTile::mul(Value x, Value y) const { return arith::MulFOp::create(k.b, k.loc, x, y); }

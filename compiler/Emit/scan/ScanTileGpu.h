@@ -54,7 +54,6 @@ struct ScanShape {
   int64_t channels, states; ///< of the tensors
   int64_t threads, lanes, own, held;
   int64_t tokens; ///< of a run
-  int64_t runs = 1; ///< that have room in shared memory: ScanTile::ofRun
   int64_t group;  ///< tokens of a run that are walked without a branch
   bool exact;
   int64_t polynomials; ///< of 16 exponentials of a walk forward, unless exact
@@ -200,9 +199,6 @@ public:
   View sumTile() const;
   /// Of such a tile, summed over the shares of states.
   mlir::Value loadSum(const View &tile, At at) const;
-  /// The tile of one of the `runs` that there is room for; this one is that of the first.
-  ScanTile ofRun(mlir::Value number) const;
-  View sumsOfRun(const View &sums, mlir::Value number) const; ///< of a sumTile
   View dyTile() const { return more.empty() ? View() : more.front(); }
   /// [rounded tokens, 2 * channels]: delta and u side by side, or delta and delta u where
   /// the walk needs no more of u.

@@ -56,6 +56,7 @@ int mom::tool::train() {
   options.evaluateEvery = options.validation.empty() ? 0 : evalEvery ? evalEvery : steps;
   options.seed = seed;
   options.resume = resume;
+  options.catchSignals = true;
   momrt::TrainResult result;
   std::string error = momrt::trainModel(program->program, sessionOptions(), options, result);
   if (!error.empty())

@@ -60,10 +60,12 @@ static cl::opt<bool> strict("strict-kernels",
 static cl::opt<std::string> cpu("cpu",
                                 cl::desc("to generate code for: native, or as clang's -march"),
                                 cl::init("native"), cl::cat(compileOptions));
-static cl::opt<int64_t> scanCheckpoint("scan-checkpoint",
-                                       cl::desc("tokens between two saved states of a scan; 0: 16 "
-                                                "on a CPU, 64 on a GPU"),
-                                       cl::init(0), cl::cat(compileOptions));
+static cl::opt<int64_t>
+    scanCheckpoint("scan-checkpoint",
+                   cl::desc("tokens between two saved states of a scan; 0: 16 "
+                            "on a CPU, on a GPU 64 of up to 16 states, 32 of up "
+                            "to 64, 16 of more"),
+                   cl::init(0), cl::cat(compileOptions));
 static cl::opt<std::string> cacheFolder("cache",
                                         cl::desc("folder of programs that were compiled to be "
                                                  "run; those found there are not compiled again"),

@@ -64,7 +64,7 @@ MOMRT_API const char *momrt_last_error(void);
 /* A GPU that the CUDA driver offers. */
 typedef struct {
   char name[256];
-  int32_t architecture; /* 90 is sm_90 */
+  int32_t architecture; /* 90: of the target sm_90a */
   int32_t reserved;
   int64_t memory;       /* bytes in all */
 } momrt_gpu;
@@ -169,13 +169,14 @@ MOMRT_API momrt_result momrt_stream_set(momrt_session *session, void *stream);
 
 /* Initial values: the same on every device for the same seed. */
 MOMRT_API momrt_result momrt_initialise(momrt_session *session, uint64_t seed);
-/* Parameters from a checkpoint or an export; a file of other shapes or
- * settings is refused with what differs. */
+/* Parameters from a checkpoint or an export; a file of other shapes or settings is refused
+ * with what differs. Moments stay as they are: momrt_initialise makes them zero. */
 MOMRT_API momrt_result momrt_load(momrt_session *session, const char *path);
-/* Writes the parameters alone, as safetensors. */
+/* Writes the parameters alone, as safetensors, under a temporary name first. */
 MOMRT_API momrt_result momrt_save(momrt_session *session, const char *path);
 
-/* A caller's dense, row-major tensor: on the host, or on the GPU of the session. */
+/* A caller's dense, row-major tensor: on the host, or on the GPU of the session. Inputs are
+ * read only. */
 typedef struct {
   void *data;
   uint32_t type, device; /* momrt_type; MOMRT_HOST or MOMRT_GPU(n) */
@@ -191,7 +192,7 @@ MOMRT_API momrt_result momrt_parameter_get(momrt_session *session, const char *n
                                            momrt_tensor *tensor);
 MOMRT_API momrt_result momrt_parameter_set(momrt_session *session, const char *name,
                                            const momrt_tensor *tensor);
-/* The gradient that the last entry which makes gradients left. */
+/* The gradient that the last entry which makes gradients left; refused before there was one. */
 MOMRT_API momrt_result momrt_gradient_get(momrt_session *session, const char *name,
                                           momrt_tensor *tensor);
 
@@ -234,14 +235,16 @@ MOMRT_API momrt_result momrt_workspace_size(const momrt_session *session,
                                             const momrt_batch *batch, int64_t *bytes);
 /* Lends memory of the session's device for activations: none is allocated for them from now on.
  * It begins at a multiple of 64 bytes; on a GPU, multiples of 512 are faster. A batch that needs
- * more is refused, that of now dropped. Only outputs that are not lent outlive a run in it. Null:
- * memory of the session's own. */
+ * more is refused, that of now dropped. Outputs that are not lent lie in it, and are gone with the
+ * next batch or workspace. Null: memory of the session's own. */
 MOMRT_API momrt_result momrt_workspace_set(momrt_session *session, void *memory, int64_t bytes);
 
 /* The scalars of a step, counted from 1, of a run of `steps`, as the model's train block
- * says: its rate, moments and clipping, for the entry "update". */
+ * says: its rate, moments and clipping, for the entry "update". Where the block says
+ * `accumulate n`, a step is n batches, each run through "gradient" and "accumulate", and then
+ * "update". */
 MOMRT_API momrt_result momrt_step_set(momrt_session *session, int64_t step, int64_t steps);
-/* The same scalars by hand, MOMRT_HYPERS of them. */
+/* The same scalars by hand, MOMRT_HYPERS of them; KEEP, too, and how many batches there are. */
 MOMRT_API momrt_result momrt_hypers_set(momrt_session *session, const float *hypers);
 
 /* Runs an entry, waits for it, and reports a value that a kernel had to refuse. */
@@ -252,7 +255,7 @@ MOMRT_API momrt_result momrt_enqueue(momrt_session *session, const char *entry);
  * kernel had to refuse since the last such report. */
 MOMRT_API momrt_result momrt_status_check(momrt_session *session);
 
-/* Copies an output of the entry that ran last: [channels] or [rows, channels], in any
+/* Copies an output of an entry that has run with this batch: [channels] or [rows, channels], in any
  * shape of as many elements. To the host it waits for the work, to the GPU it does not;
  * bf16 and f16 may be had as f32 there. */
 MOMRT_API momrt_result momrt_output_get(momrt_session *session, const char *entry, uint32_t kind,
@@ -275,11 +278,13 @@ typedef struct {
   uint64_t seed;
   int32_t resume;          /* continue from the last checkpoint, if there is one */
   int32_t bar;             /* -1: if stderr is a terminal, else whether to show it */
-  /* Called after each step; a result other than 0 ends the run as a signal does. */
+  /* Called after each step; a result other than 0 ends the run, which is saved and may be
+   * resumed. As all callbacks it must not throw, nor jump out. */
   int (*progress)(void *context, const momrt_progress *progress);
   void *context;
 } momrt_train_options;
 
+/* Trains from a file. MOMRT_OK, too, where `progress` ended the run. Signals are the host's. */
 MOMRT_API momrt_result momrt_train(momrt_session *session, const momrt_train_options *options);
 
 typedef struct {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import weakref
 from ctypes import POINTER, Structure, byref, c_char_p, c_double, c_float, c_int, c_int32
 from ctypes import c_int64, c_uint32, c_uint64, c_void_p
 from typing import Any
@@ -70,6 +71,24 @@ class GenerateOptions(Structure):
                 ("context", c_void_p)]
 
 
+class RawProgress(Structure):
+    _fields_ = [("step", c_int64), ("steps", c_int64), ("tokens", c_int64), ("loss", c_double),
+                ("rate", c_double), ("gradient_norm", c_double), ("tokens_per_second", c_double),
+                ("seconds", c_double)]
+
+
+ON_STEP = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(RawProgress))
+ON_MEASURE = ctypes.CFUNCTYPE(None, c_void_p, c_char_p, c_int64, c_double, c_double)
+
+
+class TrainOptions(Structure):
+    _fields_ = [("data", c_char_p), ("validation", c_char_p), ("folder", c_char_p),
+                ("start", c_char_p), ("steps", c_int64), ("save_every", c_int64),
+                ("evaluate_every", c_int64), ("streams", c_int64), ("length", c_int64),
+                ("seed", c_uint64), ("resume", c_int32), ("bar", c_int32),
+                ("progress", ON_STEP), ("context", c_void_p)]
+
+
 # Arguments of each function; all but those named below return a code.
 _RUNTIME = {
     "momrt_open_version": [c_uint32, c_void_p, POINTER(c_void_p)],
@@ -101,12 +120,15 @@ _RUNTIME = {
     "momrt_output_bind": [c_void_p, c_char_p, c_uint32, c_char_p, POINTER(Tensor)],
     "momrt_workspace_size": [c_void_p, POINTER(Batch), POINTER(c_int64)],
     "momrt_workspace_set": [c_void_p, c_void_p, c_int64],
+    "momrt_step_set": [c_void_p, c_int64, c_int64],
     "momrt_hypers_set": [c_void_p, POINTER(c_float)],
     "momrt_run": [c_void_p, c_char_p],
     "momrt_enqueue": [c_void_p, c_char_p],
     "momrt_status_check": [c_void_p],
     "momrt_generate": [c_void_p, POINTER(GenerateOptions), POINTER(c_int32), POINTER(c_int64)],
     "momrt_output_get": [c_void_p, c_char_p, c_uint32, c_char_p, POINTER(Tensor)],
+    "momrt_train": [c_void_p, POINTER(TrainOptions)],
+    "momrt_evaluate": [c_void_p, c_char_p, ON_MEASURE, c_void_p],
 }
 _COMPILER = {
     "momc_compile_text_version": [c_uint32, c_char_p, c_char_p, POINTER(CompileOptions),
@@ -173,6 +195,19 @@ def runtime() -> Library:
 @functools.lru_cache(None)
 def compiler() -> Library:
     return Library("libmomc.so.1", _COMPILER)
+
+
+def owned(owner: Any, release: Any, handle: c_void_p, *needed: Any) -> weakref.finalize:
+    """Has a handle released when its owner goes or calls the result, and `needed` live until
+    then, also where a cycle of objects goes at once. A process that ends leaves it to the system:
+    another thread may still run."""
+    end = weakref.finalize(owner, _release, release, handle, needed)
+    end.atexit = False
+    return end
+
+
+def _release(release: Any, handle: c_void_p, needed: Any) -> None:
+    release(handle)
 
 
 def text_of(call: Any, *arguments: Any) -> str:

@@ -33,11 +33,13 @@ class Entry:
 
 
 class Program:
-    """A compiled program: immutable, for any number of threads and sessions."""
+    """A compiled program: immutable, for any number of threads and sessions, which may outlive
+    it. `close` or the end of a `with` statement frees it; else it goes with the last reference."""
 
     def __init__(self, model: c_void_p, keep: Any = None, warnings: str = "",
                  from_cache: bool = False) -> None:
-        self._model, self._keep = model, keep
+        self._opened, self._keep = model, keep
+        self._end = lib.owned(self, lib.runtime().momrt_close, model, keep)
         self.warnings, self.from_cache = warnings, from_cache
         info = lib.ModelInfo()
         lib.runtime().momrt_model_describe(model, byref(info))
@@ -47,6 +49,23 @@ class Program:
                            for at in range(info.modalities)]
         self.settings = dict(self._setting(at) for at in range(info.settings))
         self.entries = dict(self._entry(at) for at in range(info.entries))
+
+    @property
+    def _model(self) -> c_void_p:
+        if not self._end.alive:
+            raise lib.Error(f"the program '{self.name}' is closed: compile or load it again")
+        return self._opened
+
+    def close(self) -> None:
+        """No more sessions; those that there are stay."""
+        self._end()
+        self._keep = None
+
+    def __enter__(self) -> "Program":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
 
     def session(self, threads: int = 0, device: int = 0, *, poison: bool = False,
                 stream: Optional[int] = None, context: Optional[int] = None) -> Session:
@@ -58,7 +77,7 @@ class Program:
                                      context=context)
         handle = c_void_p()
         lib.runtime().momrt_session_create(self._model, byref(options), byref(handle))
-        return Session(self, handle)
+        return Session(self, handle, guest=stream is not None)
 
     def _setting(self, at: int) -> tuple[str, float]:
         value = ctypes.c_double()
@@ -83,11 +102,6 @@ class Program:
         return Value(raw.name.decode(), TYPES[raw.type], _ROWS[raw.rows], raw.channels,
                      _KINDS[raw.kind], raw.limit)
 
-    def __del__(self) -> None:
-        if getattr(self, "_model", None):
-            lib.runtime().momrt_close(self._model)
-            self._model = None
-
     def __repr__(self) -> str:
         return f"<momc.Program {self.name} for {self.target}: {', '.join(self.entries)}>"
 
@@ -96,10 +110,7 @@ class _Compiled:
     """A program in this process, freed after its models and sessions."""
 
     def __init__(self, handle: c_void_p) -> None:
-        self.handle = handle
-
-    def __del__(self) -> None:
-        lib.compiler().momc_release(self.handle)
+        self._end = lib.owned(self, lib.compiler().momc_release, handle)
 
 
 def load(path: Union[str, os.PathLike[str]], *, device: Optional[str] = None) -> Program:

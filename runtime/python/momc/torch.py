@@ -81,7 +81,7 @@ class _Runner:
             del memory
             # What is lent is the session's until its work is done; on a GPU that is so for
             # whatever follows on this stream, and PyTorch hands memory on in that order.
-            session._lent.clear()
+            session._loans.clear()
             return results
 
     def result_type(self, entry: str, name: str) -> torch.dtype:

@@ -39,7 +39,7 @@
 func.func @forward(%u: !narrow, %raw: !narrow, %A: !A, %B: !states, %C: !states, %batch: !mom.batch)
     -> (!narrow, !chunk) {
   %0:2 = mom.kernel scan "y" (%u, %raw, %A, %B, %C, %batch)
-      schedule {threads = 128 : i64, lanes = 4 : i64, channels = 1 : i64, tokens = 32 : i64, group = 4 : i64, resident = 0 : i64, exact = 0 : i64, exp2_fma = 0 : i64, overlap = 0 : i64, unit = 0 : i64, piece = 0 : i64, fill = 1 : i64, sum_rows = 16 : i64}
+      schedule {threads = 128 : i64, lanes = 4 : i64, channels = 1 : i64, tokens = 32 : i64, group = 4 : i64, resident = 0 : i64, exact = 0 : i64, exp2_fma = 0 : i64, unit = 0 : i64, piece = 0 : i64, fill = 1 : i64, sum_rows = 16 : i64}
       : (!narrow, !narrow, !A, !states, !states, !mom.batch) -> (!narrow, !chunk) {
   ^bb0(%u_: !narrow, %raw_: !narrow, %A_: !A, %B_: !states, %C_: !states, %batch_: !mom.batch):
     %wide = arith.extf %u_ : !narrow to !rows
@@ -79,7 +79,7 @@ func.func @forward(%u: !narrow, %raw: !narrow, %A: !A, %B: !states, %C: !states,
 // CHECK-SAME:      %[[BEFORE]])
 func.func @pieces(%u: !narrow, %delta: !narrow, %A: !A, %B: !states, %C: !states, %batch: !mom.batch) -> !rows {
   %0 = mom.kernel scan "y" (%u, %delta, %A, %B, %C, %batch)
-      schedule {threads = 128 : i64, lanes = 4 : i64, channels = 1 : i64, tokens = 32 : i64, group = 4 : i64, resident = 0 : i64, exact = 0 : i64, exp2_fma = 0 : i64, overlap = 0 : i64, unit = 0 : i64, piece = 50 : i64, fill = 4096 : i64, sum_rows = 16 : i64}
+      schedule {threads = 128 : i64, lanes = 4 : i64, channels = 1 : i64, tokens = 32 : i64, group = 4 : i64, resident = 0 : i64, exact = 0 : i64, exp2_fma = 0 : i64, unit = 0 : i64, piece = 50 : i64, fill = 4096 : i64, sum_rows = 16 : i64}
       : (!narrow, !narrow, !A, !states, !states, !mom.batch) -> !rows {
   ^bb0(%u_: !narrow, %delta_: !narrow, %A_: !A, %B_: !states, %C_: !states, %batch_: !mom.batch):
     %wide = arith.extf %u_ : !narrow to !rows
@@ -118,7 +118,7 @@ func.func @pieces(%u: !narrow, %delta: !narrow, %A: !A, %B: !states, %C: !states
 func.func @gradient(%u: !rows, %delta: !rows, %A: !A, %B: !states, %C: !states, %batch: !mom.batch, %dy: !rows, %saved: !chunk)
     -> (!rows, !rows, !A, !states, !states) {
   %0:5 = mom.kernel scan "du" (%u, %delta, %A, %B, %C, %batch, %dy, %saved)
-      schedule {threads = 128 : i64, lanes = 4 : i64, channels = 1 : i64, tokens = 8 : i64, group = 2 : i64, resident = 3 : i64, exact = 0 : i64, exp2_fma = 0 : i64, overlap = 0 : i64, unit = 0 : i64, piece = 0 : i64, fill = 1 : i64, sum_rows = 16 : i64}
+      schedule {threads = 128 : i64, lanes = 4 : i64, channels = 1 : i64, tokens = 8 : i64, group = 2 : i64, resident = 3 : i64, exact = 0 : i64, exp2_fma = 0 : i64, unit = 0 : i64, piece = 0 : i64, fill = 1 : i64, sum_rows = 16 : i64}
       : (!rows, !rows, !A, !states, !states, !mom.batch, !rows, !chunk) -> (!rows, !rows, !A, !states, !states) {
   ^bb0(%u_: !rows, %delta_: !rows, %A_: !A, %B_: !states, %C_: !states, %batch_: !mom.batch, %dy_: !rows, %saved_: !chunk):
     %du, %dd, %dA, %dB, %dC = mom.scan_grad %u_, %delta_, %A_, %B_, %C_ in %batch_ gradient %dy_ checkpoints %saved_
@@ -172,7 +172,7 @@ func.func @gradient(%u: !rows, %delta: !rows, %A: !A, %B: !states, %C: !states, 
 func.func @tensor(%u: !narrow, %delta: !narrow, %A: !A, %B: !narrowStates, %C: !narrowStates, %batch: !mom.batch, %dy: !narrow, %saved: !saved)
     -> (!rows, !rows, !A, !states, !states) {
   %0:5 = mom.kernel scan "du" (%u, %delta, %A, %B, %C, %batch, %dy, %saved)
-      schedule {threads = 128 : i64, lanes = 8 : i64, channels = 2 : i64, tokens = 64 : i64, group = 32 : i64, resident = 0 : i64, exact = 0 : i64, exp2_fma = 0 : i64, overlap = 0 : i64, unit = 1 : i64, piece = 0 : i64, fill = 1 : i64, sum_rows = 16 : i64}
+      schedule {threads = 128 : i64, lanes = 8 : i64, channels = 2 : i64, tokens = 64 : i64, group = 32 : i64, resident = 0 : i64, exact = 0 : i64, exp2_fma = 0 : i64, unit = 1 : i64, piece = 0 : i64, fill = 1 : i64, sum_rows = 16 : i64}
       : (!narrow, !narrow, !A, !narrowStates, !narrowStates, !mom.batch, !narrow, !saved) -> (!rows, !rows, !A, !states, !states) {
   ^bb0(%u_: !narrow, %delta_: !narrow, %A_: !A, %B_: !narrowStates, %C_: !narrowStates, %batch_: !mom.batch, %dy_: !narrow, %saved_: !saved):
     %wideU = arith.extf %u_ : !narrow to !rows

@@ -3,6 +3,10 @@
 // RUN: momc emit %s --start-from fused --target sm_80 --storage bf16 --stage ptx | FileCheck %s --check-prefix=SM80
 // RUN: not momc emit %s --start-from fused --stage ptx 2>&1 | FileCheck %s --check-prefix=CPU
 // RUN: not momc emit %s --start-from fused --target sm_90x --stage asm 2>&1 | FileCheck %s --check-prefix=NAME
+// An H100 is sm_90 to the driver; what LLVM does not know is refused.
+// RUN: momc emit %s --start-from fused --target sm_90 --storage bf16 --stage ptx | FileCheck %s
+// RUN: not momc emit %s --start-from fused --target sm_95 --stage ptx 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// UNKNOWN: expected cpu or a GPU as target, such as sm_80 or sm_90a, but got sm_95
 
 // CHECK: .version 9.0
 // CHECK: .target sm_90a
@@ -14,7 +18,7 @@
 // SM80: .target sm_80
 // SM80: .entry pointwise$a(
 // CPU: expected a GPU as target, such as sm_90a, but got cpu
-// NAME: expected cpu or a GPU as target, such as sm_90a, but got sm_90x
+// NAME: expected cpu or a GPU as target, such as sm_80 or sm_90a, but got sm_90x
 #rows = #mom.rows<token>
 module attributes {mom.model = @pointwise} {
   func.func @pointwise(%batch: !mom.batch, %x: tensor<?x40xf32, #rows> {mom.input = "x"},

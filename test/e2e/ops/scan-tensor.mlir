@@ -11,12 +11,11 @@
 // RUN: mom-compare %t.fma.mlir --compiled --target=sm_80 --emulate --rtol=1e-2 --lengths=1,70,2 --function=hand_40_16,hand_24_64_reverse --seed=9
 // Gradients walk along by 16 tokens at a time, and what is left of a run by eight.
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --lengths=100,64,1 --knob=group=16 --storage=bf16 --fuse=0 --function=narrow_20_64
-// A run is walked back while the one before it is walked along; in pieces, too.
-// RUN: mom-compare %s --compiled --target=sm_90a --emulate --lengths=100,64,1 --knob=overlap=1 --knob=tokens=24 --storage=bf16 --fuse=0 --function=narrow_24_12_reverse,narrow_40_6
-// RUN: sed 's/chunk of 64/chunk of 24/' %s > %t.overlap.mlir
-// RUN: mom-compare %t.overlap.mlir --compiled --target=sm_90a --emulate --lengths=200,3 --knob=overlap=1 --knob=piece=48 --knob=fill=65536 --storage=bf16 --fuse=0 --function=narrow_20_64
-// RUN: not mom-compare %s --compiled --target=sm_90a --emulate --lengths=9 --knob=overlap=1 --storage=bf16 --fuse=0 --function=narrow_20_64 2>&1 | FileCheck %s --check-prefix=FAR
-// FAR: expected checkpoints every 32 tokens, a run, with knob 'overlap' 1, but got them every 64
+// The closer checkpoints are, the more states a thread has.
+// RUN: sed 's/chunk of 64/chunk of 32/' %s > %t.32.mlir
+// RUN: mom-compare %t.32.mlir --compiled --target=sm_90a --emulate --lengths=100,64,1 --storage=bf16 --fuse=0 --function=narrow_20_64
+// RUN: sed 's/chunk of 64/chunk of 16/' %s > %t.16.mlir
+// RUN: mom-compare %t.16.mlir --compiled --target=sm_90a --emulate --lengths=1,70,2 --storage=bf16 --fuse=0 --function=narrow_20_64
 // One channel a thread, forward: a step is two tokens.
 // RUN: sed '/scan "y"/s/channels = 2 : i64/channels = 1 : i64/' %s > %t.mlir
 // RUN: mom-compare %t.mlir --compiled --target=sm_80 --emulate --rtol=1e-2 --lengths=1,70,2 --function=hand_40_16,hand_24_64_reverse --seed=9
