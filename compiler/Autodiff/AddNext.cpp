@@ -70,13 +70,26 @@ private:
   LogicalResult addNext(func::FuncOp model);
   void addDraw(func::FuncOp model);
   LogicalResult findLogits(func::FuncOp model);
-  void slice(func::FuncOp model);
-  void findWanted(RepeatOp repeat);
-  /// What of a layer the wanted results are made from, in program order.
-  SmallVector<Operation *> opsFor(func::FuncOp layer);
-  LogicalResult check(ArrayRef<Operation *> ops);
+  func::FuncOp layerOf(RepeatOp repeat) {
+    return symbols->lookup<func::FuncOp>(repeat.getCallee());
+  }
+
+  /// The logits need `value`. A layer has what any of its calls needs.
+  void need(Value value);
+  /// A call of a layer that needs this argument.
+  void needOperand(RepeatOp call, BlockArgument argument);
+  void needResult(func::FuncOp layer, unsigned index);
+  /// The batch always is: it says how many rows there are.
+  bool isNeeded(BlockArgument argument) {
+    return isa<BatchType>(argument.getType()) || needed.contains(argument);
+  }
+  /// Of a model or layer, in program order.
+  SmallVector<Operation *> neededOps(func::FuncOp func);
+  LogicalResult check(func::FuncOp func);
   func::FuncOp declare(func::FuncOp model, StringRef entry);
   func::FuncOp nextOf(func::FuncOp layer);
+  /// The needed ones.
+  void addArguments(func::FuncOp from, func::FuncOp to, IRMapping &map);
   void finish(func::FuncOp func, ArrayRef<Value> results);
 
   /// Clones ops to where `b` stands. Each state becomes one more argument of `func`, and
@@ -88,19 +101,11 @@ private:
 
   SymbolTable *symbols = nullptr;
   llvm::MapVector<BlockArgument, Value> logits; ///< by the input that they predict
-  SetVector<Operation *> needed;                ///< of the model, for the logits
-  DenseMap<Operation *, llvm::SmallBitVector> wanted; ///< carried values of layers, likewise
+  DenseSet<Value> needed;                       ///< for the logits, of the model and of layers
+  DenseMap<Operation *, SetVector<RepeatOp>> calls;   ///< of layers, those that are needed
+  DenseMap<Operation *, llvm::SmallBitVector> wanted; ///< results of layers, likewise
 };
 } // namespace
-
-/// The ops that `values` are made from.
-static DenseSet<Operation *> opsBehind(SmallVector<Value> values) {
-  DenseSet<Operation *> found;
-  while (!values.empty())
-    if (Operation *op = values.pop_back_val().getDefiningOp(); op && found.insert(op).second)
-      llvm::append_range(values, op->getOperands());
-  return found;
-}
 
 static Value addState(func::FuncOp func, Type type, Location loc) {
   unsigned index = func.getNumArguments();
@@ -149,23 +154,28 @@ void AddNextPass::clone(ArrayRef<Operation *> ops, func::FuncOp func, IRMapping 
 /// A round's states are elements of stacks.
 void AddNextPass::cloneRepeat(RepeatOp repeat, func::FuncOp func, IRMapping &map, OpBuilder &b,
                               SmallVectorImpl<Value> &states) {
-  auto layer = symbols->lookup<func::FuncOp>(repeat.getCallee());
-  func::FuncOp next = nextOf(layer);
-  auto mapped = [&](ValueRange values) {
-    return llvm::map_to_vector(values, [&](Value v) { return map.lookup(v); });
-  };
-  SmallVector<Value> each = mapped(repeat.getEach());
-  SmallVector<Type> types(repeat.getOutputs().getTypes());
-  for (BlockArgument state : next.getArguments().drop_front(layer.getNumArguments())) {
+  func::FuncOp layer = layerOf(repeat), next = nextOf(layer);
+  unsigned carriedCount = repeat.getCarried().size();
+  unsigned sharedCount = carriedCount + repeat.getShared().size(), arguments = 0;
+  SmallVector<Value> carried, shared, each, results;
+  for (auto [i, argument] : llvm::enumerate(layer.getArguments())) {
+    if (!isNeeded(argument))
+      continue;
+    ++arguments;
+    SmallVector<Value> &list = i < carriedCount ? carried : i < sharedCount ? shared : each;
+    list.push_back(map.lookup(repeat.getOperand(i)));
+    if (i < carriedCount)
+      results.push_back(repeat.getResult(i));
+  }
+  SmallVector<Type> types = llvm::map_to_vector(results, [](Value v) { return v.getType(); });
+  for (BlockArgument state : next.getArguments().drop_front(arguments)) {
     types.push_back(StackType::get(&getContext(), repeat.getCount(), state.getType()));
     each.push_back(addState(func, types.back(), state.getLoc()));
   }
   auto copy = RepeatOp::create(b, repeat.getLoc(), types, next.getSymName(), repeat.getCount(),
-                               mapped(repeat.getCarried()), mapped(repeat.getShared()), each,
-                               /*reverse=*/false, /*windows=*/false);
-  unsigned results = repeat.getOutputs().size();
-  map.map(repeat.getOutputs(), copy.getOutputs().take_front(results));
-  llvm::append_range(states, copy.getOutputs().drop_front(results));
+                               carried, shared, each, /*reverse=*/false, /*windows=*/false);
+  map.map(results, copy.getOutputs().take_front(results.size()));
+  llvm::append_range(states, copy.getOutputs().drop_front(results.size()));
 }
 
 void AddNextPass::finish(func::FuncOp func, ArrayRef<Value> results) {
@@ -175,32 +185,42 @@ void AddNextPass::finish(func::FuncOp func, ArrayRef<Value> results) {
       b.getFunctionType(func.getArgumentTypes(), TypeRange(ValueRange(results))));
 }
 
-/// (carried..., shared..., parameters..., states...) -> (carried..., states...)
+/// (carried..., shared..., parameters..., states...) -> (carried..., states...), what is needed
 func::FuncOp AddNextPass::nextOf(func::FuncOp layer) {
   std::string name = (layer.getSymName() + ".next").str();
   if (auto done = symbols->lookup<func::FuncOp>(name))
     return done;
   OpBuilder b(&getContext());
-  auto func = func::FuncOp::create(b, layer.getLoc(), name, layer.getFunctionType());
+  auto func = func::FuncOp::create(b, layer.getLoc(), name, b.getFunctionType({}, {}));
   func.setPrivate();
   symbols->insert(func);
   func.addEntryBlock();
   IRMapping map;
-  map.map(layer.getArguments(), func.getArguments());
-  for (auto [from, to] : llvm::zip_equal(layer.getArguments(), func.getArguments()))
-    to.setLoc(from.getLoc());
-  if (layer.getArgAttrsAttr())
-    func.setArgAttrsAttr(layer.getArgAttrsAttr());
+  addArguments(layer, func, map);
   b.setInsertionPointToEnd(&func.getBody().front());
   SmallVector<Value> states;
-  clone(opsFor(layer), func, map, b, states);
+  clone(neededOps(layer), func, map, b, states);
   SmallVector<Value> results;
   auto returned = layer.getBody().front().getTerminator()->getOperands();
-  for (auto [i, value] : llvm::enumerate(returned)) // what nobody wants stays as it was
-    results.push_back(wanted[layer].test(i) ? map.lookup(value) : func.getArgument(i));
+  for (auto [i, value] : llvm::enumerate(returned)) {
+    BlockArgument argument = layer.getArgument(i);
+    if (isNeeded(argument)) // a result that nobody wants stays as it was
+      results.push_back(map.lookup(wanted[layer].test(i) ? value : argument));
+  }
   llvm::append_range(results, states);
   finish(func, results);
   return func;
+}
+
+void AddNextPass::addArguments(func::FuncOp from, func::FuncOp to, IRMapping &map) {
+  for (BlockArgument argument : from.getArguments()) {
+    if (!isNeeded(argument))
+      continue;
+    unsigned index = to.getNumArguments();
+    (void)to.insertArgument(index, argument.getType(), from.getArgAttrDict(argument.getArgNumber()),
+                            argument.getLoc());
+    map.map(argument, to.getArgument(index));
+  }
 }
 
 LogicalResult AddNextPass::findLogits(func::FuncOp model) {
@@ -213,71 +233,64 @@ LogicalResult AddNextPass::findLogits(func::FuncOp model) {
                               "the model predicts none: it has no entry 'next'";
 }
 
-LogicalResult AddNextPass::check(ArrayRef<Operation *> ops) {
-  for (Operation *op : ops) {
+LogicalResult AddNextPass::check(func::FuncOp func) {
+  for (Operation *op : neededOps(func)) {
     if (StringRef why = obstacle(op); !why.empty()) {
       op->emitError() << "the model has no entry 'next': " << why;
       return failure();
     }
-    auto repeat = dyn_cast<RepeatOp>(op);
-    if (!repeat)
-      continue;
-    if (failed(check(opsFor(symbols->lookup<func::FuncOp>(repeat.getCallee())))))
+    if (auto repeat = dyn_cast<RepeatOp>(op); repeat && failed(check(layerOf(repeat))))
       return failure();
   }
   return success();
 }
 
-/// What of the model the logits are made from, in program order.
-void AddNextPass::slice(func::FuncOp model) {
-  SmallVector<Value> work;
-  for (auto &[input, value] : logits)
-    work.push_back(value);
-  DenseSet<Operation *> found = opsBehind(work);
-  for (Operation &op : model.getBody().front())
-    if (found.contains(&op))
-      needed.insert(&op);
-  for (Operation *op : needed)
-    if (auto repeat = dyn_cast<RepeatOp>(op))
-      findWanted(repeat);
-}
-
-/// A loss that layers add up, say, needs all tokens, but the logits do not need it.
-void AddNextPass::findWanted(RepeatOp repeat) {
-  auto layer = symbols->lookup<func::FuncOp>(repeat.getCallee());
-  llvm::SmallBitVector &carried = wanted[layer];
-  carried.resize(repeat.getCarried().size());
-  for (auto [i, result] : llvm::enumerate(repeat.getCarriedResults()))
-    if (llvm::any_of(logits, [&, value = result](auto &entry) { return entry.second == value; }) ||
-        llvm::any_of(result.getUsers(), [&](Operation *user) { return needed.contains(user); }))
-      carried.set(i);
-  for (bool grows = true; grows;) { // from round to round
-    grows = false;
-    SmallVector<Operation *> ops = opsFor(layer);
-    auto returned = layer.getBody().front().getTerminator()->getOperands();
-    for (unsigned i = 0; i < carried.size(); ++i) {
-      Value argument = layer.getArgument(i);
-      bool reads = llvm::any_of(argument.getUsers(), [&](Operation *user) {
-        return llvm::is_contained(ops, user);
-      });
-      for (unsigned other : carried.set_bits())
-        reads |= returned[other] == argument;
-      grows |= reads && !carried.test(i);
-      if (reads)
-        carried.set(i);
-    }
+/// Through calls, value by value: a loss that layers add up, say, needs all tokens, but the
+/// logits do not need it.
+void AddNextPass::need(Value value) {
+  if (!needed.insert(value).second)
+    return;
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    for (RepeatOp call : llvm::to_vector(calls[argument.getOwner()->getParentOp()]))
+      needOperand(call, argument);
+    return;
   }
+  auto repeat = value.getDefiningOp<RepeatOp>();
+  if (!repeat) {
+    for (Value operand : value.getDefiningOp()->getOperands())
+      need(operand);
+    return;
+  }
+  func::FuncOp layer = layerOf(repeat);
+  if (calls[layer].insert(repeat))
+    for (BlockArgument argument : layer.getArguments())
+      if (isNeeded(argument))
+        needOperand(repeat, argument);
+  needResult(layer, cast<OpResult>(value).getResultNumber());
 }
 
-SmallVector<Operation *> AddNextPass::opsFor(func::FuncOp layer) {
-  Block &body = layer.getBody().front();
-  SmallVector<Value> results;
-  for (unsigned i : wanted[layer].set_bits())
-    results.push_back(body.getTerminator()->getOperand(i));
-  DenseSet<Operation *> found = opsBehind(results);
+void AddNextPass::needOperand(RepeatOp call, BlockArgument argument) {
+  unsigned index = argument.getArgNumber();
+  need(call.getOperand(index));
+  if (index < call.getCarried().size() && call.getCount() > 1) // another round hands it on
+    needResult(layerOf(call), index);
+}
+
+/// What is handed on must be handed in.
+void AddNextPass::needResult(func::FuncOp layer, unsigned index) {
+  llvm::SmallBitVector &results = wanted[layer];
+  results.resize(layer.getNumResults());
+  if (results.test(index))
+    return;
+  results.set(index);
+  need(layer.getArgument(index));
+  need(layer.getBody().front().getTerminator()->getOperand(index));
+}
+
+SmallVector<Operation *> AddNextPass::neededOps(func::FuncOp func) {
   SmallVector<Operation *> ops;
-  for (Operation &op : body)
-    if (found.contains(&op))
+  for (Operation &op : func.getBody().front())
+    if (llvm::any_of(op.getResults(), [&](Value v) { return needed.contains(v); }))
       ops.push_back(&op);
   return ops;
 }
@@ -296,26 +309,19 @@ func::FuncOp AddNextPass::declare(func::FuncOp model, StringRef entry) {
 LogicalResult AddNextPass::addNext(func::FuncOp model) {
   if (failed(findLogits(model)))
     return failure();
-  slice(model);
-  if (failed(check(needed.getArrayRef())))
+  for (auto &[input, value] : logits) {
+    need(input); // a step draws it
+    need(value);
+  }
+  if (failed(check(model)))
     return failure();
   func::FuncOp func = declare(model, "next");
   IRMapping map;
-  for (BlockArgument argument : model.getArguments()) {
-    bool reads = isa<BatchType>(argument.getType()) || logits.contains(argument) ||
-                 llvm::any_of(argument.getUsers(),
-                              [&](Operation *user) { return needed.contains(user); });
-    if (!reads)
-      continue;
-    unsigned index = func.getNumArguments();
-    (void)func.insertArgument(index, argument.getType(),
-                              model.getArgAttrDict(argument.getArgNumber()), argument.getLoc());
-    map.map(argument, func.getArgument(index));
-  }
+  addArguments(model, func, map);
   unsigned arguments = func.getNumArguments();
   OpBuilder b = OpBuilder::atBlockEnd(&func.getBody().front());
   SmallVector<Value> results, states;
-  clone(needed.getArrayRef(), func, map, b, states);
+  clone(neededOps(model), func, map, b, states);
   SmallVector<Attribute> attributes;
   for (auto &[input, value] : logits) {
     results.push_back(map.lookup(value));

@@ -264,6 +264,11 @@ bool Cut::needs(Value value, Value y, DenseSet<Value> &visited) {
   Operation *op = value.getDefiningOp();
   if (!op || saved.contains(value) || !visited.insert(value).second)
     return false;
+  if (ScanGradOp grad = again.lookup(value))
+    op = grad;
+  if (auto broadcast = dyn_cast<BroadcastOp>(op);
+      broadcast && isRows(broadcast.getY().getType()) && !givenRows(broadcast))
+    return true; // it may take its shape from what is made of `y`
   return llvm::any_of(dependencies(op), [&](Value v) { return needs(v, y, visited); });
 }
 

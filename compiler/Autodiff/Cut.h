@@ -75,7 +75,7 @@ private:
   void findAgain();
   /// The gradient that gives `value`, a scan's result, again: one that does not need it.
   ScanGradOp gradientOfScan(mlir::Value value);
-  /// Whether backward needs `y` to compute `value`.
+  /// Whether backward needs `y` to compute `value`, by way of what gradients give again, too.
   bool needs(mlir::Value value, mlir::Value y, llvm::DenseSet<mlir::Value> &visited);
   /// The operands whose values an op reads. A broadcast reads the shape of
   /// `like` only; `fill` finds it another value of that shape.
@@ -84,6 +84,8 @@ private:
                              mlir::SymbolTable &symbols);
   void fill(mlir::func::FuncOp func, const llvm::SetVector<mlir::Operation *> &ops,
             mlir::IRMapping &map, llvm::ArrayRef<mlir::Value> returned);
+  /// What backward is given with the rows that `broadcast` spreads over; null if nothing is.
+  mlir::Value givenRows(BroadcastOp broadcast);
   /// A value of `func` with the rows that `broadcast` spreads over.
   static mlir::Value likeRows(mlir::func::FuncOp func, BroadcastOp broadcast);
   mlir::func::FuncOp buildForward(llvm::StringRef name, mlir::SymbolTable &symbols);

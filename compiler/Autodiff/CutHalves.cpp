@@ -31,16 +31,28 @@ void Cut::fill(func::FuncOp func, const SetVector<Operation *> &ops, IRMapping &
   func.setFunctionType(b.getFunctionType(func.getArgumentTypes(), TypeRange(ValueRange(results))));
 }
 
+/// Whether `broadcast` spreads over the rows of `value`.
+static bool isLike(Value value, BroadcastOp broadcast) {
+  return rowsOf(value) == rowsOf(broadcast.getY()) && getElementTypeOrSelf(value).isF32();
+}
+
+Value Cut::givenRows(BroadcastOp broadcast) {
+  for (Value gradient : joint.getArguments().drop_front(inputs))
+    if (isLike(gradient, broadcast))
+      return gradient;
+  for (Value value : saved)
+    if (isLike(value, broadcast) && !value.getDefiningOp<ScanOp>()) // that may be given again
+      return value;
+  return {};
+}
+
 Value Cut::likeRows(func::FuncOp func, BroadcastOp broadcast) {
-  auto isLike = [&](Value value) {
-    return rowsOf(value) == rowsOf(broadcast.getY()) && getElementTypeOrSelf(value).isF32();
-  };
   for (Value argument : func.getArguments())
-    if (isLike(argument))
+    if (isLike(argument, broadcast))
       return argument;
   for (Operation &op : func.getBody().front()) // copies need not be among the arguments
     for (Value result : op.getResults())
-      if (isLike(result))
+      if (isLike(result, broadcast))
         return result;
   llvm_unreachable("backward has a gradient of each row space that it computes in");
 }
@@ -80,6 +92,17 @@ func::FuncOp Cut::buildBackward(StringRef name, SymbolTable &symbols) {
     map.map(y, func.getBody().front().addArgument(y.getType(), y.getLoc()));
   auto results = joint.getBody().front().getTerminator()->getOperands().drop_front(carried);
   fill(func, backward, map, SmallVector<Value>(results));
+  // A gradient may wait for a broadcast, which must not wait for the shape of what it gives.
+  for (Operation *op : backward) {
+    auto broadcast = dyn_cast<BroadcastOp>(op);
+    if (again.empty() || !broadcast || !isRows(broadcast.getY().getType()))
+      continue;
+    if (Value given = givenRows(broadcast))
+      map.lookup(broadcast.getY())
+          .getDefiningOp<BroadcastOp>()
+          .getLikeMutable()
+          .assign(map.lookup(given));
+  }
   for (auto [y, grad] : again)
     giveAgain(cast<ScanGradOp>(map.lookup(grad.getDu()).getDefiningOp()),
               cast<BlockArgument>(map.lookup(y)));

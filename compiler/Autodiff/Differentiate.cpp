@@ -31,7 +31,7 @@ namespace {
 /// Gradients of the values of one block, built at the end of it.
 class Reverse {
 public:
-  Reverse(OpBuilder &b) : b(b) {}
+  Reverse(OpBuilder &b, SymbolTable &symbols) : b(b), symbols(symbols) {}
 
   void wants(Value value) { varied.insert(value); }
   void seed(Value value, Value gradient) { add(value, gradient); }
@@ -52,14 +52,18 @@ public:
 
   /// The gradient of `value`; zeros where none arrived.
   Value get(Value value) {
+    if (isa<StackType>(value.getType()))
+      return sumOf(stacks.lookup(value), value);
     Value gradient = gradients.lookup(value);
     return gradient ? gradient : zeroLike(b, value.getLoc(), value);
   }
 
-  bool has(Value value) const { return gradients.contains(value); }
+  bool has(Value value) const { return gradients.contains(value) || stacks.contains(value); }
 
 private:
   void add(Value value, Value gradient) {
+    if (isa<StackType>(value.getType()))
+      return stacks[value].push_back(gradient);
     Value &sum = gradients[value];
     sum = sum ? arith::AddFOp::create(b, gradient.getLoc(), sum, gradient) : gradient;
   }
@@ -104,8 +108,36 @@ private:
     return success();
   }
 
+  /// One stack for each repetition that read `value`: what adds them up is a repetition, too.
+  Value sumOf(ArrayRef<Value> parts, Value value) {
+    if (parts.size() == 1)
+      return parts.front();
+    auto type = cast<StackType>(value.getType());
+    auto owner = cast<func::FuncOp>(b.getInsertionBlock()->getParentOp());
+    SmallVector<Type> rounds(parts.size(), type.getElement());
+    OpBuilder inner(b.getContext());
+    auto round = func::FuncOp::create(inner, value.getLoc(), (owner.getSymName() + ".sum").str(),
+                                      b.getFunctionType(rounds, type.getElement()));
+    round.setPrivate();
+    symbols.insert(round);
+    Block *body = round.addEntryBlock();
+    inner.setInsertionPointToEnd(body);
+    Value sum;
+    for (auto [part, argument] : llvm::zip_equal(parts, body->getArguments()))
+      sum = sum ? arith::AddFOp::create(inner, part.getLoc(), sum, argument) : Value(argument);
+    if (!sum)
+      sum = arith::ConstantOp::create(inner, value.getLoc(), b.getZeroAttr(type.getElement()));
+    func::ReturnOp::create(inner, value.getLoc(), sum);
+    return RepeatOp::create(b, value.getLoc(), type, round.getSymName(), type.getCount(),
+                            /*carried=*/ValueRange(), /*shared=*/ValueRange(), /*each=*/parts,
+                            /*reverse=*/false)
+        .getResult(0);
+  }
+
   OpBuilder &b;
+  SymbolTable &symbols;
   DenseMap<Value, Value> gradients;
+  DenseMap<Value, SmallVector<Value>> stacks; ///< gradients of stacks, not added up yet
   DenseSet<Value> varied;
 };
 
@@ -224,7 +256,7 @@ private:
     SmallVector<Operation *> ops = opsOf(joint);
 
     OpBuilder b = OpBuilder::atBlockEnd(&joint.getBody().front());
-    Reverse reverse(b);
+    Reverse reverse(b, *symbols);
     SmallVector<Value> wanted;
     for (BlockArgument argument : joint.getArguments())
       if (isFloatTensor(argument.getType()) || isa<StackType>(argument.getType())) {
@@ -260,7 +292,7 @@ private:
       return failure();
     SmallVector<Operation *> ops = opsOf(func);
     b.setInsertionPointToEnd(&func.getBody().front());
-    Reverse reverse(b);
+    Reverse reverse(b, *symbols);
     for (BlockArgument argument : func.getArguments())
       if (func.getArgAttr(argument.getArgNumber(), attr::kParam))
         reverse.wants(argument);

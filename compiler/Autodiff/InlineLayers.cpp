@@ -37,6 +37,14 @@ public:
                              << inner.getCount() << " times";
           return signalPassFailure();
         }
+    for (func::FuncOp func : done)
+      for (BlockArgument argument : func.getArguments())
+        if (auto stack = dyn_cast<StackType>(argument.getType());
+            stack && isa<StackType>(stack.getElement())) {
+          emitError(argument.getLoc()) << "expected one level of repetition, but these are "
+                                          "parameters of a layer that repeats others";
+          return signalPassFailure();
+        }
   }
 
 private:
@@ -51,6 +59,8 @@ private:
       if (repeat.getCount() == 1 && (func->hasAttr(attr::kLayer) || repeats(callee)))
         inlineCall(repeat, callee);
     }
+    for (BlockArgument argument : func.getArguments())
+      dropLevels(argument, func->hasAttr(attr::kLayer));
     func.setFunctionType(FunctionType::get(&getContext(), func.getBody().front().getArgumentTypes(),
                                            func.getResultTypes()));
   }
@@ -61,6 +71,16 @@ private:
     for (auto [i, stack] : llvm::enumerate(repeat.getEach()))
       stack.setType(StackType::get(repeat.getContext(), repeat.getCount(),
                                    callee.getArgumentTypes()[first + i]));
+  }
+
+  /// A part that is never called has the parameters that it would have if it were.
+  static void dropLevels(BlockArgument argument, bool ofLayer) {
+    while (auto stack = dyn_cast<StackType>(argument.getType())) {
+      bool inlined = stack.getCount() == 1 && (ofLayer || isa<StackType>(stack.getElement()));
+      if (!inlined || !argument.use_empty())
+        return;
+      argument.setType(stack.getElement());
+    }
   }
 
   static void inlineCall(RepeatOp repeat, func::FuncOp callee) {

@@ -3,6 +3,7 @@
 #include "dialect/Views.h"
 
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
@@ -17,9 +18,12 @@ std::string mom::scheduleName(func::FuncOp func) {
 
 bool mom::isFunctionSuffix(StringRef suffix) {
   static constexpr StringLiteral known[] = {
-      "loss",  "forward", "backward", "entry", "vjp.entry", "gradient", "update", "accumulate",
-      "copies", "next", "draw"};
-  return llvm::is_contained(known, suffix);
+      "loss",     "forward", "backward",        "entry",        "vjp.entry",
+      "gradient", "update",  "accumulate",      "copies",       "next",
+      "draw",     "window",  "gradient.window", "gradient.sum", "joint.sum"};
+  auto [name, number] = suffix.rsplit('_'); // a second one of a name: `gradient.sum_0`
+  bool numbered = !number.empty() && llvm::all_of(number, llvm::isDigit);
+  return llvm::is_contained(known, numbered ? name : suffix);
 }
 
 /// Whether a result of an entry belongs to backward.

@@ -42,7 +42,7 @@ int64_t compare::groupsOf(ModuleOp module) {
   return all && !all.empty() ? cast<ArrayAttr>(all.begin()->getValue()).size() : 1;
 }
 
-/// `{}` in a parameter's name stands for the round; a layer used once has none.
+/// `{}` in a parameter's name stands for the round; a layer used once has none, or the only one.
 static std::string nameOfRound(StringRef name, int64_t round) {
   auto [before, after] = name.split("{}");
   return name.contains("{}") ? (before + Twine(round) + after).str() : name.str();
@@ -61,7 +61,7 @@ static FailureOr<reference::Value> argumentValue(func::FuncOp func, BlockArgumen
   if (auto name = func.getArgAttrOfType<StringAttr>(index, attr::kParam)) {
     auto stack = dyn_cast<StackType>(argument.getType());
     if (!stack)
-      return reference::Value(toTensor(*parameters.lookup(name.getValue())));
+      return reference::Value(toTensor(*parameters.lookup(nameOfRound(name.getValue(), 0))));
     reference::Stack values;
     for (int64_t i = 0; i < static_cast<int64_t>(stack.getCount()); ++i)
       values.values.push_back(toTensor(*parameters.lookup(nameOfRound(name.getValue(), i))));
@@ -94,14 +94,18 @@ static std::string resultName(func::FuncOp func, unsigned index) {
 
 static void addResult(const std::string &name, const reference::Value &value,
                       std::vector<momrt::NamedTensor> &results) {
-  if (const reference::Stack *stack = value.stack()) {
-    for (auto [i, element] : llvm::enumerate(stack->values))
-      addResult(nameOfRound(name, i), element, results);
-    return;
-  }
-  if (const reference::Tensor *tensor = value.tensor())
-    results.push_back(
-        {name, MOMRT_F64, {tensor->shape.begin(), tensor->shape.end()}, tensor->data});
+  auto add = [&](const reference::Value &value, int64_t round) {
+    if (const reference::Tensor *tensor = value.tensor())
+      results.push_back({nameOfRound(name, round),
+                         MOMRT_F64,
+                         {tensor->shape.begin(), tensor->shape.end()},
+                         tensor->data});
+  };
+  const reference::Stack *stack = value.stack();
+  if (!stack)
+    return add(value, 0);
+  for (auto [i, element] : llvm::enumerate(stack->values))
+    add(element, i);
 }
 
 FailureOr<SmallVector<reference::Value>>

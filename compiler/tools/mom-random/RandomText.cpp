@@ -73,6 +73,8 @@ private:
   void scan(llvm::SmallVectorImpl<Rows> &known);
   /// Rows of those channels: what is there, or a product.
   Rows of(llvm::ArrayRef<Rows> known, const Size &channels);
+  /// A layer's part on what is there, now and then twice with the same weights.
+  std::string calls(const std::string &part, llvm::ArrayRef<Rows> known);
   std::string condition(const char *what);
 
   std::mt19937_64 random;
@@ -260,7 +262,19 @@ void Writer::statement(llvm::SmallVectorImpl<Rows> &known) {
     std::string part = fresh("p");
     std::string layer = pick<std::string>(layers);
     os << formatv("  part {0} = {1}{2}\n", part, layer, times(layer));
-    return bind(known, width, part + "(" + of(known, width).text + ")");
+    return bind(known, width, calls(part, known));
+  }
+}
+
+std::string Writer::calls(const std::string &part, llvm::ArrayRef<Rows> known) {
+  std::string once = part + "(" + of(known, width).text + ")";
+  switch (below(6, random)) {
+  case 0:
+    return part + "(" + once + ")";
+  case 1:
+    return once + " + " + part + "(-" + of(known, width).text + ")";
+  default:
+    return once;
   }
 }
 
@@ -298,10 +312,9 @@ void Writer::writeModel() {
     bind(known, literal(1), choose({"spread(d.time)", "spread(cos(d.time*1.5))"}));
   for (int64_t count = 1 + below(4, random); count > 0; --count)
     statement(known);
-  Rows sum = of(known, width);
   std::string part = fresh("p");
   os << formatv("  part {0} = {1}{2}\n", part, layers.back(), times(layers.back()));
-  bind(known, width, part + "(" + sum.text + ")");
+  bind(known, width, calls(part, known));
   Rows state = known.back();
   for (int64_t count = below(3, random); count > 0; --count)
     statement(known);

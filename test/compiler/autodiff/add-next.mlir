@@ -125,7 +125,63 @@ module attributes {mom.model = @sums} {
   }
 }
 
-// CHECK: func.func private @g.next(%[[X:.*]]: tensor<?x6xf32, #mom.rows<token>>, %[[SCALE:.*]]: tensor<?x6xf32, #mom.rows<token>>, %[[SUM:.*]]: tensor<?x1xf32, #mom.rows<token>>,
+// CHECK: func.func private @g.next(%[[X:.*]]: tensor<?x6xf32, #mom.rows<token>>, %[[SCALE:.*]]: tensor<?x6xf32, #mom.rows<token>>, %{{.*}}: !mom.batch)
 // CHECK-NEXT: %[[Y:.*]] = arith.mulf %[[X]], %[[SCALE]]
 // CHECK-NEXT: %[[S:.*]] = mom.silu %[[SCALE]]
-// CHECK-NEXT: return %[[Y]], %[[S]], %[[SUM]]
+// CHECK-NEXT: return %[[Y]], %[[S]] :
+
+// -----
+
+// Layers called one after the other: the sum that each hands to the next is not there at all.
+!x = tensor<?x6xf32, #mom.rows<token>>
+!i = tensor<?x1xi32, #mom.rows<token>>
+!n = tensor<?x1xf32, #mom.rows<token>>
+module attributes {mom.model = @chain} {
+  func.func private @h(%x: !x, %sum: !n, %batch: !mom.batch, %w: tensor<6xf32> {mom.param = "w"}) -> (!x, !n) attributes {mom.layer} {
+    %y = mom.silu %x : !x
+    %all = mom.reduce_rows %x : !x -> tensor<6xf32>
+    %weighted = arith.mulf %all, %w : tensor<6xf32>
+    %spread = mom.broadcast %weighted like %x : tensor<6xf32>, !x -> !x
+    %one = mom.reduce sum %spread : !x -> !n
+    %next = arith.addf %sum, %one : !n
+    return %y, %next : !x, !n
+  }
+  // Read but not handed on: what it adds up is dropped, what it is given is not.
+  func.func private @k(%x: !x, %scale: !x, %batch: !mom.batch) -> (!x, !x) attributes {mom.layer} {
+    %y = arith.mulf %x, %scale : !x
+    %all = mom.reduce_rows %x : !x -> tensor<6xf32>
+    %spread = mom.broadcast %all like %x : tensor<6xf32>, !x -> !x
+    %next = arith.addf %scale, %spread : !x
+    return %y, %next : !x, !x
+  }
+  func.func @chain(%batch: !mom.batch, %id: !i {mom.input = "id"}, %table: tensor<6x6xf32> {mom.param = "table"},
+                   %v: !mom.stack<1 x tensor<6xf32>> {mom.param = "a.w"}, %w: !mom.stack<2 x tensor<6xf32>> {mom.param = "b.{}.w"})
+      -> (tensor<1xf32> {mom.loss = "lm"}) {
+    %e = mom.embedding %id from %table : !i, tensor<6x6xf32> -> !x
+    %zero = mom.reduce sum %e : !x -> !n
+    %a, %s = mom.repeat @h times 1 carry(%e, %zero) share(%batch) each(%v)
+        : (!x, !n, !mom.batch, !mom.stack<1 x tensor<6xf32>>) -> (!x, !n)
+    %b, %t = mom.repeat @h times 2 carry(%a, %s) share(%batch) each(%w)
+        : (!x, !n, !mom.batch, !mom.stack<2 x tensor<6xf32>>) -> (!x, !n)
+    %c, %u = mom.repeat @k times 1 carry(%b, %e) share(%batch) each() : (!x, !x, !mom.batch) -> (!x, !x)
+    %target = mom.next %id in %batch : !i
+    %nll, %lse = mom.cross_entropy %c, %target : !x, !i -> !n
+    %both = arith.addf %nll, %t : !n
+    %loss = mom.reduce_rows %both : !n -> tensor<1xf32>
+    return %loss : tensor<1xf32>
+  }
+}
+
+// CHECK: func.func @chain.next(
+// CHECK-NOT: mom.param = "a.w"
+// CHECK-SAME: {mom.param = "table"})
+// CHECK-NOT: mom.reduce
+// CHECK: %[[A:.*]] = mom.repeat @h.next times 1 carry(%[[E:.*]]) share(%arg0) each()
+// CHECK: %[[B:.*]] = mom.repeat @h.next times 2 carry(%[[A]]) share(%arg0) each()
+// CHECK: mom.repeat @k.next times 1 carry(%[[B]], %[[E]]) share(%arg0) each()
+// CHECK: func.func private @h.next(%[[X:.*]]: tensor<?x6xf32, #mom.rows<token>>, %{{.*}}: !mom.batch)
+// CHECK-NEXT: %[[Y:.*]] = mom.silu %[[X]]
+// CHECK-NEXT: return %[[Y]] : tensor
+// CHECK: func.func private @k.next(%[[X:.*]]: tensor<?x6xf32, #mom.rows<token>>, %[[SCALE:.*]]: tensor<?x6xf32, #mom.rows<token>>,
+// CHECK-NEXT: %[[Y:.*]] = arith.mulf %[[X]], %[[SCALE]]
+// CHECK-NEXT: return %[[Y]], %[[SCALE]] :

@@ -145,3 +145,82 @@ func.func @top3(%x: !x, %batch: !mom.batch, %w: !mom.stack<2 x !w>, %dy: !x) -> 
   return %dx, %dw : !x, !mom.stack<2 x !w>
 }
 }
+
+// -----
+
+// The scan's gradient waits for a broadcast of the shape of a product of the scan's
+// result: it takes that of a gradient.
+// MORE-LABEL:  func.func private @l.forward(
+// MORE:          return %{{.*}}, %arg0, %{{.*}} : tensor<?x4xf32, {{.*}}>, tensor<?x4xf32, {{.*}}>, tensor<?x8xf32, #mom.rows<chunk of 16>>
+// MORE-LABEL:  func.func private @l.backward(
+// MORE-SAME:     %[[DY:[^:]+]]: tensor<?x4xf32
+// MORE:          mom.broadcast %{{.*}} like %[[DY]]
+// MORE:          %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %[[Y:.*]] = mom.scan_grad {{.*}} again tensor<?x4xf32
+// MORE:          mom.linear %[[Y]]
+#t = #mom.rows<token>
+!x = tensor<?x4xf32, #t>
+!n = tensor<?x2xf32, #t>
+!c = tensor<?x8xf32, #mom.rows<chunk of 16>>
+module {
+func.func private @l.joint(%x: !x, %batch: !mom.batch, %w: tensor<4x4xf32>, %v: tensor<2x4xf32>, %A: tensor<4x2xf32>, %scale: tensor<4xf32>, %dy: !x)
+    -> (!x, !x, tensor<4xf32>) attributes {mom.joint, mom.carried = 1 : i64} {
+  %b = mom.linear %x by %v : !x, tensor<2x4xf32> -> !n
+  %y, %saved = mom.scan %x, %x, %A, %b, %b in %batch : !x, !x, tensor<4x2xf32>, !n, !n, !mom.batch -> !x checkpoints !c
+  %p = mom.linear %y by %w : !x, tensor<4x4xf32> -> !x
+  %spread = mom.broadcast %scale like %p : tensor<4xf32>, !x -> !x
+  %g = arith.mulf %p, %spread : !x
+  %dspread = arith.mulf %dy, %p : !x
+  %dscale = mom.reduce_rows %dspread : !x -> tensor<4xf32>
+  %dp = arith.mulf %dy, %spread : !x
+  %d = mom.linear transposed %dp by %w : !x, tensor<4x4xf32> -> !x
+  %du, %dd, %dA, %dB, %dC = mom.scan_grad %x, %x, %A, %b, %b in %batch gradient %d checkpoints %saved
+      : !x, !x, tensor<4x2xf32>, !n, !n, !mom.batch, !x, !c -> !x, !x, tensor<4x2xf32>, !n, !n
+  return %g, %du, %dscale : !x, !x, tensor<4xf32>
+}
+func.func @top4(%x: !x, %batch: !mom.batch, %w: tensor<4x4xf32>, %v: tensor<2x4xf32>, %A: tensor<4x2xf32>, %scale: !mom.stack<1 x tensor<4xf32>>, %dy: !x)
+    -> (!x, !x, !mom.stack<1 x tensor<4xf32>>) {
+  %y, %tape = mom.forward @l.joint times 1 carry(%x) share(%batch, %w, %v, %A) each(%scale)
+      : (!x, !mom.batch, tensor<4x4xf32>, tensor<2x4xf32>, tensor<4x2xf32>, !mom.stack<1 x tensor<4xf32>>) -> (!x, !mom.tape)
+  %dx, %ds = mom.backward @l.joint times 1 gradient(%dy) share(%batch, %w, %v, %A) each(%scale) tape %tape
+      : (!x, !mom.batch, tensor<4x4xf32>, tensor<2x4xf32>, tensor<4x2xf32>, !mom.stack<1 x tensor<4xf32>>, !mom.tape) -> (!x, !mom.stack<1 x tensor<4xf32>>)
+  return %y, %dx, %ds : !x, !x, !mom.stack<1 x tensor<4xf32>>
+}
+}
+
+// -----
+
+// Each of two scans' gradients needs the other one's result: one of them is saved.
+// MORE-LABEL:  func.func private @two.forward(
+// MORE:          %[[FIRST:[^,]*]], %[[C:.*]] = mom.scan %arg0, %arg0, %arg2
+// MORE:          %{{.*}}, %[[D:.*]] = mom.scan %arg0, %arg0, %arg3
+// MORE:          return %{{.*}}, %arg0, %[[C]], %[[FIRST]], %[[D]] :
+// MORE-LABEL:  func.func private @two.backward(
+// MORE-COUNT-1:  again tensor<?x4xf32
+// MORE-NOT:      again tensor<?x4xf32
+#t = #mom.rows<token>
+!x = tensor<?x4xf32, #t>
+!n = tensor<?x2xf32, #t>
+!a = tensor<4x2xf32>
+!c = tensor<?x8xf32, #mom.rows<chunk of 16>>
+module {
+func.func private @two.joint(%x: !x, %batch: !mom.batch, %A: !a, %D: !a, %v: tensor<2x4xf32>, %dy: !x)
+    -> (!x, !x) attributes {mom.joint, mom.carried = 1 : i64} {
+  %b = mom.linear %x by %v : !x, tensor<2x4xf32> -> !n
+  %y, %saved = mom.scan %x, %x, %A, %b, %b in %batch : !x, !x, !a, !n, !n, !mom.batch -> !x checkpoints !c
+  %z, %more = mom.scan %x, %x, %D, %b, %b in %batch : !x, !x, !a, !n, !n, !mom.batch -> !x checkpoints !c
+  %g = arith.mulf %y, %z : !x
+  %d = arith.mulf %dy, %z : !x
+  %e = arith.mulf %dy, %y : !x
+  %du, %dd, %dA, %dB, %dC = mom.scan_grad %x, %x, %A, %b, %b in %batch gradient %d checkpoints %saved
+      : !x, !x, !a, !n, !n, !mom.batch, !x, !c -> !x, !x, !a, !n, !n
+  %eu, %ed, %eA, %eB, %eC = mom.scan_grad %x, %x, %D, %b, %b in %batch gradient %e checkpoints %more
+      : !x, !x, !a, !n, !n, !mom.batch, !x, !c -> !x, !x, !a, !n, !n
+  %dx = arith.addf %du, %eu : !x
+  return %g, %dx : !x, !x
+}
+func.func @top5(%x: !x, %batch: !mom.batch, %A: !a, %D: !a, %v: tensor<2x4xf32>, %dy: !x) -> (!x, !x) {
+  %y, %tape = mom.forward @two.joint times 2 carry(%x) share(%batch, %A, %D, %v) each() : (!x, !mom.batch, !a, !a, tensor<2x4xf32>) -> (!x, !mom.tape)
+  %dx = mom.backward @two.joint times 2 gradient(%dy) share(%batch, %A, %D, %v) each() tape %tape : (!x, !mom.batch, !a, !a, tensor<2x4xf32>, !mom.tape) -> !x
+  return %y, %dx : !x, !x
+}
+}
