@@ -86,12 +86,14 @@ for verb, option, value, expected in (
         ("generate", "prefix", "-1", "0 or more"), ("generate", "documents", "-1", "0 or more"),
         ("check", "fuse", "9", "0 to 2"), ("check", "recompute", "9", "0 to 3"), ("check", "recompute", "-1", "0 to 3"),
         ("train", "save-every", "-3", "0 or more"), ("train", "eval-every", "-3", "0 or more"),
-        ("train", "steps", "0", "1 or more"), ("bench", "repeats", "0", "1 to 1000000")):
+        ("train", "steps", "0", "1 or more"), ("train", "steps", "many", "1 or more"), ("bench", "repeats", "0", "1 to 1000000")):
     expect((verb, LINEAR, f"--{option}={value}"), f"--{option}", f"expected {expected}, but got {value}")
 expect(("gradcheck", LINEAR, "--tolerance", "-1"), "--tolerance 0 or more")
 expect(("check", LINEAR, "--cpu", "banana"), "--cpu", "banana")
 expect(("check", LINEAR, "--storage", "banana"), "--storage", "banana")
 expect(("check", LINEAR, "--memory", "banana"), "--memory", "banana")
+for line, text in (("bf16 (wieghts f32)", "but got 'wieghts'"), ("bf16 (weights f31)", "expected types f32, bf16 and f16")):
+    expect(("emit", LINEAR, "--stage", "stored", "--storage", line), text, line)
 expect(("check", LINEAR, "extra.mom"), "expected one model, but got", "extra.mom")
 expect(("check", "--json", "messages.json", LINEAR), "expected one model, but got messages.json", "--json=FILE")
 expect(("check",), "expected a model")
@@ -148,6 +150,9 @@ for document, text in (([0, 3], "offset 1 is 3"), ([1, 5], "offset 0 is 1"), ([0
     write("in", {"x": x, "a.weight": weight, "document": np.array(document, np.int64), "modality": np.zeros(5, np.uint8)})
     for verb in ("run", "interpret"):
         expect((verb, "layer.mom", "--entry", "f", "--inputs", "in"), "in: expected 'document' to hold offsets", text)
+write("in", {"x": x, "a.weight": weight, "modality": np.array([0, 1, 2, 0, 0], np.uint8)})
+for verb in ("run", "interpret"):
+    expect((verb, "layer.mom", "--entry", "f", "--inputs", "in"), "in: expected a modality below 2, but token 2 has 2")
 write("in", {"x": x, "a.weight": weight, "a.bias": draw(4), "dy": dy, "d0": dy})
 for verb in ("run", "interpret"):
     for entry in ("f", "f.vjp"):

@@ -74,6 +74,8 @@ static std::string shapeText(ArrayRef<int64_t> shape) {
 
 std::string compare::checkInputs(func::FuncOp func, const momrt::Request &request) {
   auto batch = toBatch(request.batch, groupsOf(func->getParentOfType<ModuleOp>()));
+  if (std::string wrong = batch->check(); !wrong.empty())
+    return wrong;
   for (BlockArgument argument : func.getArguments()) {
     auto name = func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), attr::kInput);
     auto type = dyn_cast<RankedTensorType>(argument.getType());

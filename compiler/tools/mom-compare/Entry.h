@@ -14,8 +14,9 @@ mlir::func::FuncOp entryNamed(mlir::ModuleOp module, llvm::StringRef name);
 /// The modalities of a model, at least 1.
 int64_t groupsOf(mlir::ModuleOp module);
 
-/// What is wrong with a request's tensors as the inputs of `func`, an entry: one that is
-/// absent, or of another shape. Empty if nothing is. A column may come without its axis.
+/// What is wrong with a request as the inputs of `func`, an entry: with its batch, or with a
+/// tensor, which is absent or of another shape. Empty if nothing is. A column may come
+/// without its axis.
 std::string checkInputs(mlir::func::FuncOp func, const momrt::Request &request);
 
 /// What `func`, an entry, is called with: the batch, parameters (stacks of their rounds) and

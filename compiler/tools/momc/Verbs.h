@@ -20,9 +20,7 @@ template <long long low, long long high> struct Within : llvm::cl::parser<long l
   using parser::parser;
   bool parse(llvm::cl::Option &option, llvm::StringRef name, llvm::StringRef text,
              long long &value) {
-    if (parser::parse(option, name, text, value))
-      return true;
-    if (value >= low && value <= high)
+    if (!text.getAsInteger(0, value) && value >= low && value <= high)
       return false;
     std::string most =
         high == std::numeric_limits<long long>::max() ? " or more" : " to " + std::to_string(high);
