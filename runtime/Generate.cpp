@@ -124,6 +124,10 @@ void Generation::checkOptions() const {
     fail(MOMRT_BAD_ARGUMENT, "expected a top-p above 0 and at most 1 but got {}", how.topP);
   if (options.tokens < 0)
     fail(MOMRT_BAD_ARGUMENT, "expected at least 0 new tokens but got {}", options.tokens);
+  for (int32_t id : options.stops)
+    if (id < 0 || id >= output->channels)
+      fail(MOMRT_BAD_ARGUMENT, "expected ids to stop at from 0 to {} but got {}",
+           output->channels - 1, id);
   const std::vector<int32_t> &of = options.modalityOf;
   if (of.empty())
     return;

@@ -63,6 +63,10 @@ std::vector<Measure> MeasureTotals::result() const {
   return means;
 }
 
+std::string groupName(size_t group, size_t groups, const std::vector<std::string> &modalities) {
+  return groups == modalities.size() ? modalities[group] : std::to_string(group);
+}
+
 std::string numberJson(double value) {
   // The shortest text of the f32 that kernels compute in, not of its double.
   return std::isfinite(value) ? fmt::format("{}", float(value)) : "null";

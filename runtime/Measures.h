@@ -33,6 +33,9 @@ private:
   double tokens = 0;
 };
 
+/// The name of one of `groups` groups: a modality's where there is one a modality, else a number.
+std::string groupName(size_t group, size_t groups, const std::vector<std::string> &modalities);
+
 /// `"loss":{"lm":5.1},"metrics":{"bits":{"text":7.0,...}}`; groups are named
 /// when there is one a modality.
 std::string measuresJson(const std::vector<Measure> &measures,

@@ -44,6 +44,27 @@ static std::string barText(double done) {
   return std::string(full, '#') + std::string(width - full, '.');
 }
 
+std::string measuresText(const std::vector<Measure> &measures,
+                         const std::vector<std::string> &modalities) {
+  std::string text;
+  for (const Measure &measure : measures) {
+    if (measure.loss) {
+      text += fmt::format("  {} {:.4g}", measure.name, measure.value);
+      continue;
+    }
+    std::string means;
+    for (size_t group = 0; group < measure.sums.size(); ++group) {
+      if (measure.counts[group] == 0)
+        continue;
+      if (measure.sums.size() > 1) // else the metric has no groups
+        means += " " + groupName(group, measure.sums.size(), modalities);
+      means += fmt::format(" {:.3g}", measure.mean(group));
+    }
+    text += fmt::format("  {}{}", measure.name, means.empty() ? " none" : means);
+  }
+  return text;
+}
+
 void Progress::show(int64_t step, const std::vector<Measure> &measures,
                     const std::vector<std::string> &modalities, double tokensPerSecond) {
   if (mode == ProgressMode::Silent)
@@ -56,16 +77,7 @@ void Progress::show(int64_t step, const std::vector<Measure> &measures,
   any = true;
   shown = now;
   std::string text = fmt::format("{:{}}/{}", step, fmt::formatted_size("{}", steps), steps);
-  for (const Measure &measure : measures) {
-    if (measure.loss) {
-      text += fmt::format("  {} {:.4g}", measure.name, measure.value);
-    } else if (measure.sums.size() == modalities.size()) {
-      text += fmt::format("  {}", measure.name);
-      for (size_t group = 0; group < modalities.size(); ++group)
-        if (measure.counts[group] > 0)
-          text += fmt::format(" {} {:.3g}", modalities[group], measure.mean(group));
-    }
-  }
+  text += measuresText(measures, modalities);
   double passed = std::chrono::duration<double>(now - start).count();
   double left = passed / double(std::max<int64_t>(step - first, 1)) * double(steps - step);
   text += fmt::format("  {:.0f} tokens/s  {} left", tokensPerSecond, durationText(left));

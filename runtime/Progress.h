@@ -29,6 +29,11 @@ private:
   bool any = false, barOnScreen = false;
 };
 
+/// "  lm 4.157  bits text 7.1 image 6.9": losses, and metrics by their groups, which have the
+/// modalities' names if there is one a modality. Groups with no row are left out.
+std::string measuresText(const std::vector<Measure> &measures,
+                         const std::vector<std::string> &modalities);
+
 /// "2:05" or "1:02:05"
 std::string durationText(double seconds);
 

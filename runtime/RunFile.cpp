@@ -66,6 +66,23 @@ static void readStates(const std::vector<NamedTensor> &tensors, const std::strin
   }
 }
 
+/// Documents partition the tokens. The interpreter takes whatever segments it is given.
+static void checkOffsets(const std::vector<double> &offsets, int64_t tokens,
+                         const std::string &path) {
+  if (offsets.empty())
+    fail(MOMRT_BAD_FILE, "{}: expected 'document' to hold offsets from 0 on, but it is empty",
+         path);
+  for (size_t at = 0; at < offsets.size(); ++at) {
+    bool last = at + 1 == offsets.size();
+    bool good = at ? offsets[at] >= offsets[at - 1] : offsets[at] == 0;
+    if (!good || (last && offsets[at] != double(tokens)))
+      fail(MOMRT_BAD_FILE,
+           "{}: expected 'document' to hold offsets that ascend from 0 to {} tokens, but offset "
+           "{} is {}",
+           path, tokens, at, offsets[at]);
+  }
+}
+
 /// Documents as segments, modalities as they are; `tokens` rows in all.
 static BatchDescription describe(const std::vector<NamedTensor> &tensors, const std::string &path) {
   BatchDescription batch;
@@ -84,13 +101,14 @@ static BatchDescription describe(const std::vector<NamedTensor> &tensors, const 
     tokens = int64_t(modality->data.size());
   else if (document && !document->data.empty())
     tokens = int64_t(document->data.back());
-  if (tokens < 0)
+  if (tokens < 0 && !document)
     fail(MOMRT_BAD_FILE, "{}: expected inputs, but the file holds no tensor", path);
+  std::vector<double> offsets = document ? document->data : std::vector<double>{0, double(tokens)};
+  checkOffsets(offsets, tokens, path);
   batch.modality.assign(size_t(tokens), 0);
   if (modality)
     for (size_t i = 0; i < modality->data.size(); ++i)
       batch.modality[i] = int32_t(modality->data[i]);
-  std::vector<double> offsets = document ? document->data : std::vector<double>{0, double(tokens)};
   for (size_t i = 0; i + 1 < offsets.size(); ++i)
     if (offsets[i] != offsets[i + 1]) // an empty document has no segment
       batch.segments.push_back({int64_t(offsets[i]), int64_t(offsets[i + 1] - offsets[i]), -1, -1});

@@ -247,6 +247,8 @@ void Run::evaluateHeldOut() {
   std::vector<Measure> measures = evaluate(session, *heldOut, state.streams, state.length);
   log->write(fmt::format("{{\"kind\":\"eval\",\"step\":{},{}}}", state.step,
                          measuresJson(measures, modalities)));
+  progress->say(fmt::format("held out after step {}:{}", state.step,
+                            measuresText(measures, modalities)));
 }
 
 void Run::save() { result.checkpoint = saveRun(session, state, options.folder); }

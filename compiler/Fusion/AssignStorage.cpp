@@ -86,7 +86,7 @@ static std::string nameOf(Type type) {
 }
 
 LogicalResult AssignStoragePass::readPrecision() {
-  // The frontend has checked the line's grammar.
+  // The frontend has checked the grammar of a model's line, nobody that of --storage.
   StringRef text = type;
   if (type == "model") {
     auto train = getOperation()->getAttrOfType<DictionaryAttr>(attr::kTrain);
@@ -114,8 +114,17 @@ LogicalResult AssignStoragePass::readPrecision() {
       precision.residual = typeNamed(value, &getContext());
     } else if (what == "interface") {
       precision.interface = typeNamed(value, &getContext());
+    } else if (!what.empty()) {
+      return getOperation().emitError() << "expected weights, moments, gradients, residual or "
+                                           "interface in the storage '"
+                                        << text << "', but got '" << what << "'";
     }
   }
+  for (Type named : {precision.weights, precision.moments, precision.gradients, precision.residual,
+                     precision.interface})
+    if (!named)
+      return getOperation().emitError()
+             << "expected types f32, bf16 and f16 in the storage '" << text << "'";
   if (precision.interface != precision.rows && !precision.interface.isF32())
     return getOperation().emitError() << "expected an interface of f32 or, as rows are, of "
                                       << rows << ", but got " << precision.interface;

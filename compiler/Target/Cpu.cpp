@@ -84,13 +84,30 @@ std::string mom::describeCpu(StringRef cpu) {
   return cpu == "native" ? (llvm::sys::getHostCPUName() + " " + hostFeatures()).str() : cpu.str();
 }
 
-static std::unique_ptr<llvm::TargetMachine>
-targetMachine(StringRef cpu, function_ref<InFlightDiagnostic()> emitError) {
+/// This machine's code generator; null after a message, into `message`.
+static const llvm::Target *nativeTarget(const llvm::Triple &triple, std::string &message) {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
+  return llvm::TargetRegistry::lookupTarget(triple, message);
+}
+
+static bool isProcessorOf(const llvm::Target &target, const llvm::Triple &triple, StringRef cpu) {
+  std::unique_ptr<llvm::MCSubtargetInfo> info(target.createMCSubtargetInfo(triple, "", ""));
+  return info->isCPUStringValid(cpu);
+}
+
+bool mom::isProcessor(StringRef cpu) {
   llvm::Triple triple(llvm::sys::getDefaultTargetTriple());
   std::string message;
-  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, message);
+  const llvm::Target *target = nativeTarget(triple, message);
+  return cpu == "native" || !target || isProcessorOf(*target, triple, cpu);
+}
+
+static std::unique_ptr<llvm::TargetMachine>
+targetMachine(StringRef cpu, function_ref<InFlightDiagnostic()> emitError) {
+  llvm::Triple triple(llvm::sys::getDefaultTargetTriple());
+  std::string message;
+  const llvm::Target *target = nativeTarget(triple, message);
   if (!target) {
     emitError() << "no code generator for " << triple.str() << ": " << message;
     return nullptr;
@@ -100,8 +117,7 @@ targetMachine(StringRef cpu, function_ref<InFlightDiagnostic()> emitError) {
     cpu = llvm::sys::getHostCPUName();
     features = hostFeatures();
   }
-  std::unique_ptr<llvm::MCSubtargetInfo> info(target->createMCSubtargetInfo(triple, "", ""));
-  if (!info->isCPUStringValid(cpu)) {
+  if (!isProcessorOf(*target, triple, cpu)) {
     emitError() << "expected 'native' or a processor of " << triple.str() << ", but got '" << cpu
                 << "'";
     return nullptr;

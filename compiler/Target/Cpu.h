@@ -29,6 +29,9 @@ mlir::LogicalResult compileObject(llvm::Module &module, llvm::StringRef cpu,
                                   llvm::SmallVectorImpl<char> &out, bool assembly,
                                   llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
+/// Whether `cpu` is "native" or the name of a processor that there is code for.
+bool isProcessor(llvm::StringRef cpu);
+
 /// The processor that `cpu` means here, with its features.
 std::string describeCpu(llvm::StringRef cpu);
 

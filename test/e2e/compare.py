@@ -54,11 +54,14 @@ def documents(random, tokens, lengths):
     return np.array([0] + [c for c in inner if c < tokens] + [tokens], np.int64)
 
 
+def settings_of(rest):
+    return [word for at, word in enumerate(rest) if word == "--set" or (at and rest[at - 1] == "--set")]
+
+
 def inputs_of(arguments, rest):
     """What the model, or the exported layer that is the entry, reads: (name, sizes but the
     rows, type, rows, attributes)."""
-    settings = [word for at, word in enumerate(rest) if word == "--set" or (at and rest[at - 1] == "--set")]
-    text = subprocess.run(["momc", "emit", arguments.model, "--stage", "grad"] + settings, check=True,
+    text = subprocess.run(["momc", "emit", arguments.model, "--stage", "grad"] + settings_of(rest), check=True,
                           stdout=subprocess.PIPE, text=True).stdout
     entries = [line for line in re.findall(r"func\.func @.*", text) if "mom.input" in line]
     layer = [line for line in entries if line.startswith(f"func.func @{arguments.entry}.entry(")]
@@ -120,8 +123,9 @@ def main():
         inputs = os.path.join(folder, "in.safetensors")
         write(inputs, batch(arguments, random, inputs_of(arguments, rest)))
         for verb in ("run", "interpret"):
+            options = rest if verb == "run" else settings_of(rest)  # the others are about machine code
             subprocess.run(["momc", verb, arguments.model, "--entry", arguments.entry, "--inputs", inputs,
-                            "--outputs", os.path.join(folder, verb)] + rest, check=True,
+                            "--outputs", os.path.join(folder, verb)] + options, check=True,
                            stdout=subprocess.DEVNULL)
         got, expected = (read(os.path.join(folder, verb)) for verb in ("run", "interpret"))
     if set(got) != set(expected):

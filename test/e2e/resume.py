@@ -14,6 +14,6 @@ log = folder + "/c/log.jsonl"
 while run.poll() is None and not (os.path.exists(log) and '"step":3' in open(log).read()):
     time.sleep(0.005)
 run.send_signal(signal.SIGINT)
-if run.wait() != 0:
-    sys.exit("the interrupted run failed")
+if run.wait() != 128 + signal.SIGINT:
+    sys.exit(f"expected status {128 + signal.SIGINT} of the interrupted run, but got {run.returncode}")
 subprocess.run(command + ["--resume"], check=True)

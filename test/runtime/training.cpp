@@ -125,6 +125,12 @@ static void evaluation(const TemporaryFolder &folder, const Outcome &whole) {
            fmt::format("\"loss\":{},\"metrics\":{}", whole.log[62]["loss"].dump(),
                        measuresJson(measures, {"text", "image"})
                            .substr(measuresJson(measures, {"text", "image"}).find("{\"squares"))));
+  CHECK_EQ(measuresText({{"lm", true, 4.5, {}, {}},
+                         {"bits", false, 0, {6, 0}, {2, 0}},
+                         {"far", false, 0, {3}, {2}},
+                         {"never", false, 0, {0}, {0}}},
+                        {"text", "image"}),
+           "  lm 4.5  bits text 3  far 1.5  never none");
   double counted = measures[1].counts[0] + measures[1].counts[1];
   CHECK_EQ(counted, 75); // every token once, whatever the batches
   std::vector<Measure> narrow;

@@ -3,7 +3,7 @@
 
 #include "momrt/table.h"
 
-#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace mom;
@@ -50,36 +50,83 @@ static std::string nameOfRound(StringRef name, int64_t round) {
 
 using Tensors = llvm::StringMap<const momrt::NamedTensor *>;
 
-/// An argument of the entry: the batch, a parameter (a stack of its rounds), or
-/// an input of that name.
-static FailureOr<reference::Value> argumentValue(func::FuncOp func, BlockArgument argument,
-                                                 const momrt::Request &request,
-                                                 const Tensors &parameters) {
+/// The tensor of a file for an argument that is an input; null if it is none, or absent.
+static const momrt::NamedTensor *tensorFor(func::FuncOp func, unsigned index,
+                                           const momrt::Request &request) {
+  auto name = func.getArgAttrOfType<StringAttr>(index, attr::kInput);
+  for (const momrt::NamedTensor &tensor : request.tensors)
+    if (name && tensor.name == name.getValue())
+      return &tensor;
+  return nullptr;
+}
+
+/// As the interpreter wants it: rows of one channel have an axis for it.
+static reference::Tensor toInput(const momrt::NamedTensor &tensor, Type type) {
+  reference::Tensor value = toTensor(tensor);
+  if (isRows(type) && value.shape.size() == 1)
+    value.shape.push_back(1);
+  return value;
+}
+
+static std::string shapeText(ArrayRef<int64_t> shape) {
+  return llvm::formatv("[{0:$[, ]}]", llvm::make_range(shape.begin(), shape.end()));
+}
+
+std::string compare::checkInputs(func::FuncOp func, const momrt::Request &request) {
+  auto batch = toBatch(request.batch, groupsOf(func->getParentOfType<ModuleOp>()));
+  if (std::string wrong = batch->check(); !wrong.empty())
+    return wrong;
+  for (BlockArgument argument : func.getArguments()) {
+    auto name = func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), attr::kInput);
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!name || !type)
+      continue;
+    const momrt::NamedTensor *tensor = tensorFor(func, argument.getArgNumber(), request);
+    if (!tensor)
+      return ("expected an input '" + name.getValue() + "', but the file has none").str();
+    SmallVector<int64_t> expected = reference::shapeFor(type, batch.get());
+    if (expected != toInput(*tensor, type).shape)
+      return ("expected the input '" + name.getValue() + "' of shape " + shapeText(expected) +
+              ", but got " + shapeText(tensor->shape))
+          .str();
+  }
+  return "";
+}
+
+/// What a stream carries before its first token.
+static reference::Value zerosOf(Type type, const reference::Batch &batch) {
+  if (auto stack = dyn_cast<StackType>(type)) {
+    reference::Stack values;
+    values.values.assign(stack.getCount(), zerosOf(stack.getElement(), batch));
+    return values;
+  }
+  return reference::Tensor::zeros(reference::shapeFor(cast<RankedTensorType>(type), &batch));
+}
+
+/// An argument of the entry: the batch, a parameter (a stack of its rounds), an input of that
+/// name, or a state.
+static reference::Value argumentValue(func::FuncOp func, BlockArgument argument,
+                                      const momrt::Request &request, const Tensors &parameters,
+                                      const std::shared_ptr<const reference::Batch> &batch) {
   unsigned index = argument.getArgNumber();
   if (isa<BatchType>(argument.getType()))
-    return reference::Value(toBatch(request.batch, compare::groupsOf(func->getParentOfType<ModuleOp>())));
+    return batch;
   if (auto name = func.getArgAttrOfType<StringAttr>(index, attr::kParam)) {
     auto stack = dyn_cast<StackType>(argument.getType());
     if (!stack)
-      return reference::Value(toTensor(*parameters.lookup(nameOfRound(name.getValue(), 0))));
+      return toTensor(*parameters.lookup(nameOfRound(name.getValue(), 0)));
     reference::Stack values;
     for (int64_t i = 0; i < static_cast<int64_t>(stack.getCount()); ++i)
       values.values.push_back(toTensor(*parameters.lookup(nameOfRound(name.getValue(), i))));
-    return reference::Value(std::move(values));
+    return values;
   }
-  auto name = func.getArgAttrOfType<StringAttr>(index, attr::kInput);
-  for (const momrt::NamedTensor &tensor : request.tensors) {
-    if (!name || tensor.name != name.getValue())
-      continue;
-    reference::Tensor value = toTensor(tensor);
-    if (isRows(argument.getType()) && value.shape.size() == 1)
-      value.shape.push_back(1);
-    return reference::Value(std::move(value));
-  }
-  return func.emitError() << "expected an input " << name << ", but the file has none";
+  if (const momrt::NamedTensor *tensor = tensorFor(func, index, request))
+    return toInput(*tensor, argument.getType());
+  assert(!func.getArgAttr(index, attr::kInput) && "checked before");
+  return zerosOf(argument.getType(), *batch);
 }
 
-/// The name of a result, as `momc run` writes it.
+/// The name of a result, as `momc run` writes it; empty for a state, which it does not.
 static std::string resultName(func::FuncOp func, unsigned index) {
   for (auto [key, kind] : {std::pair(attr::kLoss, MOMRT_OUTPUT_LOSS),
                            {attr::kSum, MOMRT_OUTPUT_SUM},
@@ -89,7 +136,7 @@ static std::string resultName(func::FuncOp func, unsigned index) {
       return momrt::outputName(kind, name.str());
   if (auto name = func.getResultAttrOfType<StringAttr>(index, attr::kGradient))
     return "gradient." + name.str();
-  return "result" + std::to_string(index);
+  return "";
 }
 
 static void addResult(const std::string &name, const reference::Value &value,
@@ -108,26 +155,31 @@ static void addResult(const std::string &name, const reference::Value &value,
     add(element, i);
 }
 
-FailureOr<SmallVector<reference::Value>>
-compare::argumentsOf(func::FuncOp func, const momrt::Request &request,
-                     ArrayRef<momrt::NamedTensor> parameters) {
+SmallVector<reference::Value> compare::argumentsOf(func::FuncOp func, const momrt::Request &request,
+                                                   ArrayRef<momrt::NamedTensor> parameters) {
   Tensors byName;
   for (const momrt::NamedTensor &parameter : parameters)
     byName[parameter.name] = &parameter;
+  auto batch = toBatch(request.batch, groupsOf(func->getParentOfType<ModuleOp>()));
   SmallVector<reference::Value> arguments;
-  for (BlockArgument argument : func.getArguments()) {
-    FailureOr<reference::Value> value = argumentValue(func, argument, request, byName);
-    if (failed(value))
-      return failure();
-    arguments.push_back(std::move(*value));
-  }
+  for (BlockArgument argument : func.getArguments())
+    arguments.push_back(argumentValue(func, argument, request, byName, batch));
   return arguments;
+}
+
+llvm::StringMap<std::vector<int64_t>> compare::resultShapes(func::FuncOp func) {
+  llvm::StringMap<std::vector<int64_t>> shapes;
+  for (auto [i, type] : llvm::enumerate(func.getResultTypes()))
+    if (auto tensor = dyn_cast<RankedTensorType>(type); tensor && tensor.hasStaticShape())
+      shapes[resultName(func, i)] = tensor.getShape().vec();
+  return shapes;
 }
 
 std::vector<momrt::NamedTensor> compare::namedResults(func::FuncOp func,
                                                       ArrayRef<reference::Value> values) {
   std::vector<momrt::NamedTensor> results;
   for (auto [i, value] : llvm::enumerate(values))
-    addResult(resultName(func, i), value, results);
+    if (std::string name = resultName(func, i); !name.empty())
+      addResult(name, value, results);
   return results;
 }

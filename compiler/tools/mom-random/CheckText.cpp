@@ -179,15 +179,12 @@ static Verdict compareGradient(Compiler &compiler, const RandomOptions &options,
     os << error << "\n";
     return Verdict::Bad;
   }
-  auto arguments = argumentsOf(func, request, parameters);
-  if (failed(arguments))
-    return Verdict::Bad;
-  auto values = reference::interpret(func, *arguments);
+  SmallVector<reference::Value> arguments = argumentsOf(func, request, parameters);
+  auto values = reference::interpret(func, arguments);
   if (failed(values))
     return Verdict::Bad;
   Tensors expected = namedResults(func, *values);
-  auto moved =
-      spreads(func, *arguments, expected, roundingOf(options.how.storage), random);
+  auto moved = spreads(func, arguments, expected, roundingOf(options.how.storage), random);
   if (failed(moved))
     return Verdict::Bad;
   return compareTensors(got, expected, *moved, options.how.storage, os);

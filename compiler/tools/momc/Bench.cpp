@@ -10,13 +10,11 @@ using namespace mom::tool;
 namespace cl = llvm::cl;
 namespace json = llvm::json;
 
-static cl::opt<std::string> pattern("kernel", cl::desc("print kernels of these names only"),
-                                    cl::value_desc("pattern"), cl::init("*"),
-                                    cl::cat(timingOptions));
-cl::opt<std::string> mom::tool::jsonFile("json",
-                                         cl::desc("write the figures, or messages, here too"),
-                                         cl::value_desc("file"), cl::cat(timingOptions),
-                                         cl::cat(checkOptions));
+static cl::opt<std::string> pattern("kernel",
+                                    cl::desc("print kernels of these names only (default: *)"),
+                                    cl::value_desc("pattern"), cl::init("*"), cl::cat(verbOptions));
+cl::opt<std::string> mom::tool::jsonFile("json", cl::desc("write the figures here too"),
+                                         cl::value_desc("file"), cl::cat(verbOptions));
 
 /// "  41%", or nothing where the ceiling or the rate is unknown.
 static std::string share(double rate, double ceiling) {

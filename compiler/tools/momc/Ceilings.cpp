@@ -15,7 +15,7 @@ static cl::opt<std::string>
                  cl::desc("JSON with the device's \"copy\" in GB/s, \"product\" in TFLOP/s and "
                           "\"exps\" in Gexp/s; measured if not given, and written if there is no "
                           "such file"),
-                 cl::value_desc("file"), cl::cat(timingOptions), cl::cat(explainOptions));
+                 cl::value_desc("file"), cl::cat(verbOptions));
 
 /// Columns of the programs below: C.
 static constexpr StringLiteral kCopy = R"mlir(

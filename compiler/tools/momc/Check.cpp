@@ -13,6 +13,8 @@ using namespace mom::tool;
 namespace cl = llvm::cl;
 
 namespace mom::tool {
+cl::OptionCategory checkOptions("Checking");
+
 cl::opt<bool> verifyDiagnostics("verify-diagnostics",
                                 cl::desc("compare messages with expected-error comments"),
                                 cl::cat(checkOptions));
@@ -64,6 +66,11 @@ static LogicalResult checkBuffer(std::unique_ptr<llvm::MemoryBuffer> buffer) {
 }
 
 int mom::tool::check() {
+  if (jsonFile.getNumOccurrences() && verifyDiagnostics)
+    return fail(
+        "--verify-diagnostics compares messages, --json writes them: leave one of them out");
+  if (jsonFile.getNumOccurrences() && jsonFile.empty())
+    jsonFile = "-";
   std::string message;
   std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(input, &message);
   if (!buffer)

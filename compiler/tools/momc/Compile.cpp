@@ -15,14 +15,18 @@ using namespace mom;
 using namespace mom::tool;
 namespace cl = llvm::cl;
 
-static cl::opt<std::string> header("header", cl::desc("write the header here; beside the object"),
+namespace mom::tool {
+cl::OptionCategory artefactOptions("Objects");
+} // namespace mom::tool
+static cl::opt<std::string> header("header",
+                                   cl::desc("header to write (default: beside the object)"),
                                    cl::value_desc("file"), cl::cat(artefactOptions));
 static cl::opt<std::string>
-    programName("name", cl::desc("the symbol is momc_program_NAME; the model's name"),
+    programName("name", cl::desc("the symbol is momc_program_NAME (default: the model's name)"),
                 cl::value_desc("name"), cl::cat(artefactOptions));
 
 static cl::opt<std::string> shared("shared",
-                                   cl::desc("write a shared library, for momrt_open_file"),
+                                   cl::desc("shared library to write, for momrt_open_file"),
                                    cl::value_desc("file"), cl::cat(artefactOptions));
 
 static constexpr StringLiteral kTypes[] = {"f32", "bf16", "f16", "i32", "i64", "u8", "u16", "f64"};
@@ -152,12 +156,14 @@ static int link(StringRef object, StringRef symbol, StringRef path) {
 
 /// Reads the model once for each of --target's. What is said about it is said once.
 static int loadTargets(std::vector<std::unique_ptr<ModelFile>> &models) {
+  FailureOr<std::vector<std::string>> entries = entriesToKeep(Stage::Lowered);
+  if (failed(entries))
+    return 1;
   for (StringRef name : llvm::split(target, ',')) {
     bool again = llvm::any_of(models, [&](auto &other) { return other->target() == name; });
     if (name.empty() || again)
       return fail("expected --target as cpu, sm_90a or several, each once, but got " + target);
-    std::vector<std::string> entries(entryNames.begin(), entryNames.end());
-    models.push_back(std::make_unique<ModelFile>(std::move(entries), name));
+    models.push_back(std::make_unique<ModelFile>(*entries, name));
     ModelFile &model = *models.back();
     if (models.size() > 1)
       model.keepQuiet();
@@ -176,10 +182,39 @@ static LogicalResult objectOf(ArrayRef<std::unique_ptr<ModelFile>> models,
   return Compiler::objectOf(targets, bytes);
 }
 
+/// Where the header goes; empty: nowhere, as a library describes itself.
+static std::string headerPath(bool wantsObject) {
+  if (!header.empty() || !wantsObject)
+    return header;
+  llvm::SmallString<128> path(StringRef(output.getValue()));
+  llvm::sys::path::replace_extension(path, "h");
+  return path.str().str();
+}
+
+/// Whether two of what is written would be one file.
+static bool isSameFile(StringRef one, StringRef other) {
+  auto whole = [](StringRef path) {
+    llvm::SmallString<128> text(path);
+    (void)llvm::sys::fs::make_absolute(text);
+    llvm::sys::path::remove_dots(text, /*remove_dot_dot=*/true);
+    return text;
+  };
+  return !one.empty() && !other.empty() && whole(one) == whole(other);
+}
+
 int mom::tool::compile() {
   bool wantsObject = output.getNumOccurrences() || shared.empty();
   if (wantsObject && !StringRef(output).ends_with(".o"))
     return fail("expected -o FILE.o or --shared FILE.so");
+  std::string object = wantsObject ? output.getValue() : "", declared = headerPath(wantsObject);
+  for (auto [one, other] : {std::pair(&object, &declared),
+                            {&object, &shared.getValue()},
+                            {&declared, &shared.getValue()}})
+    if (isSameFile(*one, *other))
+      return fail("expected a file each for -o, --header and --shared, but two are " + *one);
+  if (shared == "-")
+    return fail(
+        "expected --shared FILE.so, but got -: a library is not written to standard output");
   if (programName.getNumOccurrences() && !isIdentifierEnd(programName))
     return fail("expected --name of letters, digits and underscores, but got '" + programName +
                 "'");
@@ -194,17 +229,12 @@ int mom::tool::compile() {
   std::string text =
       HeaderWriter(*reinterpret_cast<const momrt_table *>(facts->bytes.data()))
           .write(model->symbol(), llvm::join(llvm::split(target, ','), " and "));
-  StringRef object(bytes.data(), bytes.size());
+  StringRef content(bytes.data(), bytes.size());
   if (!shared.empty())
-    if (int status = link(object, model->symbol(), shared))
+    if (int status = link(content, model->symbol(), shared))
       return status;
   if (wantsObject)
-    if (int status = writeFile(output, object))
+    if (int status = writeFile(object, content))
       return status;
-  if (!wantsObject && header.empty()) // a library describes itself
-    return 0;
-  llvm::SmallString<128> path(StringRef(header.empty() ? output : header));
-  if (header.empty())
-    llvm::sys::path::replace_extension(path, "h");
-  return writeFile(path, text);
+  return declared.empty() ? 0 : writeFile(declared, text);
 }

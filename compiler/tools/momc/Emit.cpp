@@ -14,11 +14,17 @@ static const std::string &stageList() {
       names += (names.empty() ? "" : "|") + info.name.str();
     return names;
   }();
-  return list; // option descriptions are not copied
+  return list;
 }
 
-static cl::opt<std::string> stageOption("stage", cl::desc(stageList()), cl::init("mom"),
-                                        cl::value_desc("stage"), cl::cat(emitOptions));
+static const std::string &stageDescription() {
+  static const std::string text = stageList() + " (default: mom)";
+  return text; // option descriptions are not copied
+}
+
+static cl::opt<std::string> stageOption("stage", cl::desc(stageDescription()), cl::init("mom"),
+                                        cl::value_desc("stage"), cl::cat(verbOptions));
+
 int mom::tool::writeFile(StringRef path, StringRef content) {
   if (path == "-") {
     llvm::outs() << content;
@@ -32,7 +38,10 @@ int mom::tool::emit() {
   std::optional<Stage> stage = stageNamed(stageOption);
   if (!stage)
     return fail("no stage is named '" + stageOption + "': expected " + stageList());
-  ModelFile model;
+  FailureOr<std::vector<std::string>> entries = entriesToKeep(*stage);
+  if (failed(entries))
+    return 1;
+  ModelFile model(std::move(*entries));
   std::string text;
   llvm::raw_string_ostream os(text);
   if (!model || failed(model->load()) || failed(model->emit(*stage, os)))

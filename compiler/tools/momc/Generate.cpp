@@ -15,27 +15,29 @@ cl::OptionCategory generateOptions("Generating");
 } // namespace mom::tool
 static cl::opt<std::string> prompts("prompts", cl::desc("token file whose documents are continued"),
                                     cl::value_desc("file"), cl::cat(generateOptions));
-static cl::opt<int64_t> documents("documents", cl::desc("the first so many; 0: all"), cl::init(0),
-                                  cl::cat(generateOptions));
-static cl::opt<int64_t> prefix("prefix", cl::desc("their first so many tokens; 0: all"),
-                               cl::init(0), cl::cat(generateOptions));
+static Number<0> documents("documents", cl::desc("the first so many (default: all)"), cl::init(0),
+                           cl::cat(generateOptions));
+static Number<0> prefix("prefix", cl::desc("their first so many tokens (default: all)"),
+                        cl::init(0), cl::cat(generateOptions));
 static cl::opt<std::string> ids("ids",
                                 cl::desc("token file, or a folder with train.safetensors: the ids "
                                          "that may be drawn, and the modality of each"),
                                 cl::value_desc("path"), cl::cat(generateOptions));
-static cl::opt<int64_t> tokens("new-tokens", cl::desc("new ones a document, at most"),
-                               cl::init(256), cl::cat(generateOptions));
+static Number<0> tokens("new-tokens", cl::desc("new ones a document, at most (default: 256)"),
+                        cl::init(256), cl::cat(generateOptions));
 static cl::list<int> stops("stop",
                            cl::desc("an id after which a document ends; several: once each"),
                            cl::value_desc("id"), cl::cat(generateOptions));
 static cl::opt<double> temperature("temperature",
-                                   cl::desc("what logits are divided by; 0: the likeliest id"),
-                                   cl::init(1), cl::cat(generateOptions));
-static cl::opt<int64_t> topK("top-k", cl::desc("draw from so many likeliest ids; 0: from all"),
-                             cl::init(0), cl::cat(generateOptions));
+                                   cl::desc("what logits are divided by; 0: the likeliest id "
+                                            "(default: 1)"),
+                                   cl::init(1), cl::value_desc("number"), cl::cat(generateOptions));
+static Number<0> topK("top-k", cl::desc("draw from so many likeliest ids (default: from all)"),
+                      cl::init(0), cl::cat(generateOptions));
 static cl::opt<double> topP("top-p",
-                            cl::desc("draw from the likeliest ids that have this share together"),
-                            cl::init(1), cl::cat(generateOptions));
+                            cl::desc("draw from the likeliest ids that have this share together "
+                                     "(default: 1)"),
+                            cl::init(1), cl::value_desc("number"), cl::cat(generateOptions));
 
 static std::string idsFile() {
   llvm::SmallString<128> path(StringRef(ids.getValue()));
@@ -47,6 +49,8 @@ static std::string idsFile() {
 int mom::tool::generate() {
   if (prompts.empty() || output == "-")
     return fail("expected --prompts FILE and -o FILE: the token files to read and to write");
+  if (checkpoint.empty())
+    warnOfNoCheckpoint();
   ModelFile model({"next"});
   FailureOr<Program> program = compileModel(model);
   if (failed(program))

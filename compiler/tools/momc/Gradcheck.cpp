@@ -13,12 +13,14 @@ namespace cl = llvm::cl;
 namespace mom::tool {
 cl::OptionCategory gradcheckOptions("Checking gradients");
 } // namespace mom::tool
-static cl::opt<int64_t> tokens("tokens", cl::desc("of the random batch"), cl::init(24),
-                               cl::cat(gradcheckOptions));
-static cl::opt<int64_t> elements("elements", cl::desc("at most, of each parameter and input"),
-                                 cl::init(6), cl::cat(gradcheckOptions));
-static cl::opt<double> tolerance("tolerance", cl::desc("of errors, by the largest element"),
-                                 cl::init(1e-6), cl::cat(gradcheckOptions));
+static Number<1> tokens("tokens", cl::desc("of the random batch (default: 24)"), cl::init(24),
+                        cl::cat(gradcheckOptions));
+static Number<1> elements("elements", cl::desc("at most, of each parameter and input (default: 6)"),
+                          cl::init(6), cl::cat(gradcheckOptions));
+static cl::opt<double> tolerance("tolerance",
+                                 cl::desc("of errors, by the largest element (default: 1e-6)"),
+                                 cl::init(1e-6), cl::value_desc("number"),
+                                 cl::cat(gradcheckOptions));
 
 static void print(StringRef title, ArrayRef<compare::GradientRow> rows) {
   size_t width = 9;
@@ -53,8 +55,8 @@ static FailureOr<SmallVector<compare::GradientRow>> checkFunction(func::FuncOp f
 }
 
 int mom::tool::gradcheck() {
-  if (tokens < 1)
-    return fail("expected at least one token, but got --tokens=" + llvm::Twine(tokens));
+  if (!(tolerance >= 0))
+    return fail("expected --tolerance 0 or more, but got " + std::to_string(tolerance));
   ModelFile model;
   if (!model || failed(model->load()) || failed(model->runTo(Stage::Grad)))
     return 1;

@@ -11,8 +11,8 @@ using namespace mom::tool;
 namespace cl = llvm::cl;
 namespace json = llvm::json;
 
-static cl::opt<unsigned> top("top", cl::desc("lines of a table; 0: all"), cl::init(20),
-                             cl::cat(timingOptions));
+static Number<0> top("top", cl::desc("lines of a table; 0: all (default: 20)"), cl::init(20),
+                     cl::cat(verbOptions));
 
 static void printTable(StringRef title, std::vector<TimedKernel> rows, double total) {
   llvm::sort(rows);
@@ -21,7 +21,7 @@ static void printTable(StringRef title, std::vector<TimedKernel> rows, double to
                                 "times", title);
   double passed = 0;
   for (auto [i, row] : llvm::enumerate(rows)) {
-    if (top && i == top) {
+    if (top && static_cast<int64_t>(i) == top) {
       llvm::outs() << llvm::formatv("  ... and {0} more\n", rows.size() - i);
       break;
     }
@@ -132,7 +132,7 @@ int mom::tool::profile() {
   printTable("line",
              grouped(*timed, [](const TimedLaunch &launch) { return lineOf(launch.source); }, false),
              total);
-  if (output == "-")
+  if (!output.getNumOccurrences())
     return 0;
   return writeFile(output, llvm::formatv("{0}\n", timelineOf(*timed)).str());
 }

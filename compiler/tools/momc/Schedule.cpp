@@ -1,6 +1,7 @@
 // momc schedule: how each kernel of a program runs, as text.
 #include "compiler/Schedule/PrintSchedule.h"
 #include "compiler/tools/momc/Explain.h"
+#include "compiler/tools/momc/Timed.h"
 
 using namespace mlir;
 using namespace mom;
@@ -17,7 +18,12 @@ static cl::opt<bool> explainOption("explain",
                                    cl::cat(explainOptions));
 
 int mom::tool::schedule() {
-  ModelFile model(entryNames);
+  if (hasCeilings() && !explainOption)
+    return fail("--ceilings is what --explain holds times against: add --explain");
+  FailureOr<std::vector<std::string>> entries = entriesToKeep(Stage::Scheduled);
+  if (failed(entries))
+    return 1;
+  ModelFile model(std::move(*entries));
   if (!model || failed(model->load()))
     return 1;
   std::string text;
@@ -30,5 +36,5 @@ int mom::tool::schedule() {
       return 1;
     printSchedule(model->module(), target, os);
   }
-  return output == "-" ? (llvm::outs() << text, 0) : writeFile(output, text);
+  return writeFile(output, text);
 }

@@ -12,17 +12,18 @@ namespace cl = llvm::cl;
 namespace mom::tool {
 cl::OptionCategory timingOptions("Timing");
 } // namespace mom::tool
-static cl::opt<int64_t> streams("streams", cl::desc("of a batch; 0: as the train block says"),
-                                cl::init(0), cl::cat(timingOptions));
-static cl::opt<int64_t> length("length", cl::desc("of a stream, in tokens; 0: likewise"),
-                               cl::init(0), cl::cat(timingOptions));
+static Number<0> streams("streams", cl::desc("of a batch (default: as the train block says)"),
+                         cl::init(0), cl::cat(timingOptions));
+static Number<0> length("length", cl::desc("of a stream, in tokens (default: likewise)"),
+                        cl::init(0), cl::cat(timingOptions));
 static cl::opt<bool> wholeStreams("whole-streams",
                                   cl::desc("a stream is one document, not several uneven ones"),
                                   cl::cat(timingOptions));
-static cl::opt<int> repeats("repeats", cl::desc("runs of which the median is taken"), cl::init(20),
-                            cl::cat(timingOptions));
-static cl::opt<int> warmUp("warm-up", cl::desc("runs before"), cl::init(3),
-                           cl::cat(timingOptions));
+static Number<1, 1000000> repeats("repeats",
+                                  cl::desc("runs of which the median is taken (default: 20)"),
+                                  cl::init(20), cl::cat(timingOptions));
+static Number<0, 1000000> warmUp("warm-up", cl::desc("runs before (default: 3)"), cl::init(3),
+                                 cl::cat(timingOptions));
 
 momrt::TimingOptions mom::tool::timingOptionsFromCommandLine() {
   momrt::TimingOptions options;
@@ -31,8 +32,8 @@ momrt::TimingOptions mom::tool::timingOptionsFromCommandLine() {
   options.streams = streams;
   options.length = length;
   options.wholeStreams = wholeStreams;
-  options.repeats = std::max<int>(repeats, 1);
-  options.warmUp = warmUp;
+  options.repeats = static_cast<int>(repeats);
+  options.warmUp = static_cast<int>(warmUp);
   return options;
 }
 

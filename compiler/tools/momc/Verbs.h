@@ -9,14 +9,30 @@
 
 namespace mom::tool {
 
-// Groups of options; a verb takes those of its groups only.
-extern llvm::cl::OptionCategory compileOptions, runOptions, trainOptions, emitOptions,
-    artefactOptions, checkOptions, timingOptions, deviceOptions, gradcheckOptions,
-    formatOptions, generateOptions, explainOptions;
+// Groups of options, by what they are about. A verb takes all of a group; those of
+// verbOptions, one by one.
+extern llvm::cl::OptionCategory verbOptions, modelOptions, compileOptions, codeOptions, runOptions,
+    deviceOptions, trainOptions, timingOptions, gradcheckOptions, generateOptions, explainOptions,
+    artefactOptions, checkOptions, formatOptions;
 
-extern llvm::cl::opt<std::string> input;      ///< the model
+/// Numbers from `low` to `high`; others are refused where the option is read.
+template <long long low, long long high> struct Within : llvm::cl::parser<long long> {
+  using parser::parser;
+  bool parse(llvm::cl::Option &option, llvm::StringRef name, llvm::StringRef text,
+             long long &value) {
+    if (!text.getAsInteger(0, value) && value >= low && value <= high)
+      return false;
+    std::string most =
+        high == std::numeric_limits<long long>::max() ? " or more" : " to " + std::to_string(high);
+    return option.error("expected " + llvm::Twine(low) + most + ", but got " + text);
+  }
+  llvm::StringRef getValueName() const override { return "number"; }
+};
+template <long long low, long long high = std::numeric_limits<long long>::max()>
+using Number = llvm::cl::opt<long long, false, Within<low, high>>;
+
+extern std::string input;                     ///< the model
 extern llvm::cl::opt<std::string> checkpoint; ///< of parameters: a file or a run's folder
-extern llvm::cl::opt<std::string> data;       ///< token files: a folder or a file
 extern llvm::cl::opt<std::string> output;     ///< -o; "-" if there is none
 extern llvm::cl::opt<std::string> jsonFile;   ///< of bench and check; "-" for standard output
 extern llvm::cl::list<std::string> entryNames;
@@ -38,6 +54,13 @@ int interpret();
 int gradcheck();
 int bench();
 int profile();
+
+/// What is wrong with options that verbs share; 1 after a message.
+int checkSharedOptions();
+
+/// The entries of --entry, for a compilation that ends with stage `last`; a failure after a
+/// message where they would choose nothing.
+mlir::FailureOr<std::vector<std::string>> entriesToKeep(Stage last);
 
 /// What the command line says about compiling.
 CompileOptions compileOptionsFromCommandLine();
@@ -84,5 +107,9 @@ int writeFile(llvm::StringRef path, llvm::StringRef content);
 
 /// Prints "momc: error: TEXT" and returns 1.
 int fail(const llvm::Twine &text);
+/// Prints "momc: warning: TEXT".
+void warn(const llvm::Twine &text);
+/// That parameters are not those of a training run.
+void warnOfNoCheckpoint();
 
 } // namespace mom::tool

@@ -2,248 +2,121 @@
 #include "compiler/tools/momc/Verbs.h"
 
 #include "mlir/IR/AsmState.h"
-#include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Support/FileUtilities.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Config/llvm-config.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/TargetSelect.h"
-#include "llvm/Support/WithColor.h"
+
+#include "Version.inc"
 
 using namespace mlir;
 using namespace mom;
 namespace cl = llvm::cl;
 
 namespace mom::tool {
-cl::OptionCategory compileOptions("Compiling"), runOptions("Running"), trainOptions("Training"),
-    emitOptions("Artefacts"), artefactOptions("Objects"), checkOptions("Checking"),
-    formatOptions("Formatting");
-
-cl::opt<std::string> input(cl::Positional, cl::desc("MODEL"));
-cl::opt<std::string> checkpoint("checkpoint",
-                                cl::desc("parameters: a checkpoint or the folder of a run"),
-                                cl::value_desc("path"), cl::cat(runOptions));
-cl::opt<std::string> output("o", cl::desc("write here"), cl::init("-"), cl::value_desc("file"),
-                            cl::cat(emitOptions), cl::cat(timingOptions), cl::cat(formatOptions),
-                            cl::cat(generateOptions));
-cl::list<std::string> entryNames("entry",
-                                 cl::desc("loss, gradient, update, next, LAYER or LAYER.vjp; "
-                                          "several: once each"),
-                                 cl::value_desc("name"), cl::cat(emitOptions),
-                                 cl::cat(timingOptions));
-cl::opt<uint64_t> seed("seed", cl::desc("of initial parameters and of the order of data"),
-                       cl::init(1), cl::cat(runOptions));
-static cl::opt<int> threads("cpu-threads", cl::desc("of the CPU; 0: all cores"), cl::init(0),
-                            cl::cat(runOptions));
-
-static cl::list<std::string> settings("set", cl::desc("a value for a setting of the model"),
-                                      cl::value_desc("name=value"), cl::cat(compileOptions));
-static cl::list<std::string> schedules("schedule",
-                                       cl::desc("a file of schedules for the model"),
-                                       cl::value_desc("file"), cl::cat(compileOptions));
-static cl::opt<std::string> startFrom("start-from", cl::desc("the input is IR of this stage"),
-                                      cl::value_desc("stage"), cl::cat(compileOptions));
-static cl::opt<std::string> dumpStages("dump-stages", cl::desc("write every stage into a folder"),
-                                       cl::value_desc("folder"), cl::cat(compileOptions));
-static cl::opt<std::string> order("order", cl::desc("of token rows: auto, modality or position"),
-                                  cl::init("auto"), cl::cat(compileOptions));
-static cl::opt<std::string> storage("storage",
-                                    cl::desc("of rows between kernels: f32, bf16 or f16; auto: f32 "
-                                             "on a CPU, the model's precision on a GPU"),
-                                    cl::init("auto"), cl::cat(compileOptions));
-cl::opt<std::string> target("target", cl::desc("of the kernels: cpu, or a GPU as sm_90a"),
-                            cl::init("cpu"), cl::cat(compileOptions));
-cl::opt<bool> emulate("emulate", cl::desc("run a GPU's kernels on the CPU, for tests"),
-                      cl::Hidden, cl::cat(compileOptions));
-static cl::opt<bool> strict("strict-kernels",
-                            cl::desc("a GPU kernel that spills registers is an error"),
-                            cl::cat(compileOptions));
-static cl::opt<std::string> cpu("cpu",
-                                cl::desc("to generate code for: native, or as clang's -march"),
-                                cl::init("native"), cl::cat(compileOptions));
-static cl::opt<int64_t>
-    scanCheckpoint("scan-checkpoint",
-                   cl::desc("tokens between two saved states of a scan; 0: 16 "
-                            "on a CPU, on a GPU 64 of up to 16 states, 32 of up "
-                            "to 64, 16 of more"),
-                   cl::init(0), cl::cat(compileOptions));
-static cl::opt<std::string> cacheFolder("cache",
-                                        cl::desc("folder of programs that were compiled to be "
-                                                 "run; those found there are not compiled again"),
-                                        cl::value_desc("folder"), cl::cat(runOptions));
-static cl::opt<int> recompute("recompute",
-                              cl::desc("in backward: 0 nothing, 1 what forward does not store "
-                                       "anyway, 2 all that is cheap, 3 more, for less memory"),
-                              cl::init(1), cl::cat(compileOptions));
-static cl::opt<std::string> memory("memory",
-                                   cl::desc("that a training step may take, as 9GiB: chooses "
-                                            "--recompute and --scan-checkpoint"),
-                                   cl::value_desc("size"), cl::cat(compileOptions));
-static cl::opt<int> fuse("fuse",
-                         cl::desc("ops into kernels: 0 none, 1 all that is known to pay, 2 all "
-                                  "that can, for the fewest launches"),
-                         cl::init(1), cl::cat(compileOptions));
-
-int fail(const llvm::Twine &text) {
-  llvm::WithColor::error(llvm::errs(), "momc") << text << "\n";
-  return 1;
-}
-
-/// "9GiB", "512MiB" or a count of bytes.
-static std::optional<int64_t> bytesOf(StringRef text) {
-  int shift = text.consume_back("GiB") ? 30 : text.consume_back("MiB") ? 20 : 0;
-  double value;
-  if (text.getAsDouble(value))
-    return std::nullopt;
-  value *= double(int64_t(1) << shift);
-  bool some = value >= 1 && value < double(int64_t(1) << 60);
-  return some ? std::optional(static_cast<int64_t>(value)) : std::nullopt;
-}
-
-CompileOptions compileOptionsFromCommandLine() {
-  CompileOptions options;
-  for (const std::string &setting : settings) {
-    auto [name, value] = StringRef(setting).split('=');
-    options.settings[name] = value.str();
-  }
-  if (!startFrom.empty())
-    options.startFrom = stageNamed(startFrom);
-  options.dumpDirectory = dumpStages;
-  options.cacheDirectory = cacheFolder;
-  options.pipeline.order = order;
-  options.pipeline.storage = storage;
-  options.pipeline.target = target;
-  options.pipeline.emulate = emulate;
-  options.pipeline.strict = strict;
-  options.pipeline.cpu = cpu;
-  options.pipeline.checkpoint = scanCheckpoint;
-  options.pipeline.recompute = recompute;
-  options.pipeline.memory = bytesOf(memory).value_or(0);
-  options.pipeline.fuse = fuse;
-  options.configure = [](PassManager &passes) { (void)applyPassManagerCLOptions(passes); };
-  return options;
-}
-
-/// Where nothing says what backward saves, a training step is to fit its GPU. A part of that is
-/// left for the driver's context and for programs.
-static void fitGpu(CompileOptions &options) {
-  const std::optional<momrt::Gpu> &gpu = chosenGpu();
-  bool said =
-      !memory.empty() || recompute.getNumOccurrences() || scanCheckpoint.getNumOccurrences();
-  if (said || !gpu || !llvm::is_contained(options.entries, "update"))
-    return;
-  options.pipeline.memory = gpu->memory / 16 * 15;
-  options.memoryOf = gpu->name;
-}
-
-momrt::SessionOptions sessionOptions() {
-  momrt::SessionOptions options;
-  options.threads = threads;
-  setDevice(options);
-  return options;
-}
-
-int addSchedules(llvm::SourceMgr &sources) {
-  for (const std::string &path : schedules) {
-    std::string message;
-    std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(path, &message);
-    if (!buffer)
-      return fail(message);
-    sources.AddNewSourceBuffer(std::move(buffer), SMLoc());
-  }
-  return 0;
-}
-
-ModelFile::ModelFile(std::vector<std::string> entries)
-    : ModelFile(std::move(entries), tool::target) {}
-
-ModelFile::ModelFile(std::vector<std::string> entries, StringRef target)
-    : forTarget(target.str()) {
-  std::string message;
-  std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(input, &message);
-  if (!buffer) {
-    fail(message);
-    return;
-  }
-  sources.AddNewSourceBuffer(std::move(buffer), SMLoc());
-  if (addSchedules(sources))
-    return;
-  if (!memory.empty() && !bytesOf(memory)) {
-    fail("expected --memory as 9GiB or 512MiB, but got '" + memory + "'");
-    return;
-  }
-  handler = std::make_unique<SourceMgrDiagnosticHandler>(sources, &context);
-  CompileOptions options = compileOptionsFromCommandLine();
-  options.entries = std::move(entries);
-  options.pipeline.target = forTarget;
-  fitGpu(options);
-  compiler = std::make_unique<Compiler>(context, sources, std::move(options));
-}
-
-void ModelFile::keepQuiet() {
-  filter.emplace(&context, [](Diagnostic &diagnostic) {
-    return success(diagnostic.getSeverity() != DiagnosticSeverity::Error); // others are dropped
-  });
-}
-
-FailureOr<Program> compileModel(ModelFile &model) {
-  if (!model || failed(model->load()))
-    return failure();
-  return model->jit();
-}
+static cl::list<std::string> models(cl::Positional, cl::desc("MODEL"));
 
 namespace {
+/// An option of verbOptions that a verb takes, and what it is there.
+struct Taken {
+  StringRef name, description = {}; ///< empty: as declared
+};
+
 struct Verb {
   StringRef name, sentence;
   int (*run)();
   SmallVector<cl::OptionCategory *> groups;
+  SmallVector<Taken> options;
+
+  bool takes(const cl::Option &option) const {
+    auto isGroup = [&](cl::OptionCategory *group) { return llvm::is_contained(groups, group); };
+    return llvm::any_of(option.Categories, isGroup) ||
+           llvm::any_of(options, [&](const Taken &taken) { return taken.name == option.ArgStr; });
+  }
 };
 } // namespace
 
+static constexpr StringLiteral kOneEntry =
+    "loss, gradient, next, LAYER or LAYER.vjp (default: loss)";
+static constexpr StringLiteral kProfiled =
+    "loss, gradient, update, next, LAYER or LAYER.vjp; several: once each (default: gradient and "
+    "update, or loss where nothing says how it is trained)";
+
 static ArrayRef<Verb> verbs() {
   static const Verb all[] = {
-      {"check", "report what is wrong with a model", check, {&compileOptions, &checkOptions}},
-      {"fmt", "rewrite a model's text as it should look", fmt, {&formatOptions}},
-      {"emit", "print a stage of the compilation", emit, {&compileOptions, &emitOptions}},
+      {"check",
+       "report what is wrong with a model",
+       check,
+       {&modelOptions, &compileOptions, &checkOptions},
+       {{"json", "messages as JSON, to --json=FILE or standard output"}}},
+      {"fmt",
+       "rewrite a model's file in place, as its text should look",
+       fmt,
+       {&formatOptions},
+       {{"o", "write here (-: standard output) and leave the model's file"}}},
+      {"emit",
+       "print a stage of the compilation",
+       emit,
+       {&modelOptions, &compileOptions, &codeOptions},
+       {{"stage"}, {"entry"}, {"o"}}},
       {"schedule",
        "print how each kernel runs, as a schedule to edit",
        schedule,
-       {&compileOptions, &emitOptions, &explainOptions}},
+       {&modelOptions, &compileOptions, &explainOptions},
+       {{"ceilings"}, {"entry"}, {"o"}}},
       {"compile",
        "write a program as an object file and a header",
        compile,
-       {&compileOptions, &emitOptions, &artefactOptions}},
+       {&modelOptions, &compileOptions, &codeOptions, &artefactOptions},
+       {{"entry"}, {"o", "object file to write"}}},
       {"train",
        "train a model on token files",
        train,
-       {&compileOptions, &runOptions, &deviceOptions, &trainOptions}},
+       {&modelOptions, &compileOptions, &codeOptions, &runOptions, &deviceOptions, &trainOptions},
+       {{"data"},
+        {"checkpoint", "parameters to begin with: a checkpoint or the folder of a run"},
+        {"seed", "of initial parameters and of the order of data (default: 1)"}}},
       {"eval",
        "measure a checkpoint on held-out data",
        eval,
-       {&compileOptions, &runOptions, &deviceOptions, &trainOptions}},
+       {&modelOptions, &compileOptions, &codeOptions, &runOptions, &deviceOptions},
+       {{"data"}, {"checkpoint"}}},
       {"run",
        "run an entry on tensors from a file",
        run,
-       {&compileOptions, &runOptions, &deviceOptions, &emitOptions}},
+       {&modelOptions, &compileOptions, &codeOptions, &runOptions, &deviceOptions},
+       {{"inputs"}, {"outputs"}, {"entry", kOneEntry}, {"checkpoint"}, {"seed"}}},
       {"generate",
        "continue token sequences from a checkpoint",
        generate,
-       {&compileOptions, &runOptions, &deviceOptions, &generateOptions}},
+       {&modelOptions, &compileOptions, &codeOptions, &runOptions, &deviceOptions,
+        &generateOptions},
+       {{"checkpoint"}, {"seed", "of what is drawn (default: 1)"}, {"o", "token file to write"}}},
       {"interpret",
        "the same by the double-precision reference interpreter",
        interpret,
-       {&compileOptions, &runOptions, &emitOptions}},
+       {&modelOptions},
+       {{"inputs"}, {"outputs"}, {"entry", kOneEntry}, {"checkpoint"}, {"seed"}}},
       {"gradcheck",
        "compare gradients with finite differences in the interpreter",
        gradcheck,
-       {&compileOptions, &runOptions, &gradcheckOptions}},
+       {&modelOptions, &gradcheckOptions},
+       {{"seed", "of parameters and of the batch (default: 1)"}}},
       {"bench",
        "time kernels, layers and training steps",
        bench,
-       {&compileOptions, &runOptions, &deviceOptions, &timingOptions}},
+       {&modelOptions, &compileOptions, &codeOptions, &runOptions, &deviceOptions, &timingOptions},
+       {{"entry"}, {"kernel"}, {"ceilings"}, {"json"}, {"checkpoint"}, {"seed"}}},
       {"profile",
        "show where a training step's time goes",
        profile,
-       {&compileOptions, &runOptions, &deviceOptions, &timingOptions}},
+       {&modelOptions, &compileOptions, &codeOptions, &runOptions, &deviceOptions, &timingOptions},
+       {{"entry", kProfiled},
+        {"top"},
+        {"o", "timeline to write, for Perfetto"},
+        {"checkpoint"},
+        {"seed"}}},
   };
   return all;
 }
@@ -253,26 +126,42 @@ static int usage(llvm::raw_ostream &os, int status) {
         "[options]\n\n";
   for (const Verb &verb : verbs())
     os << llvm::formatv("  momc {0,-10} {1}\n", verb.name, verb.sentence);
-  os << "\n`momc VERB --help` lists a verb's options.\n";
+  os << "\n`momc VERB --help` lists a verb's options, `momc --version` says which momc this is.\n";
   return status;
+}
+
+static void printVersion(llvm::raw_ostream &os) {
+  os << "momc " MOMC_VERSION ", with LLVM " LLVM_VERSION_STRING "\n";
+}
+
+/// Makes help show what the verb takes, with what it is there.
+static void describeOptions(const Verb &verb) {
+  SmallVector<const cl::OptionCategory *> shown(verb.groups.begin(), verb.groups.end());
+  shown.push_back(&verbOptions);
+  cl::HideUnrelatedOptions(shown);
+  for (auto &[name, option] : cl::getRegisteredOptions())
+    if (llvm::is_contained(option->Categories, &verbOptions) && !verb.takes(*option))
+      option->setHiddenFlag(cl::ReallyHidden);
+  for (const Taken &taken : verb.options)
+    if (!taken.description.empty())
+      cl::getRegisteredOptions()[taken.name]->setDescription(taken.description);
+  if (verb.run == check) // `momc check --json MODEL`
+    jsonFile.setValueExpectedFlag(cl::ValueOptional);
 }
 
 /// An option that the verb has no use for is a mistake, not a no-op.
 static bool takesItsOptions(const Verb &verb) {
   bool good = true;
   for (auto &[name, option] : cl::getRegisteredOptions()) {
-    auto inGroup = [&](cl::OptionCategory *group) {
-      return llvm::is_contained(verb.groups, group);
-    };
     bool ours = llvm::any_of(option->Categories, [](cl::OptionCategory *group) {
-      return llvm::is_contained(
-          {&compileOptions, &runOptions, &trainOptions, &emitOptions, &artefactOptions,
-           &checkOptions, &timingOptions, &deviceOptions, &gradcheckOptions,
-           &formatOptions, &generateOptions},
-          group);
+      return llvm::is_contained({&verbOptions, &modelOptions, &compileOptions, &codeOptions,
+                                 &runOptions, &deviceOptions, &trainOptions, &timingOptions,
+                                 &gradcheckOptions, &generateOptions, &explainOptions,
+                                 &artefactOptions, &checkOptions, &formatOptions},
+                                group);
     });
-    if (ours && option->getNumOccurrences() && llvm::none_of(option->Categories, inGroup)) {
-      fail("`momc " + verb.name + "` has no option --" + name);
+    if (ours && option->getNumOccurrences() && !verb.takes(*option)) {
+      fail("`momc " + verb.name + "` has no option " + (name.size() > 1 ? "--" : "-") + name);
       good = false;
     }
   }
@@ -280,31 +169,31 @@ static bool takesItsOptions(const Verb &verb) {
 }
 
 static int main(int argc, char **argv) {
-  if (argc < 2 || StringRef(argv[1]) == "--help" || StringRef(argv[1]) == "help")
-    return usage(argc < 2 ? llvm::errs() : llvm::outs(), argc < 2 ? 1 : 0);
-  const Verb *verb = llvm::find_if(verbs(), [&](const Verb &v) { return v.name == argv[1]; });
+  StringRef first = argc < 2 ? "" : argv[1];
+  if (first.empty() || llvm::is_contained({"--help", "-h", "help"}, first))
+    return usage(first.empty() ? llvm::errs() : llvm::outs(), first.empty() ? 1 : 0);
+  if (first == "--version")
+    return printVersion(llvm::outs()), 0;
+  const Verb *verb = llvm::find_if(verbs(), [&](const Verb &v) { return v.name == first; });
   if (verb == verbs().end()) {
-    fail("unknown verb '" + llvm::Twine(argv[1]) + "'");
+    fail("unknown verb '" + first + "'");
     return usage(llvm::errs(), 1);
   }
-  SmallVector<const cl::OptionCategory *> shown(verb->groups.begin(), verb->groups.end());
-  cl::HideUnrelatedOptions(shown);
-  std::string program = (llvm::Twine("momc ") + verb->name).str();
+  describeOptions(*verb);
+  cl::SetVersionPrinter(printVersion);
+  std::string program = ("momc " + verb->name).str();
   SmallVector<const char *> arguments = {program.c_str()};
   arguments.append(argv + 2, argv + argc);
-  if (verb->run == check) // `momc check --json MODEL`: messages go to standard output
-    for (const char *&argument : arguments)
-      if (StringRef(argument) == "--json")
-        argument = "--json=-";
   cl::ParseCommandLineOptions(arguments.size(), arguments.data(), (verb->sentence + "\n").str());
-  if (input.empty())
+  if (models.empty())
     return fail("expected a model: momc " + verb->name + " MODEL");
-  for (const std::string &setting : settings)
-    if (!StringRef(setting).contains('='))
-      return fail("expected --set name=value, but got --set " + setting);
-  if (!startFrom.empty() && !stageNamed(startFrom))
-    return fail("no stage is named '" + startFrom + "'");
-  if (!takesItsOptions(*verb))
+  if (models.size() > 1)
+    return fail("expected one model, but got " + llvm::join(models, " and ") +
+                (verb->run == check && jsonFile.getNumOccurrences()
+                     ? "; messages go to a file with --json=FILE"
+                     : ""));
+  input = models.front();
+  if (!takesItsOptions(*verb) || checkSharedOptions())
     return 1;
   if (llvm::is_contained(verb->groups, &deviceOptions) && chooseDevice())
     return 1;
