@@ -56,7 +56,7 @@ LogicalResult ComputedRouteOp::verify() {
 
 static LogicalResult verifyParts(Operation *op, RouteType route, Value copies,
                                  ValueRange parts) {
-  if (int64_t(parts.size()) != route.getCopies()) // C1
+  if (parts.empty() || int64_t(parts.size()) != route.getCopies()) // C1
     return op->emitOpError() << "expected " << route.getCopies() << " parts, one a copy, but got "
                              << parts.size();
   Type first = parts.front().getType();

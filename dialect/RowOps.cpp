@@ -73,6 +73,7 @@ LogicalResult CollectOp::verify() { return verifyDocuments(*this, getY(), getX()
 
 LogicalResult EqualsOp::verify() {
   if (failed(verifySameRows(*this, getX(), getY())) ||
+      failed(verifyChannels(*this, getX(), 1, "the label")) ||
       failed(verifyChannels(*this, getY(), 1, "the result"))) // C1
     return failure();
   if (getValueAttr().getInt() < 0) // C2
@@ -82,7 +83,8 @@ LogicalResult EqualsOp::verify() {
 }
 
 LogicalResult PresentOp::verify() {
-  if (failed(verifySameRows(*this, getX(), getY()))) // C1
+  if (failed(verifySameRows(*this, getX(), getY())) ||
+      failed(verifyChannels(*this, getX(), 1, "the label"))) // C1
     return failure();
   return verifyChannels(*this, getY(), 1, "the result");
 }
@@ -164,7 +166,8 @@ LogicalResult ConcatOp::verify() {
 }
 
 LogicalResult EmbeddingOp::verify() {
-  if (failed(verifySameRows(*this, getIds(), getY()))) // C1
+  if (failed(verifySameRows(*this, getIds(), getY())) ||
+      failed(verifyChannels(*this, getIds(), 1, "the ids"))) // C1
     return failure();
   return verifyChannels(*this, getY(), channelsOf(getTable()), "the result"); // C1
 }

@@ -29,6 +29,13 @@ static LogicalResult verifyState(Operation *op, Value state, RowSpace space, int
   return diag;
 }
 
+/// What follows a sequence has a row for each of its tokens.
+static LogicalResult verifyTokens(Operation *op, Value rows) {
+  if (rowsOf(rows).getSpace() == RowSpace::token)
+    return success();
+  return op->emitOpError() << "expected rows of tokens, but got " << rows.getType();
+}
+
 static LogicalResult verifyConv(Operation *op, Value x, Value weights, Value bias,
                                 ArrayRef<Value> states) {
   auto type = cast<RankedTensorType>(weights.getType());
@@ -50,7 +57,8 @@ static LogicalResult verifyConv(Operation *op, Value x, Value weights, Value bia
 }
 
 LogicalResult Conv1dOp::verify() {
-  if (failed(verifyConv(*this, getX(), getWeights(), getBias(), {getInit(), getFinal()})))
+  if (failed(verifyTokens(*this, getX())) ||
+      failed(verifyConv(*this, getX(), getWeights(), getBias(), {getInit(), getFinal()})))
     return failure();
   return verifyType(*this, getY(), getX().getType(), "a result"); // C4
 }
@@ -68,7 +76,7 @@ static LogicalResult verifyScan(Operation *op, Value u, Value delta, Value A, Va
                                 ArrayRef<Value> states, Value checkpoints) {
   auto matrix = cast<RankedTensorType>(A.getType());
   int64_t channels = channelsOf(u), n = matrix.getDimSize(1);
-  if (failed(verifyType(op, delta, u.getType(), "delta"))) // C1
+  if (failed(verifyTokens(op, u)) || failed(verifyType(op, delta, u.getType(), "delta"))) // C1
     return failure();
   if (matrix.getDimSize(0) != channels) { // C2
     auto diag = op->emitOpError() << "expected A [" << channels << ", states], but got " << matrix;

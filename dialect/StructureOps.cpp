@@ -43,6 +43,9 @@ LogicalResult RepeatOp::verifySymbolUses(SymbolTableCollection &symbols) {
       return emitOpError() << "expected rows of tokens, but got " << type;
     return emitOpError() << "expected a stack of " << getCount() << ", but got " << type;
   };
+  if (getNumResults() < getCarried().size()) // C1
+    return emitOpError() << "expected a result for each of " << getCarried().size()
+                         << " carried values, but got " << getNumResults() << " results";
   SmallVector<Type> arguments(getCarried().getTypes());
   llvm::append_range(arguments, getShared().getTypes());
   for (Type type : getEach().getTypes()) {

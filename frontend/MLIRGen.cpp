@@ -237,7 +237,10 @@ void FunctionGen::measure(const MeasureStmt &statement, Values &results,
   Value v = value(statement.mean, statement.name); // [rows, 1]
   Value present;                                   // [rows, 1]
   for (const CallExpr *target : statement.mean->types.front().targets) {
-    Value one = PresentOp::create(builder, location, v.getType(), targets.lookup(target));
+    Value labels = targets.lookup(target);
+    if (!labels) // only their modality is asked for
+      labels = value(target);
+    Value one = PresentOp::create(builder, location, v.getType(), labels);
     present = present ? arith::MulFOp::create(builder, location, present, one).getResult() : one;
   }
   if (statement.where) {

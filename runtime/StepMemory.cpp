@@ -27,4 +27,9 @@ int64_t stepBytes(const Table &table, int64_t streams, int64_t length, int64_t d
   return INT64_MAX;
 }
 
+std::string stepBytes(const momrt_table *table, int64_t streams, int64_t length, int64_t document,
+                      int64_t &bytes) noexcept {
+  return textOfError([&] { bytes = stepBytes(Table(table), streams, length, document); });
+}
+
 } // namespace momrt

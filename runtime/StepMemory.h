@@ -10,5 +10,9 @@ namespace momrt {
 /// `streams` x `length` tokens in documents of `document` tokens; INT64_MAX where sizes
 /// overflow. Batches themselves and what the driver takes for itself come on top.
 int64_t stepBytes(const Table &table, int64_t streams, int64_t length, int64_t document);
+/// The same of a table that is checked first, for callers without exceptions: the text of an
+/// error, empty if there was none.
+std::string stepBytes(const momrt_table *table, int64_t streams, int64_t length, int64_t document,
+                      int64_t &bytes) noexcept;
 
 } // namespace momrt

@@ -84,8 +84,10 @@ private:
       if (failed(setKnobs(kernel, item)))
         return failure();
     }
-    // What this program is not compiled for may be named all the same.
-    return any || !side ? success() : unknown(name, item, gradient, functions);
+    // What this program is not compiled for may be named all the same, but not what a function
+    // that it has does not make.
+    bool isNamed = name.contains('.') && !functions.empty();
+    return any || !(side || isNamed) ? success() : unknown(name, item, gradient, functions);
   }
 
   /// The kernel of that name, else those that compute all the values named.

@@ -56,11 +56,12 @@ int64_t mom::vectorWidthOf(StringRef cpu) {
     return hostVectorWidth();
   if (llvm::X86::parseArchX86(cpu) == llvm::X86::CK_None)
     return 4;
-  SmallVector<StringRef> features;
+  SmallVector<StringRef> features; // without those that others imply
   llvm::X86::getFeaturesForCPU(cpu, features);
-  return llvm::is_contained(features, "avx512f") ? 16
-         : llvm::is_contained(features, "avx2")  ? 8
-                                                 : 4;
+  auto has = [&](StringRef prefix) {
+    return llvm::any_of(features, [&](StringRef name) { return name.starts_with(prefix); });
+  };
+  return has("avx512") ? 16 : has("avx2") ? 8 : 4;
 }
 
 LogicalResult mom::verifySchedule(KernelOp kernel, StringRef target) {

@@ -49,8 +49,11 @@ FailureOr<int64_t> Compiler::tryPlan(Plan plan, function_ref<void(ModuleOp)> sch
   options.pipeline = optionsBefore;
   if (failed(built))
     return failure();
-  momrt::Table table(reinterpret_cast<const momrt_table *>(built->bytes.data()));
-  return momrt::stepBytes(table, streams, length, kDocument);
+  int64_t bytes = 0;
+  auto *table = reinterpret_cast<const momrt_table *>(built->bytes.data());
+  if (std::string text = momrt::stepBytes(table, streams, length, kDocument, bytes); !text.empty())
+    return error() << text;
+  return bytes;
 }
 
 LogicalResult Compiler::fitMemory() {

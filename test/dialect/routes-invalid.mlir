@@ -138,3 +138,12 @@ func.func @copies_without_route(%x: tensor<?x2xf32, #mom.rows<copy of 1>>) {
 func.func @copies_without_number(%x: tensor<?x2xf32, #mom.rows<copy by "e">>) {
   return
 }
+
+// -----
+
+!x = tensor<?x8xf32, #mom.rows<token>>
+func.func @retrieve_nothing(%x: !x, %route: !mom.route<"e", 2>) {
+  // expected-error@+1 {{parts, one a copy, but got 0}}
+  "mom.retrieve"(%x, %route) : (!x, !mom.route<"e", 2>) -> ()
+  return
+}

@@ -198,3 +198,13 @@ func.func @collect_c1(%x: !d, %batch: !mom.batch) {
   %y = mom.collect %x in %batch : !d -> !d
   return
 }
+
+// -----
+
+!i = tensor<?x3xi32, #mom.rows<token>>
+!y = tensor<?x1xf32, #mom.rows<token>>
+func.func @present_channels(%x: !i) {
+  // expected-error@+1 {{'mom.present' op expected}}
+  %y = mom.present %x : !i -> !y
+  return
+}

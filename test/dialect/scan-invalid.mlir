@@ -70,3 +70,13 @@ func.func @scan_grad_c2(%batch: !mom.batch, %u: !x, %A: tensor<2x3xf32>, %B: !n,
   %g:5 = mom.scan_grad %u, %u, %A, %B, %B in %batch gradient %u checkpoints %saved : !x, !x, tensor<2x3xf32>, !n, !n, !mom.batch, !x, !saved -> !x, !x, tensor<2x3xf32>, !n, !n
   return
 }
+
+// -----
+
+!x = tensor<?x2xf32, #mom.rows<document>>
+!n = tensor<?x3xf32, #mom.rows<document>>
+func.func @scan_rows(%batch: !mom.batch, %u: !x, %A: tensor<2x3xf32>, %B: !n) {
+  // expected-error@+1 {{expected rows of tokens, but got 'tensor<?x2xf32, #mom.rows<document>>'}}
+  %y = mom.scan %u, %u, %A, %B, %B in %batch : !x, !x, tensor<2x3xf32>, !n, !n, !mom.batch -> !x
+  return
+}

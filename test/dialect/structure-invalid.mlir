@@ -73,3 +73,14 @@ func.func @kernel_c3(%x: !bits) {
   }
   return
 }
+
+// -----
+
+func.func @callee(%x: tensor<1xf32>) -> tensor<1xf32> {
+  return %x : tensor<1xf32>
+}
+func.func @repeat_c1(%x: tensor<1xf32>) {
+  // expected-error@+1 {{expected a result for each of 1 carried values, but got 0 results}}
+  mom.repeat @callee times 2 carry(%x) share() each() : (tensor<1xf32>) -> ()
+  return
+}

@@ -4,6 +4,8 @@
 // RUN: mom-compare %s --compiled --cpu=x86-64-v2 --seed=9
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --fuse=0 --seed=8
+// Chunks are whole vectors, whatever the knob says.
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --fuse=0 --knob=chunk=65
 
 !p = tensor<40001xf32>
 !s = tensor<1xf32>
