@@ -23,6 +23,8 @@ Session::Session(std::shared_ptr<const Program> given, std::unique_ptr<Device> d
       layout(program->table) {
   inputIsSet.resize(table().inputs().size());
   hasRun.resize(table().entries().size());
+  for (const momrt_entry &entry : table().entries())
+    readsHypers.push_back(table().uses(entry, MOMRT_SPACE_HYPER));
   // A guest may be recording what runs, when nothing can be allocated.
   usedSlots.assign(table().slots().size(), options.guest.has_value());
   addresses.slots.resize(usedSlots.size());
@@ -254,14 +256,10 @@ void Session::setStep(int64_t step, int64_t steps) {
 
 /// Zeroes would make an update of NaN.
 void Session::requireHypers(const momrt_entry &entry) {
-  if (!hypersAreSet)
-    for (const momrt_op &op : table().ops().slice(entry.ops))
-      if (op.kind == MOMRT_OP_LAUNCH)
-        for (const momrt_arg &arg : table().argsOf(op))
-          if (arg.space == MOMRT_SPACE_HYPER)
-            fail(MOMRT_BAD_ARGUMENT,
-                 "entry '{}' reads the scalars of a step, which are not set: set the step first",
-                 table().string(entry.name));
+  if (!hypersAreSet && readsHypers[numberOf(entry)])
+    fail(MOMRT_BAD_ARGUMENT,
+         "entry '{}' reads the scalars of a step, which are not set: set the step first",
+         table().string(entry.name));
   std::string name = table().string(entry.name);
   int64_t batches = table().header().accumulate;
   if (!countsBatches || batches == 1)

@@ -192,6 +192,7 @@ private:
   std::vector<char> inputIsSet;   // [inputs of the table] since the batch was set
   std::vector<char> entryChecked; // [entries] in this shape class
   std::vector<char> hasRun;       // [entries] since the batch was set: its outputs are there
+  std::vector<char> readsHypers;  // [entries]
   Hypers hypers{};
   bool hypersAreSet = false, countsBatches = false; // the latter: by setStep
   int64_t batchesAdded = 0; // to the sums of gradients since the last update

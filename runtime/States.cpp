@@ -36,13 +36,7 @@ void Session::clearStates() {
 }
 
 bool Session::writesStates(const momrt_entry &entry) const {
-  if (!states.empty())
-    for (const momrt_op &op : table().ops().slice(entry.ops))
-      if (op.kind == MOMRT_OP_LAUNCH)
-        for (const momrt_arg &arg : table().argsOf(op))
-          if (arg.space == MOMRT_SPACE_NEXT_STATES)
-            return true;
-  return false;
+  return !states.empty() && table().uses(entry, MOMRT_SPACE_NEXT_STATES);
 }
 
 } // namespace momrt

@@ -48,6 +48,15 @@ const momrt_entry &Table::entry(const std::string &name) const {
        known.empty() ? "none at all" : known);
 }
 
+bool Table::uses(const momrt_entry &entry, uint32_t space) const {
+  for (const momrt_op &op : ops().slice(entry.ops))
+    if (op.kind == MOMRT_OP_LAUNCH)
+      for (const momrt_arg &arg : argsOf(op))
+        if (arg.space == space)
+          return true;
+  return false;
+}
+
 const momrt_output *Table::findOutput(const momrt_entry &entry, uint32_t kind,
                                       const std::string &name) const {
   for (const momrt_output &output : outputsOf(entry))

@@ -72,6 +72,8 @@ public:
   const momrt_entry *planEntry() const;
   /// Throws, listing the entries there are.
   const momrt_entry &entry(const std::string &name) const;
+  /// Whether a launch of the entry is handed such a space.
+  bool uses(const momrt_entry &entry, uint32_t space) const;
   /// Null if the entry has no such output.
   const momrt_output *findOutput(const momrt_entry &entry, uint32_t kind,
                                  const std::string &name) const;
