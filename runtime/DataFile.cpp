@@ -61,7 +61,7 @@ void DataFile::checkModalities(const Table &table) {
 /// Whether rows of a stored type can fill an input.
 static bool fits(uint32_t stored, uint32_t wanted) {
   if (wanted == MOMRT_I32)
-    return stored == MOMRT_I32 || stored == MOMRT_U16 || stored == MOMRT_U8;
+    return stored == MOMRT_I32 || stored == MOMRT_I64 || stored == MOMRT_U16 || stored == MOMRT_U8;
   if (wanted == MOMRT_F32)
     return stored == MOMRT_F32 || stored == MOMRT_BF16 || stored == MOMRT_F16;
   return stored == wanted;
@@ -135,7 +135,10 @@ std::vector<BatchInput> DataFile::makeInputs(int64_t tokens) const {
 template <typename T>
 static void widen(const uint8_t *from, int64_t first, int64_t count, uint8_t *to) {
   for (int64_t at = 0; at < count; ++at) {
-    int32_t value = int32_t(load<T>(from, first + at));
+    auto stored = load<T>(from, first + at);
+    int32_t value = int32_t(stored);
+    if (T(value) != stored)
+      value = -1; // which is refused
     std::memcpy(to + at * 4, &value, 4);
   }
 }
@@ -147,6 +150,20 @@ void DataFile::checkFinite(const Column &column, int64_t row, int64_t count,
     if (float value = load<float>(rows, at); !std::isfinite(value))
       fail(MOMRT_BAD_VALUE, "expected finite numbers in '{}' of '{}', but row {}, channel {} is {}",
            column.name, file.path, row + at / column.channels, at % column.channels, value);
+}
+
+/// Kernels take what is negative for an absent label, which is next(...)'s to say, and report
+/// what is too large.
+void DataFile::checkIndices(const Column &column, int64_t row, int64_t count,
+                            const uint8_t *rows) const {
+  for (int64_t at = 0; at < count * column.channels; ++at)
+    if (int64_t value = load<int32_t>(rows, at); value < 0) {
+      if (column.source->type == MOMRT_I64) // it may have been too large for 32 bits
+        value = load<int64_t>(column.source->data, row * column.channels + at);
+      fail(MOMRT_BAD_VALUE,
+           "expected indices of at least 0 and of 32 bits in '{}' of '{}', but row {} has {}",
+           column.name, file.path, row + at / column.channels, value);
+    }
 }
 
 void DataFile::copyRows(const Column &column, int64_t row, int64_t count, uint8_t *to) const {
@@ -163,6 +180,8 @@ void DataFile::copyRows(const Column &column, int64_t row, int64_t count, uint8_
     std::vector<float> values(elements);
     toFloats(part, values.data());
     std::memcpy(to, values.data(), size_t(elements) * 4);
+  } else if (column.source->type == MOMRT_I64) {
+    widen<int64_t>(column.source->data, first, elements, to);
   } else if (column.source->type == MOMRT_U16) {
     widen<uint16_t>(column.source->data, first, elements, to);
   } else {
@@ -170,6 +189,8 @@ void DataFile::copyRows(const Column &column, int64_t row, int64_t count, uint8_
   }
   if (column.type == MOMRT_F32)
     checkFinite(column, row, count, to);
+  else if (column.type == MOMRT_I32)
+    checkIndices(column, row, count, to);
 }
 
 /// Numbers of rows of the file, token or document: the same wherever they lie in a batch.

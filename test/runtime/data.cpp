@@ -125,7 +125,8 @@ static void badFiles(const TemporaryFolder &folder, const Table &table) {
   fails("is no token file", [&](auto &file) { file.setText("format", "pt"); });
   fails("to be 2 rows of 1 i32, but it is [1] u16",
         [&](auto &file) { file.add("id", MOMRT_U16, {1}, id.data()); });
-  fails("but it is [2] i64", [&](auto &file) { file.add("id", MOMRT_I64, {2}, document.data()); });
+  std::vector<float> floats{1, 2};
+  fails("but it is [2] f32", [&](auto &file) { file.add("id", MOMRT_F32, {2}, floats.data()); });
   document = {0, 2, 1};
   fails("document 2 of", withIds);
   document = {1, 2};
@@ -143,6 +144,17 @@ static void badFiles(const TemporaryFolder &folder, const Table &table) {
   DataFile data(path, table, entry);
   BatchReader reader(data, {1, 2, 0, false});
   CHECK_FAILS("expected modalities below 2 but position 1 has 2", reader.next());
+  modality = {0, 1};
+  for (int64_t wrong : {INT64_C(-100), INT64_C(1) << 32}) {
+    std::vector<int64_t> wide{3, wrong};
+    write([&](SafetensorsWriter &file) {
+      usual(file);
+      file.add("id", MOMRT_I64, {2}, wide.data());
+    });
+    DataFile indices(path, table, entry);
+    BatchReader batches(indices, {1, 2, 0, false});
+    CHECK_FAILS("expected indices of at least 0 and of 32 bits in 'id' of", batches.next());
+  }
 }
 
 int main() {
