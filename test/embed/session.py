@@ -5,6 +5,8 @@ stays as long as the runtime may use it, and no value becomes another one on its
 """
 import ctypes
 import gc
+import os
+import signal
 import sys
 import weakref
 
@@ -236,4 +238,18 @@ session.parameters["embed.weight"] = Shared(bf16, 4)
 assert (session.parameters["embed.weight"].view(np.uint32) >> 16 == bf16).all()
 refused("expected 'embed.weight' on the host, but it lies on GPU 0: copy",
         lambda: session.parameters.__setitem__("embed.weight", Shared(weight, 2, device=2)))
+
+# Kernels know rows in their order, callers by position.
+session.set_batch([4], np.array([1, 0, 1, 0], np.int32))
+for at in range(4):
+    wrong = IDS.copy()
+    wrong[at] = 5000
+    refused(f"index 5000 is out of range in row {at} ", lambda: session.run("loss", {"id": wrong}))
+
+# What a compiler keeps in its cache takes no signals from its host.
+signals = []
+signal.signal(signal.SIGUSR1, lambda *_: signals.append(1))
+momc.compile(sys.argv[1], entries=["loss"], cache=sys.argv[2] + "-another")
+os.kill(os.getpid(), signal.SIGUSR1)
+assert signals == [1]
 print("ok")

@@ -1,5 +1,7 @@
 // RUN: mom-opt %s --mom-resolve-schedule="cpu=x86-64-v4" | FileCheck %s
+// RUN: mom-opt %s --mom-resolve-schedule="cpu=znver4" | FileCheck %s
 // RUN: mom-opt %s --mom-resolve-schedule="cpu=x86-64-v3" | FileCheck %s --check-prefix=V3
+// RUN: mom-opt %s --mom-resolve-schedule="cpu=haswell" | FileCheck %s --check-prefix=V3
 
 #t = #mom.rows<token>
 
