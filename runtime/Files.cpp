@@ -21,12 +21,11 @@ static bool isWrittenInto(const std::string &path) {
   return stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
-FileWriter::FileWriter(std::string name) : path(std::move(name)) {
+FileWriter::FileWriter(std::string name) : path(std::move(name)), written(path) {
   static std::atomic<int64_t> count{0}; // threads may write one file
   if (!isWrittenInto(path))
-    temporary = fmt::format("{}.{}-{}{}", path, getpid(), count++, kPartial);
-  const std::string &written = temporary.empty() ? path : temporary;
-  int create = temporary.empty() ? 0 : O_CREAT | O_TRUNC;
+    written = fmt::format("{}.{}-{}{}", path, getpid(), count++, kPartial);
+  int create = isRenamed() ? O_CREAT | O_TRUNC : 0;
   file = open(written.c_str(), O_WRONLY | O_CLOEXEC | create, 0644);
   if (file < 0)
     fail(MOMRT_SYSTEM, "cannot write '{}': {}", written, systemError());
@@ -36,33 +35,32 @@ FileWriter::~FileWriter() {
   if (file < 0)
     return;
   close(file);
-  if (!temporary.empty())
-    unlink(temporary.c_str());
+  if (isRenamed())
+    unlink(written.c_str());
 }
 
 void FileWriter::write(const void *data, int64_t bytes) {
   const char *from = static_cast<const char *>(data);
   while (bytes > 0) {
-    ssize_t written = ::write(file, from, size_t(std::min<int64_t>(bytes, 1 << 30)));
-    if (written < 0 && errno == EINTR)
+    ssize_t done = ::write(file, from, size_t(std::min<int64_t>(bytes, 1 << 30)));
+    if (done < 0 && errno == EINTR)
       continue;
-    if (written <= 0)
-      fail(MOMRT_SYSTEM, "cannot write '{}': {}", temporary.empty() ? path : temporary,
-           systemError());
-    from += written;
-    bytes -= written;
+    if (done <= 0)
+      fail(MOMRT_SYSTEM, "cannot write '{}': {}", written, systemError());
+    from += done;
+    bytes -= done;
   }
 }
 
 void FileWriter::commit() {
-  if (temporary.empty()) {
+  if (!isRenamed()) {
     close(std::exchange(file, -1));
     return;
   }
   if (fsync(file) != 0)
-    fail(MOMRT_SYSTEM, "cannot write '{}': {}", temporary, systemError());
-  if (rename(temporary.c_str(), path.c_str()) != 0)
-    fail(MOMRT_SYSTEM, "cannot rename '{}' to '{}': {}", temporary, path, systemError());
+    fail(MOMRT_SYSTEM, "cannot write '{}': {}", written, systemError());
+  if (rename(written.c_str(), path.c_str()) != 0)
+    fail(MOMRT_SYSTEM, "cannot rename '{}' to '{}': {}", written, path, systemError());
   close(file);
   file = -1;
   // The name is in the folder, which lasts only once it is synced as well.

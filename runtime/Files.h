@@ -20,7 +20,9 @@ public:
   void commit();
 
 private:
-  std::string path, temporary; // the latter empty where nothing is renamed
+  bool isRenamed() const { return written != path; }
+
+  std::string path, written; // the latter is the file's name until it is renamed
   int file;
 };
 
