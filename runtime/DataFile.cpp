@@ -132,17 +132,6 @@ std::vector<BatchInput> DataFile::makeInputs(int64_t tokens) const {
   return inputs;
 }
 
-template <typename T>
-static void widen(const uint8_t *from, int64_t first, int64_t count, uint8_t *to) {
-  for (int64_t at = 0; at < count; ++at) {
-    auto stored = load<T>(from, first + at);
-    int32_t value = int32_t(stored);
-    if (T(value) != stored)
-      value = -1; // which is refused
-    std::memcpy(to + at * 4, &value, 4);
-  }
-}
-
 /// A number that is none would only show as a loss that is none, many rows and kernels later.
 void DataFile::checkFinite(const Column &column, int64_t row, int64_t count,
                            const uint8_t *rows) const {
@@ -152,26 +141,40 @@ void DataFile::checkFinite(const Column &column, int64_t row, int64_t count,
            column.name, file.path, row + at / column.channels, at % column.channels, value);
 }
 
-/// Kernels take what is negative for an absent label, which is next(...)'s to say, and report
-/// what is too large.
-void DataFile::checkIndices(const Column &column, int64_t row, int64_t count,
-                            const uint8_t *rows) const {
-  for (int64_t at = 0; at < count * column.channels; ++at)
-    if (int64_t value = load<int32_t>(rows, at); value < 0) {
-      if (column.source->type == MOMRT_I64) // it may have been too large for 32 bits
-        value = load<int64_t>(column.source->data, row * column.channels + at);
+/// Of 32 bits. Kernels take what is negative for an absent label, which is next(...)'s to say,
+/// and report what is too large.
+template <typename T>
+void DataFile::copyIndices(const Column &column, int64_t row, int64_t count, uint8_t *to) const {
+  int64_t first = row * column.channels;
+  for (int64_t at = 0; at < count * column.channels; ++at) {
+    int64_t stored = load<T>(column.source->data, first + at);
+    if (stored < 0 || stored > INT32_MAX)
       fail(MOMRT_BAD_VALUE,
            "expected indices of at least 0 and of 32 bits in '{}' of '{}', but row {} has {}",
-           column.name, file.path, row + at / column.channels, value);
-    }
+           column.name, file.path, row + at / column.channels, stored);
+    int32_t value = int32_t(stored);
+    std::memcpy(to + at * 4, &value, 4);
+  }
 }
 
 void DataFile::copyRows(const Column &column, int64_t row, int64_t count, uint8_t *to) const {
   int64_t first = row * column.channels, elements = count * column.channels;
   int64_t width = typeBytes(column.source->type);
+  if (column.type != MOMRT_F32) {
+    switch (column.source->type) {
+    case MOMRT_I64:
+      return copyIndices<int64_t>(column, row, count, to);
+    case MOMRT_U16:
+      return copyIndices<uint16_t>(column, row, count, to);
+    case MOMRT_U8:
+      return copyIndices<uint8_t>(column, row, count, to);
+    default:
+      return copyIndices<int32_t>(column, row, count, to);
+    }
+  }
   if (column.source->type == column.type) {
     std::memcpy(to, column.source->data + first * width, size_t(elements * width));
-  } else if (column.type == MOMRT_F32) {
+  } else {
     StoredTensor part{column.name,
                       column.source->type,
                       {elements},
@@ -180,17 +183,8 @@ void DataFile::copyRows(const Column &column, int64_t row, int64_t count, uint8_
     std::vector<float> values(elements);
     toFloats(part, values.data());
     std::memcpy(to, values.data(), size_t(elements) * 4);
-  } else if (column.source->type == MOMRT_I64) {
-    widen<int64_t>(column.source->data, first, elements, to);
-  } else if (column.source->type == MOMRT_U16) {
-    widen<uint16_t>(column.source->data, first, elements, to);
-  } else {
-    widen<uint8_t>(column.source->data, first, elements, to);
   }
-  if (column.type == MOMRT_F32)
-    checkFinite(column, row, count, to);
-  else if (column.type == MOMRT_I32)
-    checkIndices(column, row, count, to);
+  checkFinite(column, row, count, to);
 }
 
 /// Numbers of rows of the file, token or document: the same wherever they lie in a batch.

@@ -50,7 +50,8 @@ private:
   };
   void copyRows(const Column &column, int64_t first, int64_t count, uint8_t *to) const;
   void checkFinite(const Column &column, int64_t first, int64_t count, const uint8_t *rows) const;
-  void checkIndices(const Column &column, int64_t first, int64_t count, const uint8_t *rows) const;
+  template <typename T>
+  void copyIndices(const Column &column, int64_t first, int64_t count, uint8_t *to) const;
   void drawRows(const Column &column, const Piece &piece, int64_t first, int64_t count,
                 uint8_t *to) const;
   void copyTokens(const Column &column, const Piece &piece, BatchInput &input) const;
