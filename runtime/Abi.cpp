@@ -271,9 +271,6 @@ momrt_result momrt_evaluate(momrt_session *session, const char *path,
   return onSession(session, [&](Session &source) {
     const momrt_table &header = source.table().header();
     checked(report, "a function to report to");
-    if (!header.batch_streams)
-      fail(MOMRT_BAD_ARGUMENT, "model '{}' has no train section: there is no size of a batch",
-           source.table().model());
     DataFile data(text(path, "a data file"), source.table(), source.table().entry("loss"));
     for (const Measure &measure :
          evaluate(source, data, header.batch_streams, header.batch_length)) {

@@ -311,8 +311,7 @@ std::string runEntry(const momrt_program *program, const SessionOptions &options
     setInputs(session, entry, request, loans);
     if (lend)
       lendOutputs(session, entry, loans);
-    session.run(entryName);
-    session.checkStatus();
+    session.runChecked(entryName);
     readOutputs(session, entry, loans, outputs);
     if (entryName != "gradient")
       return;

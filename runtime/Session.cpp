@@ -255,23 +255,32 @@ void Session::setStep(int64_t step, int64_t steps) {
 }
 
 /// Zeroes would make an update of NaN.
-void Session::requireHypers(const momrt_entry &entry) {
+void Session::requireHypers(const momrt_entry &entry) const {
   if (!hypersAreSet && readsHypers[numberOf(entry)])
     fail(MOMRT_BAD_ARGUMENT,
          "entry '{}' reads the scalars of a step, which are not set: set the step first",
          table().string(entry.name));
-  std::string name = table().string(entry.name);
+}
+
+/// Of a step with several batches, "accumulate" begins its sums with the first, and "update"
+/// wants all; a host that sets the scalars by hand counts for itself.
+void Session::countBatches(const std::string &name) {
   int64_t batches = table().header().accumulate;
-  if (!countsBatches || batches == 1)
-    return;
-  if (name == "update" && batchesAdded != batches)
-    fail(MOMRT_BAD_ARGUMENT,
-         "entry 'update' wants the sums of a step's {} batches, but {} were added since the last "
-         "one: run 'accumulate' after each 'gradient'",
-         batches, batchesAdded);
-  if (float keep = batchesAdded ? 1 : 0; name == "accumulate" && hypers[MOMRT_HYPER_KEEP] != keep) {
-    hypers[MOMRT_HYPER_KEEP] = keep;
-    putHypers();
+  bool counts = countsBatches && batches > 1;
+  if (name == "accumulate") {
+    float keep = batchesAdded ? 1 : 0;
+    if (counts && hypers[MOMRT_HYPER_KEEP] != keep) {
+      hypers[MOMRT_HYPER_KEEP] = keep;
+      putHypers();
+    }
+    ++batchesAdded;
+  } else if (name == "update") {
+    if (counts && batchesAdded != batches)
+      fail(MOMRT_BAD_ARGUMENT,
+           "entry 'update' wants the sums of a step's {} batches, but {} were added since the "
+           "last one: run 'accumulate' after each 'gradient'",
+           batches, batchesAdded);
+    batchesAdded = 0;
   }
 }
 
@@ -316,11 +325,8 @@ const momrt_entry &Session::prepare(const std::string &name) {
   requireHypers(entry);
   checkEntry(entry);
   refreshCopies();
+  countBatches(name);
   hasRun[numberOf(entry)] = true;
-  if (name == "accumulate")
-    ++batchesAdded;
-  else if (name == "update")
-    batchesAdded = 0;
   return entry;
 }
 

@@ -155,7 +155,8 @@ private:
   void checkEntry(const momrt_entry &entry);
   const momrt_entry &prepare(const std::string &entry);
   void requireBatch(const std::string &what) const;
-  void requireHypers(const momrt_entry &entry);
+  void requireHypers(const momrt_entry &entry) const;
+  void countBatches(const std::string &entry);
   void putHypers();
   void turnStates();
   size_t numberOf(const momrt_entry &entry) const {

@@ -298,6 +298,9 @@ TrainResult train(Session &session, const TrainOptions &options) {
 
 std::vector<Measure> evaluate(Session &session, const DataFile &data, int64_t streams,
                               int64_t length) {
+  if (!streams || !length)
+    fail(MOMRT_BAD_ARGUMENT, "model '{}' has no train section: there is no size of a batch",
+         session.table().model());
   MeasureTotals totals;
   BatchReader reader(data, {streams, length, 0, false});
   Snapshots snapshots(session, {"loss"}, kEvaluateAhead);
