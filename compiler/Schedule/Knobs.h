@@ -18,6 +18,11 @@ struct Knob {
 inline constexpr int64_t kMultiprocessors = 132;
 /// Bytes of shared memory that each of so many blocks of a multiprocessor can have.
 int64_t sharedBytes(int64_t architecture, int64_t blocks = 1);
+/// What is compiled for a target: kernels use what Hopper's GPUs have and later ones have not,
+/// and all of them are sm_90a.
+inline llvm::StringRef compiledTarget(llvm::StringRef target) {
+  return target == "sm_90" ? "sm_90a" : target;
+}
 
 llvm::ArrayRef<Knob> allKnobs();
 /// A knob that the kernel's schedule gives, or its default.

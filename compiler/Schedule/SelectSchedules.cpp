@@ -1,5 +1,5 @@
 // mom-select-schedules: which of the text's schedules count here.
-#include "dialect/Mom.h"
+#include "compiler/Schedule/Knobs.h"
 #include "dialect/TrainedRows.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -35,7 +35,7 @@ public:
 
 private:
   bool isForTarget(StringRef wanted) {
-    return wanted.empty() || wanted == target || (wanted == "gpu" && target != "cpu");
+    return wanted.empty() || compiledTarget(wanted) == target || (wanted == "gpu" && target != "cpu");
   }
 
   bool isForRows(DictionaryAttr schedule) {

@@ -1,6 +1,7 @@
 // Model text or IR to a running program.
 #include "compiler/api/Compiler.h"
 
+#include "compiler/Schedule/Knobs.h"
 #include "compiler/Target/Program.h"
 #include "compiler/Target/Ptx.h"
 #include "compiler/api/Cache.h"
@@ -23,9 +24,7 @@ using namespace mom;
 Compiler::Compiler(MLIRContext &context, llvm::SourceMgr &sources, CompileOptions options)
     : context(context), sources(sources), options(std::move(options)) {
   wantNext();
-  // Kernels use what Hopper's GPUs have and later ones have not; all of them are sm_90a.
-  if (this->options.pipeline.target == "sm_90")
-    this->options.pipeline.target = "sm_90a";
+  this->options.pipeline.target = compiledTarget(this->options.pipeline.target).str();
   DialectRegistry registry;
   registerDialects(registry);
   context.appendDialectRegistry(registry);

@@ -1,5 +1,6 @@
 // momc compile: a program as an object file or a shared library, and a header that says
 // what is in it.
+#include "compiler/Schedule/Knobs.h"
 #include "compiler/Target/LaunchTable.h"
 #include "compiler/tools/momc/Verbs.h"
 
@@ -160,7 +161,8 @@ static int loadTargets(std::vector<std::unique_ptr<ModelFile>> &models) {
   if (failed(entries))
     return 1;
   for (StringRef name : llvm::split(target, ',')) {
-    bool again = llvm::any_of(models, [&](auto &other) { return other->target() == name; });
+    bool again = llvm::any_of(
+        models, [&](auto &other) { return other->target() == compiledTarget(name); });
     if (name.empty() || again)
       return fail("expected --target as cpu, sm_90a or several, each once, but got " + target);
     models.push_back(std::make_unique<ModelFile>(*entries, name));

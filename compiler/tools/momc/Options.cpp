@@ -1,4 +1,5 @@
 // What several verbs share: options of the command line, and what they mean.
+#include "compiler/Schedule/Knobs.h"
 #include "compiler/tools/momc/Verbs.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -172,7 +173,7 @@ CompileOptions compileOptionsFromCommandLine() {
   options.cacheDirectory = cacheFolder;
   options.pipeline.order = order;
   options.pipeline.storage = storage;
-  options.pipeline.target = target;
+  options.pipeline.target = compiledTarget(target).str();
   options.pipeline.emulate = emulate;
   options.pipeline.strict = strict;
   options.pipeline.cpu = cpu;
@@ -217,7 +218,8 @@ int addSchedules(llvm::SourceMgr &sources) {
 ModelFile::ModelFile(std::vector<std::string> entries)
     : ModelFile(std::move(entries), tool::target) {}
 
-ModelFile::ModelFile(std::vector<std::string> entries, StringRef target) : forTarget(target.str()) {
+ModelFile::ModelFile(std::vector<std::string> entries, StringRef target)
+    : forTarget(compiledTarget(target).str()) {
   std::string message;
   std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(input, &message);
   if (!buffer) {

@@ -34,7 +34,7 @@ int mom::tool::schedule() {
   } else {
     if (failed(model->runTo(Stage::Scheduled)))
       return 1;
-    printSchedule(model->module(), target, os);
+    printSchedule(model->module(), model.target(), os);
   }
   return writeFile(output, text);
 }
