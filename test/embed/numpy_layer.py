@@ -7,6 +7,7 @@ import numpy as np
 
 import momc
 from reference import block, close
+from refusals import refused
 
 TEXT = """modality M { text, image, speech }
 const D = 12, E = 24, N = 5, R = 3
@@ -82,15 +83,6 @@ for lengths in ([9, 15], [1], [3, 1, 1, 30]):
 check([20], np.full(20, 2, np.int32))  # other modalities have no token
 
 # Mistakes are errors with both facts, and the session goes on.
-def refused(part, call):
-    try:
-        call()
-    except momc.Error as error:
-        assert part in str(error), error
-        return
-    raise AssertionError(f"expected an error with '{part}'")
-
-
 refused("its strides are", lambda: session.bind("x", sample((20, 24))[:, ::2]))
 refused("expected input 'x' to be f32 with 12 channels but got f64 with 12",
         lambda: session.bind("x", np.zeros((20, 12))))

@@ -14,17 +14,9 @@ import numpy as np
 
 import momc
 from momc import _library, _tensor
+from refusals import refused
 
 gc.disable()  # whatever goes, goes by itself
-
-
-def refused(part, call):
-    try:
-        call()
-    except momc.Error as error:
-        assert part in str(error), error
-        return
-    raise AssertionError(f"expected an error with '{part}'")
 
 
 def compiled():
