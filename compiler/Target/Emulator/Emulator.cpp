@@ -1,5 +1,5 @@
 // From GPU functions to CPU kernels.
-#include "compiler/Target/Emulator/Emulator.h"
+#include "compiler/Target/Emulator/Instructions.h"
 
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InlineAsm.h"
@@ -139,4 +139,10 @@ void mom::emulateKernels(Module &module, ArrayRef<EmulatedKernel> kernels) {
   for (const EmulatedKernel &kernel : kernels)
     if (Function *thread = module.getFunction(kernel.name))
       addKernel(module, *thread, kernel);
+}
+
+SmallVector<EmulatorSymbol> mom::emulatorSymbols() {
+  SmallVector<EmulatorSymbol> symbols(emulator::instructionSymbols());
+  llvm::append_range(symbols, emulator::tileSymbols());
+  return symbols;
 }

@@ -5,7 +5,7 @@
 // own. Fibers run until they meet others at a barrier or exchange registers, so
 // what a missing barrier breaks is broken the same way each time, and running the
 // fibers in the opposite order shows it. Instructions are functions of C++
-// (Instructions.cpp); shared memory is filled with NaN before each block.
+// (Instructions.cpp, Tiles.cpp); shared memory is filled with NaN before each block.
 //
 // It says whether a kernel is right, not whether it is fast.
 #pragma once
@@ -30,7 +30,7 @@ struct EmulatorSymbol {
   const char *name;
   void *address;
 };
-llvm::ArrayRef<EmulatorSymbol> emulatorSymbols();
+llvm::SmallVector<EmulatorSymbol> emulatorSymbols();
 
 /// Whether a block's fibers run from the last to the first. A kernel gives the same
 /// bits either way.
