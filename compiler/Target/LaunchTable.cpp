@@ -120,11 +120,23 @@ void TableBuilder::placeArgument(func::FuncOp func, BlockArgument argument, Plac
   places[argument] = place;
 }
 
+/// What a caller hands in or gets: a tensor, or those of all rounds, one after the other.
+struct Interface {
+  explicit Interface(Type given) : type(dyn_cast<RankedTensorType>(given)) {
+    if (auto stack = dyn_cast<StackType>(given)) {
+      type = cast<RankedTensorType>(stack.getElement());
+      rounds = stack.getCount();
+    }
+  }
+  int64_t channels() const {
+    return rounds * (isRows(type) ? channelsOf(type) : type.getNumElements());
+  }
+  RankedTensorType type;
+  int64_t rounds = 1;
+};
+
 Type TableBuilder::elementOf(Value value) {
-  Type type = value.getType();
-  if (auto stack = dyn_cast<StackType>(type))
-    type = stack.getElement();
-  return cast<RankedTensorType>(type).getElementType();
+  return Interface(value.getType()).type.getElementType();
 }
 
 Place TableBuilder::flatPlace(momrt_space space, int64_t offset, Value value) {
@@ -161,13 +173,13 @@ Place TableBuilder::carriedState(momrt_space space, unsigned number, Value value
 
 momrt_input TableBuilder::inputOf(func::FuncOp func, BlockArgument argument) {
   unsigned index = argument.getArgNumber();
-  auto type = cast<RankedTensorType>(argument.getType());
+  Interface interface(argument.getType());
   momrt_input input = {};
   auto name = func.getArgAttrOfType<StringAttr>(index, attr::kInput);
   input.name = writer.text(name ? name.str() : "arg" + std::to_string(index));
-  input.type = typeOf(type.getElementType());
-  input.count = countOf(type);
-  input.channels = isRows(type) ? channelsOf(type) : type.getNumElements();
+  input.type = typeOf(interface.type.getElementType());
+  input.count = countOf(interface.type);
+  input.channels = interface.channels();
   if (auto limit = func.getArgAttrOfType<IntegerAttr>(index, attr::kLimit))
     input.limit = limit.getInt();
   if (auto draw = func.getArgAttrOfType<StringAttr>(index, attr::kDraw))
@@ -216,11 +228,11 @@ LogicalResult TableBuilder::addOutput(func::FuncOp func, unsigned index, Value v
     }
   if (auto attribute = func.getResultAttrOfType<StringAttr>(index, attr::kOutput))
     name = attribute.str();
-  auto type = cast<RankedTensorType>(value.getType());
+  Interface interface(value.getType());
   output.name = writer.text(name);
-  output.type = typeOf(type.getElementType());
-  output.count = countOf(type);
-  output.channels = isRows(type) ? channelsOf(type) : type.getNumElements();
+  output.type = typeOf(interface.type.getElementType());
+  output.count = countOf(interface.type);
+  output.channels = interface.channels();
   output.where = place.arg;
   if (place.buffer) {
     plan.keep(*place.buffer);

@@ -66,10 +66,11 @@ def inputs_of(arguments, rest):
     entries = [line for line in re.findall(r"func\.func @.*", text) if "mom.input" in line]
     layer = [line for line in entries if line.startswith(f"func.func @{arguments.entry}.entry(")]
     model = [line for line in entries if ".entry(" not in line]
-    found = re.findall(r'tensor<([\dx?]+)x(\w+)(?:, #mom\.rows<(\w+)>)?> \{([^}]*mom\.input = "([\w.]+)"[^}]*)\}',
-                       (layer or model)[0])
-    return [(name, tuple(int(size) for size in sizes.split("x") if size not in "?"), kind, rows, attributes)
-            for sizes, kind, rows, attributes, name in found]
+    quoted = r'(?:[^}"]|"[^"]*")*'
+    found = re.findall(r'(?:!mom\.stack<(\d+) x )?tensor<([\dx?]+)x(\w+)(?:, #mom\.rows<(\w+)>)?>>? '
+                       r'\{(' + quoted + r'mom\.input = "([^"]+)"' + quoted + r')\}', (layer or model)[0])
+    return [(name, tuple(int(size) for size in [rounds, *sizes.split("x")] if size not in ("", "?")), kind,
+             rows, attributes) for rounds, sizes, kind, rows, attributes, name in found]
 
 
 def values(random, shape, kind, attributes):

@@ -60,12 +60,40 @@ static const momrt::NamedTensor *tensorFor(func::FuncOp func, unsigned index,
   return nullptr;
 }
 
-/// As the interpreter wants it: rows of one channel have an axis for it.
-static reference::Tensor toInput(const momrt::NamedTensor &tensor, Type type) {
+/// The shape of an input; of a stack, that of all rounds.
+static SmallVector<int64_t> shapeOf(Type type, const reference::Batch *batch) {
+  auto stack = dyn_cast<StackType>(type);
+  Type element = stack ? stack.getElement() : type;
+  SmallVector<int64_t> shape = reference::shapeFor(cast<RankedTensorType>(element), batch);
+  if (stack)
+    shape.insert(shape.begin(), stack.getCount());
+  return shape;
+}
+
+/// Rows of one channel have an axis for it.
+static SmallVector<int64_t> shapeOf(const momrt::NamedTensor &tensor, Type type) {
+  SmallVector<int64_t> shape(tensor.shape.begin(), tensor.shape.end());
+  if (isRows(type) && shape.size() == 1)
+    shape.push_back(1);
+  return shape;
+}
+
+/// As the interpreter wants it.
+static reference::Value toInput(const momrt::NamedTensor &tensor, Type type) {
   reference::Tensor value = toTensor(tensor);
-  if (isRows(type) && value.shape.size() == 1)
-    value.shape.push_back(1);
-  return value;
+  value.shape = shapeOf(tensor, type);
+  auto stack = dyn_cast<StackType>(type);
+  if (!stack)
+    return value;
+  reference::Stack rounds;
+  size_t size = value.data.size() / stack.getCount();
+  for (size_t i = 0; i < stack.getCount(); ++i) {
+    reference::Tensor round;
+    round.shape.assign(value.shape.begin() + 1, value.shape.end());
+    round.data.assign(value.data.begin() + i * size, value.data.begin() + (i + 1) * size);
+    rounds.values.push_back(std::move(round));
+  }
+  return rounds;
 }
 
 static std::string shapeText(ArrayRef<int64_t> shape) {
@@ -78,14 +106,14 @@ std::string compare::checkInputs(func::FuncOp func, const momrt::Request &reques
     return wrong;
   for (BlockArgument argument : func.getArguments()) {
     auto name = func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), attr::kInput);
-    auto type = dyn_cast<RankedTensorType>(argument.getType());
-    if (!name || !type)
+    Type type = argument.getType();
+    if (!name || !isa<RankedTensorType, StackType>(type))
       continue;
     const momrt::NamedTensor *tensor = tensorFor(func, argument.getArgNumber(), request);
     if (!tensor)
       return ("expected an input '" + name.getValue() + "', but the file has none").str();
-    SmallVector<int64_t> expected = reference::shapeFor(type, batch.get());
-    if (expected != toInput(*tensor, type).shape)
+    SmallVector<int64_t> expected = shapeOf(type, batch.get());
+    if (expected != shapeOf(*tensor, type))
       return ("expected the input '" + name.getValue() + "' of shape " + shapeText(expected) +
               ", but got " + shapeText(tensor->shape))
           .str();
@@ -139,20 +167,27 @@ static std::string resultName(func::FuncOp func, unsigned index) {
   return "";
 }
 
-static void addResult(const std::string &name, const reference::Value &value,
+/// Of a stack each round by its name, as parameters are, or `together` in one tensor.
+static void addResult(const std::string &name, const reference::Value &value, bool together,
                       std::vector<momrt::NamedTensor> &results) {
-  auto add = [&](const reference::Value &value, int64_t round) {
+  auto add = [&](const std::string &name, const reference::Value &value) {
     if (const reference::Tensor *tensor = value.tensor())
-      results.push_back({nameOfRound(name, round),
-                         MOMRT_F64,
-                         {tensor->shape.begin(), tensor->shape.end()},
-                         tensor->data});
+      results.push_back(
+          {name, MOMRT_F64, {tensor->shape.begin(), tensor->shape.end()}, tensor->data});
   };
   const reference::Stack *stack = value.stack();
   if (!stack)
-    return add(value, 0);
-  for (auto [i, element] : llvm::enumerate(stack->values))
-    add(element, i);
+    return add(together ? name : nameOfRound(name, 0), value);
+  if (!together) {
+    for (auto [i, element] : llvm::enumerate(stack->values))
+      add(nameOfRound(name, i), element);
+    return;
+  }
+  add(name, stack->values.front());
+  momrt::NamedTensor &all = results.back();
+  for (const reference::Value &round : ArrayRef(stack->values).drop_front())
+    llvm::append_range(all.data, round.tensor()->data);
+  all.shape.insert(all.shape.begin(), int64_t(stack->values.size()));
 }
 
 SmallVector<reference::Value> compare::argumentsOf(func::FuncOp func, const momrt::Request &request,
@@ -169,9 +204,16 @@ SmallVector<reference::Value> compare::argumentsOf(func::FuncOp func, const momr
 
 llvm::StringMap<std::vector<int64_t>> compare::resultShapes(func::FuncOp func) {
   llvm::StringMap<std::vector<int64_t>> shapes;
-  for (auto [i, type] : llvm::enumerate(func.getResultTypes()))
-    if (auto tensor = dyn_cast<RankedTensorType>(type); tensor && tensor.hasStaticShape())
-      shapes[resultName(func, i)] = tensor.getShape().vec();
+  for (auto [i, type] : llvm::enumerate(func.getResultTypes())) {
+    auto stack = dyn_cast<StackType>(type);
+    auto tensor = dyn_cast<RankedTensorType>(stack ? stack.getElement() : type);
+    if (!tensor || !tensor.hasStaticShape())
+      continue;
+    std::vector<int64_t> &shape = shapes[resultName(func, i)];
+    shape = tensor.getShape().vec();
+    if (stack)
+      shape.insert(shape.begin(), stack.getCount());
+  }
   return shapes;
 }
 
@@ -180,6 +222,6 @@ std::vector<momrt::NamedTensor> compare::namedResults(func::FuncOp func,
   std::vector<momrt::NamedTensor> results;
   for (auto [i, value] : llvm::enumerate(values))
     if (std::string name = resultName(func, i); !name.empty())
-      addResult(name, value, results);
+      addResult(name, value, /*together=*/bool(func.getResultAttr(i, attr::kOutput)), results);
   return results;
 }
