@@ -205,6 +205,9 @@ for status, steps in ((0, "1"), (1, "2")):
     expect(("train", "measures.mom", "--data", "tokens", "--steps", steps, "--out", "run"),
            *(("already holds a run",) if status else (" plain ", " each a ", " whole ")), status=status)
 shown = expect(("eval", "measures.mom", "--data", "tokens", "--checkpoint", "run"), "lm  ", status=0)
+with open("measures.mom") as file, open("batchless.mom", "w") as copy:
+    copy.write(re.sub("train [^}]*}", "", file.read()))
+expect(("eval", "batchless.mom", "--data", "tokens", "--checkpoint", "run"), "no train section: there is no size of a batch")
 for line in ("never +none +[(]0 tokens[)]", "plain +1.[0-9]+ +[(]27 tokens[)]", "each a +1.[0-9]+ +[(]27 tokens[)]",
              "each b +none +[(]0 tokens[)]", "whole +-?0.[0-9]+ +[(][23] documents[)]"):
     if not re.search(f"^{line}$", shown, re.M):
