@@ -71,8 +71,31 @@ static const momrt_table *tableOf(const momrt_program *program) {
   return program->table;
 }
 
+/// Those of the table's extensions that this processor lacks, or the system does not allow.
+static std::vector<std::string> missingExtensions(uint64_t extensions) {
+  static constexpr const char *names[] = {
+#define MOMRT_NAME(name) name,
+      MOMRT_X86_EXTENSIONS(MOMRT_NAME)};
+  uint64_t here = 0;
+#if defined(__x86_64__)
+  unsigned at = 0;
+#define MOMRT_SUPPORTS(name) here |= uint64_t(__builtin_cpu_supports(name) != 0) << at++;
+  MOMRT_X86_EXTENSIONS(MOMRT_SUPPORTS)
+#endif
+  std::vector<std::string> missing;
+  for (unsigned bit = 0; bit < 64; ++bit)
+    if (extensions & ~here & UINT64_C(1) << bit)
+      missing.push_back(bit < std::size(names) ? names[bit] : fmt::format("extension {}", bit));
+  return missing;
+}
+
 Program::Program(const momrt_program *program)
     : table(tableOf(program)), kernels(program->kernels) {
+  if (auto missing = missingExtensions(table.header().extensions); !missing.empty())
+    fail(MOMRT_DEVICE,
+         "model '{}' is compiled for a processor with {}, which this one lacks: compile it with "
+         "--cpu=x86-64-v3, or the processor that is to run it",
+         table.model(), fmt::join(missing, ", "));
   if (onGpu()) {
     for (const momrt_kernel &kernel : table.kernels())
       if (!kernel.cubin.count && !kernel.ptx.count)

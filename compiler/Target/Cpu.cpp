@@ -2,6 +2,7 @@
 #include "compiler/Target/Cpu.h"
 
 #include "compiler/Target/Optimise.h"
+#include "momrt/table.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
@@ -103,6 +104,38 @@ bool mom::isProcessor(StringRef cpu) {
   return cpu == "native" || !target || isProcessorOf(*target, triple, cpu);
 }
 
+namespace {
+/// A name and features, as LLVM's targets take them.
+struct Processor {
+  explicit Processor(StringRef cpu) : name(cpu) {
+    if (cpu != "native")
+      return;
+    name = llvm::sys::getHostCPUName().str();
+    features = hostFeatures();
+  }
+  std::string name, features;
+};
+} // namespace
+
+uint64_t mom::extensionsOf(StringRef cpu) {
+  llvm::Triple triple(llvm::sys::getDefaultTargetTriple());
+  std::string message;
+  const llvm::Target *target = nativeTarget(triple, message);
+  if (!target || !triple.isX86())
+    return 0;
+  Processor processor(cpu);
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      target->createMCSubtargetInfo(triple, processor.name, processor.features));
+  uint64_t extensions = 0, bit = 1;
+#define MOM_EXTENSION(name)                                                                        \
+  if (info->checkFeatures("+" name))                                                               \
+    extensions |= bit;                                                                             \
+  bit <<= 1;
+  MOMRT_X86_EXTENSIONS(MOM_EXTENSION)
+#undef MOM_EXTENSION
+  return extensions;
+}
+
 static std::unique_ptr<llvm::TargetMachine>
 targetMachine(StringRef cpu, function_ref<InFlightDiagnostic()> emitError) {
   llvm::Triple triple(llvm::sys::getDefaultTargetTriple());
@@ -112,19 +145,15 @@ targetMachine(StringRef cpu, function_ref<InFlightDiagnostic()> emitError) {
     emitError() << "no code generator for " << triple.str() << ": " << message;
     return nullptr;
   }
-  std::string features;
-  if (cpu == "native") {
-    cpu = llvm::sys::getHostCPUName();
-    features = hostFeatures();
-  }
-  if (!isProcessorOf(*target, triple, cpu)) {
+  Processor processor(cpu);
+  if (!isProcessorOf(*target, triple, processor.name)) {
     emitError() << "expected 'native' or a processor of " << triple.str() << ", but got '" << cpu
                 << "'";
     return nullptr;
   }
-  return std::unique_ptr<llvm::TargetMachine>(
-      target->createTargetMachine(triple, cpu, features, llvm::TargetOptions(), llvm::Reloc::PIC_,
-                                  std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
+      triple, processor.name, processor.features, llvm::TargetOptions(), llvm::Reloc::PIC_,
+      std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
 LogicalResult mom::compileObject(llvm::Module &module, StringRef cpu, SmallVectorImpl<char> &out,

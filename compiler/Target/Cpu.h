@@ -32,6 +32,9 @@ mlir::LogicalResult compileObject(llvm::Module &module, llvm::StringRef cpu,
 /// Whether `cpu` is "native" or the name of a processor that there is code for.
 bool isProcessor(llvm::StringRef cpu);
 
+/// The extensions that code for `cpu` may use, as a launch table's bits (momrt/table.h).
+uint64_t extensionsOf(llvm::StringRef cpu);
+
 /// The processor that `cpu` means here, with its features.
 std::string describeCpu(llvm::StringRef cpu);
 

@@ -14,8 +14,10 @@
 using namespace mlir;
 using namespace mom;
 
-FailureOr<LaunchTable> TableBuilder::build(StringRef digest, const GpuImages *images) {
+FailureOr<LaunchTable> TableBuilder::build(StringRef digest, const GpuImages *images,
+                                           uint64_t extensions) {
   writer.header.target = images ? images->architecture : 0;
+  writer.header.extensions = extensions;
   if (auto name = module->getAttrOfType<FlatSymbolRefAttr>(attr::kModel))
     model = symbols.lookup<func::FuncOp>(name.getValue());
   writer.header.name = writer.text(model ? model.getSymName() : "program");
@@ -243,6 +245,6 @@ LogicalResult TableBuilder::addOutput(func::FuncOp func, unsigned index, Value v
 }
 
 FailureOr<LaunchTable> mom::buildLaunchTable(ModuleOp module, StringRef digest,
-                                             const GpuImages *images) {
-  return TableBuilder(module).build(digest, images);
+                                             const GpuImages *images, uint64_t extensions) {
+  return TableBuilder(module).build(digest, images, extensions);
 }

@@ -28,9 +28,10 @@ struct GpuImages {
 
 /// Lays out the program of an emitted module: entries, launches with pointer
 /// recipes, the arena, parameters and the training settings. `digest` names the
-/// program in checkpoints. A program for a GPU has its kernels' code in the table.
-/// Errors are located at the function or op.
+/// program in checkpoints. A program for a GPU has its kernels' code in the table, one for
+/// a CPU the `extensions` that its code may use. Errors are located at the function or op.
 mlir::FailureOr<LaunchTable> buildLaunchTable(mlir::ModuleOp module, llvm::StringRef digest,
-                                              const GpuImages *images = nullptr);
+                                              const GpuImages *images = nullptr,
+                                              uint64_t extensions = 0);
 
 } // namespace mom

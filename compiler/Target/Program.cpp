@@ -89,8 +89,8 @@ buildProgram(const mom::TargetModule &target, StringRef symbol, StringRef other,
     if (options.emulate)
       mom::emulateKernels(*module, kernelsToEmulate(emitted));
   }
-  mlir::FailureOr<mom::LaunchTable> table =
-      mom::buildLaunchTable(emitted, digest, images ? &*images : nullptr);
+  mlir::FailureOr<mom::LaunchTable> table = mom::buildLaunchTable(
+      emitted, digest, images ? &*images : nullptr, gpu ? 0 : mom::extensionsOf(options.cpu));
   if (failed(table))
     return mlir::failure();
   addProgram(*module, *table, symbol, other);

@@ -41,7 +41,8 @@ class TableBuilder {
 public:
   TableBuilder(mlir::ModuleOp module) : module(module), symbols(module) {}
 
-  mlir::FailureOr<LaunchTable> build(llvm::StringRef digest, const GpuImages *images);
+  mlir::FailureOr<LaunchTable> build(llvm::StringRef digest, const GpuImages *images,
+                                     uint64_t extensions);
 
 private:
   // Entries

@@ -52,12 +52,16 @@ static void messages() {
   auto *table = reinterpret_cast<momrt_table *>(words.data());
   momrt_program program = {table, model.program.kernels};
   CHECK_FAILS("null pointer", Program(nullptr));
-  table->version = 7;
-  CHECK_FAILS("version 7, but this runtime reads version 6", Program opened(&program));
+  table->version = 99;
+  CHECK_FAILS("version 99, but this runtime reads version 7", Program opened(&program));
   table->version = MOMRT_TABLE_VERSION;
   table->magic = 0;
   CHECK_FAILS("magic number", Program opened(&program));
   table->magic = MOMRT_TABLE_MAGIC;
+  table->extensions = UINT64_C(3) << 62;
+  CHECK_FAILS("for a processor with extension 62, extension 63, which this one lacks",
+              Program opened(&program));
+  table->extensions = 0;
   auto *entries =
       reinterpret_cast<momrt_entry *>(reinterpret_cast<char *>(table) + table->entries.offset);
   entries[0].ops.count = 3;
@@ -71,7 +75,7 @@ static void printed() {
   tiny::Model model;
   std::string text = printTable(*tableOf(model.words));
   for (const char *line :
-       {"model tiny, launch table version 6, target cpu, ", "settings V = 24, split = 1\n",
+       {"model tiny, launch table version 7, target cpu, ", "settings V = 24, split = 1\n",
         "modalities text, image\n", "rate warmup, 5 steps\n",
         "rate cosine 0.05 -> 0.005, the rest\n",
         "  layers.{}.shift: f32[2] x 3 at 32 = uniform(-0.1, 0.1), decay 0\n",

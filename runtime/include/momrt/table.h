@@ -27,8 +27,18 @@ extern "C" {
 #endif
 
 #define MOMRT_TABLE_MAGIC 0x6c62746d6f6dull /* "momtbl" */
-#define MOMRT_TABLE_VERSION 6u
+#define MOMRT_TABLE_VERSION 7u
 #define MOMRT_ALIGNMENT 64 /* bytes: of the arena's slots and of parameters */
+
+/* Extensions of x86 that CPU code may use, by the names that LLVM and compilers'
+ * __builtin_cpu_supports share: bit i of momrt_table.extensions is the i-th of these. */
+#define MOMRT_X86_EXTENSIONS(X)                                                                    \
+  X("sse3")                                                                                        \
+  X("ssse3") X("sse4.1") X("sse4.2") X("popcnt") X("avx") X("avx2") X("fma") X("f16c") X("bmi")    \
+      X("bmi2") X("lzcnt") X("movbe") X("tbm") X("fma4") X("xop") X("avxvnni") X("gfni")           \
+          X("vpclmulqdq") X("avx512f") X("avx512cd") X("avx512bw") X("avx512dq") X("avx512vl")     \
+              X("avx512ifma") X("avx512vbmi") X("avx512vbmi2") X("avx512vnni") X("avx512bitalg")   \
+                  X("avx512vpopcntdq") X("avx512bf16") X("avx512fp16")
 
 /* An array: `count` structs from `offset` bytes into the table. */
 typedef struct {
@@ -214,6 +224,7 @@ typedef struct {
   uint64_t magic;
   uint32_t version, target;/* target: 0 CPU, else 10 * major + minor of sm */
   uint64_t bytes;          /* of the whole table */
+  uint64_t extensions;     /* of x86 that a CPU's code uses; 0 for a GPU and other CPUs */
   uint64_t name;           /* string: the model */
   uint64_t digest;         /* string: hash of the program's text and settings */
   momrt_range strings;     /* count: bytes */
