@@ -128,6 +128,9 @@ void TensorCore::multiplyGroup(MutableArrayRef<Value> sums, Value a, Value b, in
 }
 
 void TensorCore::beginGroup() { gpu.intrinsic("llvm.nvvm.wgmma.fence.sync.aligned", {}, {}); }
+void TensorCore::beginGroup(MutableArrayRef<Value> sums) {
+  pass(sums, "wgmma.begin.n", "wgmma.fence.sync.aligned;");
+}
 void TensorCore::commitGroup() {
   gpu.intrinsic("llvm.nvvm.wgmma.commit_group.sync.aligned", {}, {});
 }
@@ -135,13 +138,17 @@ void TensorCore::waitGroup(int64_t pending) {
   gpu.intrinsic("llvm.nvvm.wgmma.wait_group.sync.aligned", {}, {k.index(pending)});
 }
 
-// The wait has the sums as operands: without that edge, uses could move before it.
 void TensorCore::finishGroups(MutableArrayRef<Value> sums) {
-  std::string name = "wgmma.finish.n" + std::to_string(2 * sums.size());
+  pass(sums, "wgmma.finish.n", "wgmma.wait_group.sync.aligned 0;");
+}
+
+/// The sums go through `text`: without that edge, what makes them could move behind it, and
+/// their uses before it.
+void TensorCore::pass(MutableArrayRef<Value> sums, StringRef name, StringRef text) {
   SmallVector<Value> operands(sums.begin(), sums.end());
   std::string constraints = tied(sums.size()) + "~{memory}";
-  Value result = gpu.assembly(name, structOf(operands), operands,
-                              "wgmma.wait_group.sync.aligned 0;", constraints);
+  Value result = gpu.assembly((name + Twine(2 * sums.size())).str(), structOf(operands), operands,
+                              text, constraints);
   for (size_t i = 0; i < sums.size(); ++i)
     sums[i] = LLVM::ExtractValueOp::create(k.b, k.loc, result, ArrayRef<int64_t>{int64_t(i)});
 }

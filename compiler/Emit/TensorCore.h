@@ -54,8 +54,10 @@ public:
   /// is given and false, what `sums` were does not matter.
   void multiplyGroup(llvm::MutableArrayRef<mlir::Value> sums, mlir::Value a, mlir::Value b,
                      int64_t columns, bool aInnerLast, bool bInnerLast, mlir::Value adds = {});
-  /// Before the first multiplyGroup of a batch, and the batch's end.
+  /// Before the first multiplyGroup of a batch, and the batch's end. Where it adds to `sums`,
+  /// they are what they shall be from here on.
   void beginGroup();
+  void beginGroup(llvm::MutableArrayRef<mlir::Value> sums);
   void commitGroup();
   /// Waits until at most `pending` batches are under way.
   void waitGroup(int64_t pending);
@@ -65,6 +67,8 @@ public:
   void publish();
 
 private:
+  void pass(llvm::MutableArrayRef<mlir::Value> sums, llvm::StringRef name, llvm::StringRef text);
+
   KernelBuilder &k;
   mlir::Type element;
 };

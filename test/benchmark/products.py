@@ -144,7 +144,7 @@ def launches(lowered, product, stem):
     roles[route] = ["offsets", "rows", "positions"]
     returned = re.search(r"return (%[\w#]+)", body).group(1)
     lines = []
-    launch = r"(%\w+)(?::\d+)? = mom.launch @(\S+) <(.*?)>\((.*?)\) : .*? -> (.*)"
+    launch = r"(%\w+)(?::\d+)? = mom.launch @(\S+) <(.*?)>\((.*?)\) (?:{.*?} )?: .*? -> (.*)"
     for m in re.finditer(launch, body):
         result, symbol, grid, operands, types = m.groups()
         tile, extra, factor = map(int, re.findall(r"(?:tile|extra|factor) (\d+)", grid))
@@ -162,6 +162,8 @@ def launches(lowered, product, stem):
         threads, shared = functions[symbol]
         lines.append(f"launch {stem}.cubin {symbol} {blocks * factor} {threads} {shared} {len(args)} "
                      + " ".join(args))
+    if not lines:
+        raise SystemExit(f"{product.name}: expected launches in @f, but found none:\n{body}")
     return lines
 
 

@@ -47,7 +47,11 @@ void WgmmaStep::multiply(MutableArrayRef<Value> sums, ArrayRef<Value> offsets, V
   auto innerBytes = [](bool innerLast, int64_t inner) {
     return inner * (innerLast ? 2 : TensorCore::kLineBytes);
   };
-  core.beginGroup();
+  if (adds)
+    core.beginGroup();
+  else // sums of a first step are zeros, which are made before
+    for (int64_t block = 0; block < blocks; ++block)
+      core.beginGroup(partOf(sums, block));
   for (Value offset : offsets) {
     Value x = core.advance(left, offset), y = core.advance(right, offset);
     for (int64_t inner = 0; inner < TensorCore::kPanel; inner += TensorCore::kInner) {

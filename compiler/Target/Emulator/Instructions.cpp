@@ -297,10 +297,13 @@ struct WarpgroupProduct<columns, isF16, std::index_sequence<i...>> {
     }
     std::memcpy(d, sums, sizeof(sums));
   }
-  static void finish(float *d, Float<i>... given) {
+  static void begin(float *d, Float<i>... given) {
     float sums[] = {given...};
-    meetWarpgroup(0);
     std::memcpy(d, sums, sizeof(sums));
+  }
+  static void finish(float *d, Float<i>... given) {
+    meetWarpgroup(0);
+    begin(d, given...);
   }
 };
 template <int columns, bool isF16>
@@ -313,6 +316,7 @@ using Wgmma = WarpgroupProduct<columns, isF16, std::make_index_sequence<columns 
 #define MOM_WGMMA(columns)                                                                         \
   MOM_SYMBOL("asm_wgmma_bf16_n" #columns, (Wgmma<columns, false>::multiply)),                      \
       MOM_SYMBOL("asm_wgmma_f16_n" #columns, (Wgmma<columns, true>::multiply)),                    \
+      MOM_SYMBOL("asm_wgmma_begin_n" #columns, (Wgmma<columns, false>::begin)),                    \
       MOM_SYMBOL("asm_wgmma_finish_n" #columns, (Wgmma<columns, false>::finish))
 llvm::ArrayRef<EmulatorSymbol> mom::emulator::instructionSymbols() {
   static const EmulatorSymbol symbols[] = {
