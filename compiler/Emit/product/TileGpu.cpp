@@ -245,24 +245,35 @@ void mom::finishTile(KernelBuilder &k, const TileShape &shape, const SumTile &su
 
 /// Parts of `size` rows that `rows` are cut into.
 static Value partsOf(KernelBuilder &k, Value rows, Value size) {
-  Value above = k.add(rows, k.sub(size, k.index(1)));
-  return k.b.createOrFold<arith::DivUIOp>(k.loc, above, size);
+  Value one = k.b.createOrFold<arith::ConstantIntOp>(k.loc, rows.getType(), 1);
+  return k.b.createOrFold<arith::DivUIOp>(k.loc, k.add(rows, k.sub(size, one)), size);
+}
+
+// Rows are numbered in 32 bits, so what is known of groups lies in half the registers: of
+// eight groups those that copy tiles have no more.
+
+/// `step` of each group, with what the one before it left.
+static SmallVector<Value> eachGroup(KernelBuilder &k, Value route, SmallVector<Value> carried,
+                                    function_ref<SmallVector<Value>(Value, ValueRange)> step) {
+  int64_t groups = cast<RouteType>(route.getType()).getGroups();
+  if (groups > kUnrolledGroups)
+    return k.loop(k.index(0), k.index(groups), 1, carried, step);
+  for (int64_t group = 0; group < groups; ++group)
+    carried = step(k.index(group), carried);
+  return carried;
 }
 
 Value mom::countParts(KernelBuilder &k, Value route, Type type, Value size) {
   if (!route)
     return partsOf(k, k.count(type), size);
+  Gpu gpu(k);
+  size = gpu.toI32(size);
   auto step = [&](Value group, ValueRange carried) {
-    Value rows = k.sub(k.offset(route, k.add(group, 1)), k.offset(route, group));
-    return SmallVector<Value>{k.add(carried[0], partsOf(k, rows, size))};
+    Value lo = gpu.toI32(k.offset(route, group));
+    Value hi = gpu.toI32(k.offset(route, k.add(group, 1)));
+    return SmallVector<Value>{k.add(carried[0], partsOf(k, k.sub(hi, lo), size))};
   };
-  int64_t groups = cast<RouteType>(route.getType()).getGroups();
-  SmallVector<Value> count = {k.index(0)};
-  if (groups > kUnrolledGroups)
-    return k.loop(k.index(0), k.index(groups), 1, count, step)[0];
-  for (int64_t group = 0; group < groups; ++group)
-    count = step(k.index(group), count);
-  return count[0];
+  return gpu.toI64(eachGroup(k, route, {gpu.i32(0)}, step)[0]);
 }
 
 GroupRows mom::findGroupRows(KernelBuilder &k, Value route, Type type, Value index, Value size) {
@@ -270,25 +281,23 @@ GroupRows mom::findGroupRows(KernelBuilder &k, Value route, Type type, Value ind
     Value begin = k.mul(index, size);
     return {k.index(0), begin, k.min(k.add(begin, size), k.count(type))};
   }
+  Gpu gpu(k);
+  size = gpu.toI32(size);
+  index = gpu.toI32(index);
   // The first part of the group; then what was found.
   auto step = [&](Value group, ValueRange carried) {
-    Value lo = k.offset(route, group), hi = k.offset(route, k.add(group, 1));
+    Value lo = gpu.toI32(k.offset(route, group));
+    Value hi = gpu.toI32(k.offset(route, k.add(group, 1)));
     Value next = k.add(carried[0], partsOf(k, k.sub(hi, lo), size));
     Value here = arith::AndIOp::create(k.b, k.loc, k.less(index, next),
-                                       k.less(k.sub(carried[0], k.index(1)), index));
+                                       k.less(k.sub(carried[0], gpu.i32(1)), index));
     Value begin = k.add(lo, k.mul(k.sub(index, carried[0]), size));
     Value end = k.min(k.add(begin, size), hi);
-    return SmallVector<Value>{next, k.select(here, group, carried[1]),
+    return SmallVector<Value>{next, k.select(here, gpu.toI32(group), carried[1]),
                               k.select(here, begin, carried[2]), k.select(here, end, carried[3])};
   };
-  int64_t groups = cast<RouteType>(route.getType()).getGroups();
-  SmallVector<Value> found(4, k.index(0));
-  if (groups <= kUnrolledGroups)
-    for (int64_t group = 0; group < groups; ++group)
-      found = step(k.index(group), found);
-  else
-    found = k.loop(k.index(0), k.index(groups), 1, found, step);
-  return {found[1], found[2], found[3]};
+  SmallVector<Value> found = eachGroup(k, route, SmallVector<Value>(4, gpu.i32(0)), step);
+  return {gpu.toI64(found[1]), gpu.toI64(found[2]), gpu.toI64(found[3])};
 }
 
 //===----------------------------------------------------------------------===//

@@ -72,7 +72,7 @@ func.func @narrow(%batch: !mom.batch, %x: tensor<?x64xbf16, #m>, %w: tensor<3x51
 // HOPPER: "llvm.nvvm.cp.async.cg.shared.global.16.s"
 // HOPPER: "llvm.nvvm.cp.async.cg.shared.global.16"(
 // HOPPER: scf.for
-// HOPPER: "llvm.nvvm.wgmma.fence.sync.aligned"
+// HOPPER: momc.wgmma.begin.n128
 // HOPPER-COUNT-4: momc.wgmma.bf16.n128
 // HOPPER-NOT: momc.wgmma.bf16
 // HOPPER: "llvm.nvvm.wgmma.commit_group.sync.aligned"
