@@ -173,9 +173,14 @@ Value KernelBuilder::widen(Value value, const View &view, int64_t lanes) {
   return value;
 }
 
-void KernelBuilder::store(Value value, const View &view, At at) {
+Value KernelBuilder::narrow(Value value, const View &view, int64_t lanes) {
   if (isNarrowFloat(view.element) && getElementTypeOrSelf(value.getType()) != view.element)
-    value = arith::TruncFOp::create(b, loc, lanesOf(view.element, at.lanes), value);
+    return arith::TruncFOp::create(b, loc, lanesOf(view.element, lanes), value);
+  return value;
+}
+
+void KernelBuilder::store(Value value, const View &view, At at) {
+  value = narrow(value, view, at.lanes);
   unsigned alignment = alignmentOfAccess(view, at);
   Value to = address(view, at);
   if (at.mask && at.lanes > 1) {

@@ -218,6 +218,8 @@ public:
   /// `load` in two: what lies there, and the lanes that it stands for.
   mlir::Value fetch(const View &view, At at);
   mlir::Value widen(mlir::Value fetched, const View &view, int64_t lanes);
+  /// Lanes as `store` rounds them to lie in a view.
+  mlir::Value narrow(mlir::Value value, const View &view, int64_t lanes);
   void store(mlir::Value value, const View &view, At at);
   /// Brings the place nearer: it is read, or written, soon.
   void prefetch(const View &view, At at, bool write = false);

@@ -11,9 +11,13 @@ static constexpr int64_t kLineBytes = 128, kChunkBytes = 16; // of the swizzle
 
 PanelRing::PanelRing(KernelBuilder &k, const TileShape &shape, ArrayRef<View> inputs,
                      int64_t firstMap)
-    : k(k), gpu(k), shape(shape), inputs(inputs), firstMap(firstMap), slots(k.knob("panels")),
-      panels(llvm::divideCeil(shape.columns, kColumns)),
-      memory(k.shared(slots * bytes(shape.rows), 1024)), full(k, slots), empty(k, slots) {}
+    : k(k), gpu(k), shape(shape), inputs(inputs), firstMap(firstMap),
+      slots(k.knob("panels") * shape.rows / rows()), memory(k.shared(slots * bytes(), 1024)),
+      full(k, slots), empty(k, slots) {}
+
+int64_t PanelRing::inTile() const {
+  return llvm::divideCeil(shape.columns, kColumns) * shape.rows / rows();
+}
 
 void PanelRing::makeMaps(TensorMaps &maps, Value rowCount) {
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -21,7 +25,7 @@ void PanelRing::makeMaps(TensorMaps &maps, Value rowCount) {
     int64_t warp = i % (shape.threads / Gpu::kWarp);
     k.ifThen(k.equal(gpu.warp(), k.index(warp)), [&] {
       maps.make(k.index(firstMap + i), view.base, view.element,
-                {{k.index(view.channels), 1, kColumns}, {rowCount, view.stride, shape.rows}});
+                {{k.index(view.channels), 1, kColumns}, {rowCount, view.stride, rows()}});
     });
   }
 }
@@ -37,7 +41,7 @@ void PanelRing::initialise() {
 // but not from the one after, so all phases of a slot must be seen by who waits for it.
 PanelRing::Place PanelRing::placeOf(Value tile, int64_t panel, int64_t input) {
   int64_t count = inputs.size(), rings = shape.pingpong ? 2 : 1, mine = slots / rings;
-  Value number = k.add(k.mul(k.div(tile, rings), panels * count), panel * count + input);
+  Value number = k.add(k.mul(k.div(tile, rings), inTile() * count), panel * count + input);
   Value slot = k.add(k.mul(k.rem(tile, rings), mine), k.rem(number, mine));
   return {slot, gpu.toI32(k.rem(k.div(number, mine), 2))};
 }
@@ -48,14 +52,15 @@ void PanelRing::acquire(TensorMaps &maps) {
 }
 
 void PanelRing::copyTile(TensorMaps &maps, Value tile, Value row, Value column) {
-  for (int64_t panel = 0; panel < panels; ++panel)
+  int64_t beside = shape.rows / rows();
+  for (int64_t panel = 0; panel < inTile(); ++panel)
     for (size_t i = 0; i < inputs.size(); ++i) {
       Place place = placeOf(tile, panel, i);
       Value other = arith::XOrIOp::create(k.b, k.loc, place.parity, gpu.i32(1));
       empty.wait(place.slot, other);
-      full.arriveExpecting(place.slot, bytes(shape.rows));
-      Value to = k.address(memory, k.b.getI8Type(), k.mul(place.slot, bytes(shape.rows)));
-      maps.copy(to, k.index(firstMap + i), {k.add(column, panel * kColumns), row},
+      full.arriveExpecting(place.slot, bytes());
+      maps.copy(address(tile, panel, i), k.index(firstMap + i),
+                {k.add(column, panel / beside * kColumns), k.add(row, panel % beside * rows())},
                 full.address(place.slot));
     }
 }
@@ -69,18 +74,24 @@ void PanelRing::wait(Value tile, int64_t panel) {
 
 SmallVector<Value> PanelRing::read(Value tile, int64_t panel, Value row, Value column,
                                    int64_t lanes) {
-  Value inLine = k.mul(k.sub(column, k.index(panel * kColumns)), 2);
-  Value chunk = arith::XOrIOp::create(k.b, k.loc, k.div(inLine, kChunkBytes), k.rem(row, 8));
-  Value offset = k.add(k.mul(row, kLineBytes), k.mul(chunk, kChunkBytes));
-  offset = k.add(offset, k.rem(inLine, kChunkBytes));
+  Value inLine = k.mul(column, 2);
+  Value place = k.add(offset(row, k.div(inLine, kChunkBytes)), k.rem(inLine, kChunkBytes));
   SmallVector<Value> values;
   for (auto [i, view] : llvm::enumerate(inputs)) {
-    Value slot = k.mul(placeOf(tile, panel, i).slot, bytes(shape.rows));
-    Value from = k.address(memory, k.b.getI8Type(), k.add(slot, offset));
+    Value from = k.address(address(tile, panel, i), k.b.getI8Type(), place);
     values.push_back(LLVM::LoadOp::create(k.b, k.loc, k.lanesOf(view.element, lanes), from,
                                           2 * lanes));
   }
   return values;
+}
+
+Value PanelRing::address(Value tile, int64_t panel, int64_t input) {
+  return k.address(memory, k.b.getI8Type(), k.mul(placeOf(tile, panel, input).slot, bytes()));
+}
+
+Value PanelRing::offset(Value row, Value chunk) {
+  Value place = arith::XOrIOp::create(k.b, k.loc, chunk, k.rem(row, 8));
+  return k.add(k.mul(row, kLineBytes), k.mul(place, kChunkBytes));
 }
 
 void PanelRing::release(Value tile, int64_t panel) {

@@ -1,5 +1,6 @@
 // Inputs of the pointwise work after a product, brought to shared memory ahead of it: a
-// ring of *panels*, each the rows of a tile by 64 columns of one input of bf16 or f16. One
+// ring of *panels*, each rows of a tile by 64 columns of one input of bf16 or f16: all rows,
+// or where warpgroups take tiles in turn 64, so that a place is free again the sooner. One
 // thread has them copied (TMA), panel after panel of all inputs; the warpgroups that finish
 // tiles wait for a panel, read it, and give its place back. Loads into registers could not
 // be so far ahead: the sums of a tile leave too few.
@@ -19,8 +20,9 @@ public:
   PanelRing(KernelBuilder &k, const TileShape &shape, llvm::ArrayRef<View> inputs,
             int64_t firstMap);
 
-  /// Bytes of a panel of a tile.
-  static int64_t bytes(int64_t tileRows) { return tileRows * 128; }
+  int64_t count() const { return inputs.size(); }
+  mlir::Type element(int64_t input) const { return inputs[input].element; }
+  int64_t rows() const { return shape.pingpong ? 64 : shape.rows; } ///< of a panel
 
   /// By all warps; and by one thread before the block's barrier.
   void makeMaps(TensorMaps &maps, mlir::Value rowCount);
@@ -30,15 +32,23 @@ public:
   void acquire(TensorMaps &maps);
   void copyTile(TensorMaps &maps, mlir::Value tile, mlir::Value row, mlir::Value column);
 
-  /// By the threads of a warpgroup, for each panel of the block's tile number `tile`:
-  /// `wait`, any reads, `release`.
+  /// By the threads of a warpgroup, for each panel of the block's tile number `tile`, all of
+  /// 64 columns before the next: `wait`, any reads, `release`.
   void wait(mlir::Value tile, int64_t panel);
-  /// `lanes` (4 or 8) columns of a row of the tile, as they are stored, of each input.
+  /// `lanes` (4 or 8) columns of a row of the panel, from `column` of its 64 on, as they are
+  /// stored, of each input.
   llvm::SmallVector<mlir::Value> read(mlir::Value tile, int64_t panel, mlir::Value row,
                                       mlir::Value column, int64_t lanes);
   void release(mlir::Value tile, int64_t panel);
 
+  /// Where a panel of an input lies, and in it eight columns of a row; `chunk` of 8, i64.
+  mlir::Value address(mlir::Value tile, int64_t panel, int64_t input);
+  mlir::Value offset(mlir::Value row, mlir::Value chunk);
+
 private:
+  int64_t bytes() const { return rows() * 128; }
+  int64_t inTile() const; ///< panels of an input
+
   struct Place {
     mlir::Value slot, parity; ///< i64; i32
   };
@@ -48,7 +58,7 @@ private:
   Gpu gpu;
   const TileShape &shape;
   llvm::SmallVector<View> inputs;
-  int64_t firstMap, slots, panels; ///< panels of a tile
+  int64_t firstMap, slots;
   mlir::Value memory;
   SharedBarriers full, empty;
 };

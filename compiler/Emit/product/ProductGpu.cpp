@@ -151,7 +151,13 @@ void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
     for (auto [i, value] : llvm::zip_equal(results, values))
       k.store(value, k.output(i), at(place));
   };
-  deal({lanes, rowCount, columnCount, fetch, compute, store});
+  auto knowsNoPlace = [&](Operation &op) {
+    return isa<LinearOp>(op) || op.hasTrait<OpTrait::Elementwise>() ||
+           llvm::all_of(op.getResults(), [&](Value v) { return k.inMemory(v); });
+  };
+  bool anywhere = fetched.empty() &&
+                  llvm::all_of(k.kernel.getBody().front().without_terminator(), knowsNoPlace);
+  deal({lanes, rowCount, columnCount, anywhere, fetch, compute, store});
 }
 
 LogicalResult LinearEmitter::check() {

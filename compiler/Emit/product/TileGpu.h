@@ -102,6 +102,7 @@ struct TilePlace {
 struct TileFinish {
   int64_t lanes;             ///< columns of a place
   mlir::Value rows, columns; ///< of the tile that exist (i64); the columns a multiple of `lanes`
+  bool anywhere;             ///< `compute` looks at sums and what was fetched, not at the place
   llvm::function_ref<llvm::SmallVector<mlir::Value>(const TilePlace &)> fetch;
   llvm::function_ref<llvm::SmallVector<mlir::Value>(const TilePlace &)> compute;
   llvm::function_ref<void(const TilePlace &, mlir::ValueRange)> store;

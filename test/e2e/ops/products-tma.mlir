@@ -8,6 +8,10 @@
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,330 --rtol=6e-3 --function=weights --knob=cluster=2 --knob=grid=4
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=330 --rtol=6e-3 --function=wide_turns --knob=cluster=4 --knob=tile_columns=128
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=330 --rtol=6e-3 --function=panels --knob=cluster=2
+// Results in the places of panels: each warpgroup's own, and those of both; fewer columns.
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=1,130 --rtol=6e-3 --function=panels_written --knob=pingpong=0
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=130 --rtol=6e-3 --function=panels_written --knob=tile_columns=64 --knob=tile_rows=64
+// RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=130 --rtol=6e-3 --function=panels_written --knob=pingpong=0 --knob=tile_columns=192 --knob=tile_rows=256 --knob=panels=2 --knob=stages=2
 
 #t = #mom.rows<token>
 
@@ -198,4 +202,48 @@ func.func @panels_shared(%batch: !mom.batch, %x: tensor<?x264xf32, #t>, %w: tens
     mom.yield %5, %6 : tensor<?x200xf32, #t>, tensor<?x200xf32, #t>
   }
   return %y#0, %y#1 : tensor<?x200xf32, #t>, tensor<?x200xf32, #t>
+}
+
+// Both results are as narrow as what the panels hold, and take its place.
+func.func @panels_written(%batch: !mom.batch, %x: tensor<?x136xf32, #t>, %w: tensor<136x200xf32>, %p: tensor<?x400xf32, #t>) -> (tensor<?x200xf32, #t>, tensor<?x200xf32, #t>) {
+  %xn = mom.kernel map "xn"(%x) : (tensor<?x136xf32, #t>) -> tensor<?x136xbf16, #t> {
+  ^bb0(%a: tensor<?x136xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x136xf32, #t> to tensor<?x136xbf16, #t>
+    mom.yield %0 : tensor<?x136xbf16, #t>
+  }
+  %pn = mom.kernel map "pn"(%p) : (tensor<?x400xf32, #t>) -> tensor<?x400xbf16, #t> {
+  ^bb0(%a: tensor<?x400xf32, #t>):
+    %0 = arith.truncf %a : tensor<?x400xf32, #t> to tensor<?x400xbf16, #t>
+    mom.yield %0 : tensor<?x400xbf16, #t>
+  }
+  %wn = mom.kernel map "wn"(%w) : (tensor<136x200xf32>) -> tensor<136x200xbf16> {
+  ^bb0(%a: tensor<136x200xf32>):
+    %0 = arith.truncf %a : tensor<136x200xf32> to tensor<136x200xbf16>
+    mom.yield %0 : tensor<136x200xbf16>
+  }
+  %y:2 = mom.kernel product "y"(%xn, %wn, %pn) schedule {grid = 2 : i64, tile_rows = 128 : i64, tile_columns = 128 : i64, pingpong = 1 : i64, panels = 4 : i64, stages = 2 : i64} : (tensor<?x136xbf16, #t>, tensor<136x200xbf16>, tensor<?x400xbf16, #t>) -> (tensor<?x200xbf16, #t>, tensor<?x200xbf16, #t>) {
+  ^bb0(%a: tensor<?x136xbf16, #t>, %b: tensor<136x200xbf16>, %c: tensor<?x400xbf16, #t>):
+    %0 = arith.extf %a : tensor<?x136xbf16, #t> to tensor<?x136xf32, #t>
+    %1 = arith.extf %b : tensor<136x200xbf16> to tensor<136x200xf32>
+    %2 = arith.extf %c : tensor<?x400xbf16, #t> to tensor<?x400xf32, #t>
+    %3:2 = mom.split %2 : tensor<?x400xf32, #t> -> tensor<?x200xf32, #t>, tensor<?x200xf32, #t>
+    %4 = mom.linear transposed %0 by %1 : tensor<?x136xf32, #t>, tensor<136x200xf32> -> tensor<?x200xf32, #t>
+    %5 = mom.silu %3#0 : tensor<?x200xf32, #t>
+    %6 = arith.mulf %4, %5 : tensor<?x200xf32, #t>
+    %7 = arith.addf %4, %3#1 : tensor<?x200xf32, #t>
+    %8 = arith.truncf %6 : tensor<?x200xf32, #t> to tensor<?x200xbf16, #t>
+    %9 = arith.truncf %7 : tensor<?x200xf32, #t> to tensor<?x200xbf16, #t>
+    mom.yield %8, %9 : tensor<?x200xbf16, #t>, tensor<?x200xbf16, #t>
+  }
+  %gated = mom.kernel map "gated"(%y#0) : (tensor<?x200xbf16, #t>) -> tensor<?x200xf32, #t> {
+  ^bb0(%a: tensor<?x200xbf16, #t>):
+    %0 = arith.extf %a : tensor<?x200xbf16, #t> to tensor<?x200xf32, #t>
+    mom.yield %0 : tensor<?x200xf32, #t>
+  }
+  %added = mom.kernel map "added"(%y#1) : (tensor<?x200xbf16, #t>) -> tensor<?x200xf32, #t> {
+  ^bb0(%a: tensor<?x200xbf16, #t>):
+    %0 = arith.extf %a : tensor<?x200xbf16, #t> to tensor<?x200xf32, #t>
+    mom.yield %0 : tensor<?x200xf32, #t>
+  }
+  return %gated, %added : tensor<?x200xf32, #t>, tensor<?x200xf32, #t>
 }
