@@ -53,6 +53,8 @@ inline constexpr llvm::StringLiteral kExport =
     "mom.export"; ///< unit: a layer that is also an entry
 inline constexpr llvm::StringLiteral kCarried =
     "mom.carried"; ///< i64: results that are the layer's
+inline constexpr llvm::StringLiteral kAgain =
+    "mom.again"; ///< unit, on an op: done a second time, for backward
 inline constexpr llvm::StringLiteral kScratch =
     "mom.scratch"; ///< i64: bytes that a CPU worker lends
 inline constexpr llvm::StringLiteral kThreads = "mom.threads"; ///< i64: threads of a GPU block

@@ -38,6 +38,9 @@ public:
   /// The names of the values that are saved.
   llvm::SetVector<llvm::StringRef> savedNames();
   Halves build(mlir::SymbolTable &symbols);
+  /// Of a function that stays whole: what backward computes again is there twice, the second
+  /// time marked, as simplification would make it one.
+  void repeatInPlace();
 
 private:
   /// Ops are named as the text names their values; a second one of a name is `name.2`.

@@ -129,6 +129,22 @@ void Cut::giveAgain(ScanGradOp grad, BlockArgument argument) {
       b.getFunctionType(block->getArgumentTypes(), func.getFunctionType().getResults()));
 }
 
+void Cut::repeatInPlace() {
+  IRMapping map;
+  for (Operation &op : llvm::make_early_inc_range(joint.getBody().front().without_terminator())) {
+    if (!backward.contains(&op))
+      continue;
+    if (!forward.contains(&op)) {
+      for (OpOperand &operand : op.getOpOperands())
+        operand.set(map.lookupOrDefault(operand.get()));
+    } else if (!isa<ModalityRouteOp, ComputedRouteOp>(op)) { // batches have one each
+      OpBuilder b(&op);
+      b.setInsertionPointAfter(&op);
+      b.clone(op, map)->setAttr(attr::kAgain, b.getUnitAttr());
+    }
+  }
+}
+
 void Cut::mapArguments(ArrayRef<BlockArgument> from, Block::BlockArgListType to, IRMapping &map) {
   for (auto [source, target] : llvm::zip_equal(from, to)) {
     map.map(source, target);

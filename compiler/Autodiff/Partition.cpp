@@ -1,4 +1,5 @@
-// mom-partition: cuts joint functions into forward and backward (Cut.h).
+// mom-partition: cuts joint functions into forward and backward (Cut.h). Entries of exported
+// layers stay whole.
 #include "compiler/Autodiff/Cut.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -37,8 +38,11 @@ public:
     }
     if (!saves.empty())
       module->setAttr(attr::kSchedules, withSaves(module));
-    for (auto func : module.getOps<func::FuncOp>())
+    for (auto func : module.getOps<func::FuncOp>()) {
       replaceCalls(func);
+      if (func->hasAttr(attr::kCarried) && !func->hasAttr(attr::kJoint)) // an exported layer's
+        Cut(func, {recompute, sequence}, nullptr).repeatInPlace();
+    }
     for (func::FuncOp joint : joints)
       symbols.erase(joint);
   }

@@ -48,6 +48,8 @@ public:
         for (auto kernel : llvm::to_vector(func.getOps<KernelOp>()))
           join(kernel);
     }
+    // Who shares a kernel may share what is done twice.
+    getOperation().walk([](Operation *op) { op->removeAttr(attr::kAgain); });
   }
 
 private:

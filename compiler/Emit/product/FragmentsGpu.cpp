@@ -82,7 +82,8 @@ class PanelFinish {
 public:
   PanelFinish(KernelBuilder &k, const TileShape &shape, const FragmentTile &tile,
               const TileFinish &work)
-      : k(k), gpu(k), shape(shape), tile(tile), work(work), core(k, k.b.getBF16Type()) {}
+      : k(k), gpu(k), shape(shape), tile(tile), work(work), core(k, k.b.getBF16Type()),
+        together(k.kernel.getNumResults() > tile.panels->count() ? kPairs / 2 : kPairs) {}
 
   static bool fits(KernelBuilder &k, const TileShape &shape, const FragmentTile &tile,
                    const TileFinish &work);
@@ -92,10 +93,20 @@ private:
   /// Eight columns after eight of a warp's 16 rows, and their neighbours to the right.
   static constexpr int64_t kPair = 2, kPairs = PanelRing::kColumns / 8 / kPair;
 
-  void compute(ArrayRef<Value> sums, int64_t panel, Value firstRow);
-  void store(int64_t panel, int64_t columns, int64_t block, Value firstRow);
-  Value at(int64_t panel, int64_t input, Value offset) {
-    return k.address(tile.panels->address(tile.number, panel, input), k.b.getI8Type(), offset);
+  /// 64 columns of a warp's 16 rows: in a panel, and in the warpgroup's part of the tile.
+  struct Part {
+    int64_t panel, columns, block;
+    Value firstRow; ///< in the panel
+  };
+  /// A thread's part of a result, pair after pair.
+  using Matrices = SmallVector<SmallVector<Value>>;
+
+  void finishPairs(ArrayRef<Value> sums, int64_t first, const Part &part);
+  SmallVector<Matrices> compute(ArrayRef<Value> sums, int64_t first, const Part &part);
+  void store(unsigned result, int64_t first, const Part &part);
+  Value pairOffset(const Part &part, int64_t pair);
+  Value at(const Part &part, int64_t input, Value offset) {
+    return k.address(tile.panels->address(tile.number, part.panel, input), k.b.getI8Type(), offset);
   }
   Value lanes8(Value pairs, Type element) {
     return LLVM::BitcastOp::create(k.b, k.loc, VectorType::get({8}, element), pairs);
@@ -107,6 +118,7 @@ private:
   const FragmentTile &tile;
   const TileFinish &work;
   TensorCore core;
+  int64_t together; ///< pairs; half of them where results wait in registers
 };
 } // namespace
 
@@ -114,7 +126,7 @@ bool PanelFinish::fits(KernelBuilder &k, const TileShape &shape, const FragmentT
                        const TileFinish &work) {
   return tile.panels && work.anywhere && work.lanes == 8 &&
          shape.columns % PanelRing::kColumns == 0 &&
-         int64_t(k.kernel.getNumResults()) <= tile.panels->count();
+         int64_t(k.kernel.getNumResults()) <= 2 * tile.panels->count();
 }
 
 void PanelFinish::finish(ArrayRef<Value> sums) {
@@ -126,9 +138,9 @@ void PanelFinish::finish(ArrayRef<Value> sums) {
       if (block == 0 || shape.pingpong)
         tile.panels->wait(tile.number, panel);
       Value firstRow = k.add(firstPanelRow(k, shape, tile, block), warpRow);
-      compute(sums.slice(block * inBlock + columns * inPanel, inPanel), panel, firstRow);
-      gpu.warpBarrier();
-      store(panel, columns, block, firstRow);
+      auto part = sums.slice(block * inBlock + columns * inPanel, inPanel);
+      for (int64_t pair = 0; pair < kPairs; pair += together)
+        finishPairs(part.slice(pair * 8, together * 8), pair, {panel, columns, block, firstRow});
       if (block == blocks - 1 || shape.pingpong) {
         core.publish(); // before the next copy to the place
         tile.panels->release(tile.number, panel);
@@ -136,60 +148,88 @@ void PanelFinish::finish(ArrayRef<Value> sums) {
     }
 }
 
-/// A thread's sums of two matrices side by side, or one below the other, lie as ldmatrix
-/// reads those of its inputs.
-void PanelFinish::compute(ArrayRef<Value> sums, int64_t panel, Value firstRow) {
-  Value row = k.add(firstRow, k.rem(gpu.lane(), 16)), right = k.div(gpu.lane(), 16);
-  auto offset = [&](int64_t pair) { return tile.panels->offset(row, k.add(right, pair * kPair)); };
+void PanelFinish::finishPairs(ArrayRef<Value> sums, int64_t first, const Part &part) {
+  SmallVector<Matrices> more = compute(sums, first, part);
+  gpu.warpBarrier();
+  store(0, first, part);
+  if (more.empty())
+    return;
+  gpu.warpBarrier();
+  for (auto [i, result] : llvm::enumerate(more))
+    for (auto [pair, matrices] : llvm::enumerate(result))
+      core.storeMatrices(at(part, i, pairOffset(part, first + pair)), matrices);
+  gpu.warpBarrier();
+  store(tile.panels->count(), first, part);
+}
+
+/// The line that this lane has ldmatrix and stmatrix know of: of two matrices one below the
+/// other, then of those to their right.
+Value PanelFinish::pairOffset(const Part &part, int64_t pair) {
+  return tile.panels->offset(k.add(part.firstRow, k.rem(gpu.lane(), 16)),
+                             k.add(k.div(gpu.lane(), 16), pair * kPair));
+}
+
+/// A thread's sums lie as ldmatrix reads its inputs. Returns the results for which there is
+/// no place yet.
+SmallVector<PanelFinish::Matrices> PanelFinish::compute(ArrayRef<Value> sums, int64_t first,
+                                                        const Part &part) {
+  int64_t count = tile.panels->count();
+  SmallVector<Matrices> more(std::max<int64_t>(k.kernel.getNumResults() - count, 0));
   auto load = [&](int64_t pair) {
     SmallVector<Value> inputs;
-    for (int64_t i = 0; i < tile.panels->count(); ++i) {
-      SmallVector<Value> matrices = core.loadMatrices(at(panel, i, offset(pair)), false);
-      Value pairs = vector::FromElementsOp::create(
-          k.b, k.loc, VectorType::get({4}, k.b.getI32Type()), matrices);
+    for (int64_t i = 0; i < count; ++i) {
+      Value from = at(part, i, pairOffset(part, pair));
+      Value pairs =
+          vector::FromElementsOp::create(k.b, k.loc, VectorType::get({4}, k.b.getI32Type()),
+                                         core.loadMatrices(from, /*transposed=*/false));
       inputs.push_back(lanes8(pairs, tile.panels->element(i)));
     }
     return inputs;
   };
   // Stores keep their order to loads, so the next are begun before.
-  SmallVector<Value> next = load(0);
-  for (int64_t pair = 0; pair < kPairs; ++pair) {
+  SmallVector<Value> next = load(first);
+  for (int64_t pair = first; pair < first + together; ++pair) {
     TilePlace place;
     place.row = place.column = k.index(0);
     place.fetched = std::move(next);
-    next = pair + 1 < kPairs ? load(pair + 1) : SmallVector<Value>();
+    next = pair + 1 < first + together ? load(pair + 1) : SmallVector<Value>();
     place.sums = vector::FromElementsOp::create(k.b, k.loc, VectorType::get({8}, k.b.getF32Type()),
-                                                sums.slice(pair * 8, 8));
+                                                sums.slice((pair - first) * 8, 8));
     for (auto [i, result] : llvm::enumerate(work.compute(place))) {
       Value pairs = LLVM::BitcastOp::create(k.b, k.loc, VectorType::get({4}, k.b.getI32Type()),
                                             k.narrow(result, k.output(i), 8));
       SmallVector<Value> matrices;
       for (int64_t j = 0; j < 4; ++j)
         matrices.push_back(vector::ExtractOp::create(k.b, k.loc, pairs, j));
-      core.storeMatrices(at(panel, i, offset(pair)), matrices);
+      if (int64_t(i) < count)
+        core.storeMatrices(at(part, i, pairOffset(part, pair)), matrices);
+      else
+        more[i - count].push_back(matrices);
     }
   }
+  return more;
 }
 
-/// Whole lines: eight lanes have 64 columns of a row.
-void PanelFinish::store(int64_t panel, int64_t columns, int64_t block, Value firstRow) {
-  constexpr int64_t kRows = Gpu::kWarp / 8;
-  Value chunk = k.rem(gpu.lane(), 8), row = k.div(gpu.lane(), 8);
-  Value tileRow = k.add(k.add(tile.firstRow, k.mul(k.rem(gpu.warp(), 4), 16)), block * 64);
-  Value column = k.add(k.mul(chunk, 8), columns * PanelRing::kColumns);
-  for (int64_t first = 0; first < 16; first += kRows) {
+/// The results from `result` on that have a place: lanes side by side have a row's columns.
+void PanelFinish::store(unsigned result, int64_t first, const Part &part) {
+  unsigned end = std::min<unsigned>(k.kernel.getNumResults(), result + tile.panels->count());
+  int64_t chunks = kPair * together, rows = Gpu::kWarp / chunks; // of all lanes
+  Value row = k.div(gpu.lane(), chunks);
+  Value chunk = k.add(k.rem(gpu.lane(), chunks), first * kPair);
+  Value tileRow = k.add(k.add(tile.firstRow, k.mul(k.rem(gpu.warp(), 4), 16)), part.block * 64);
+  Value column = k.add(k.mul(chunk, 8), part.columns * PanelRing::kColumns);
+  for (int64_t line = 0; line < 16; line += rows) {
     TilePlace place;
-    place.row = k.add(k.add(tileRow, row), first);
+    place.row = k.add(k.add(tileRow, row), line);
     place.column = column;
     SmallVector<Value> results;
-    Value offset = tile.panels->offset(k.add(k.add(firstRow, row), first), chunk);
-    for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
-      Type type = k.lanesOf(k.output(i).element, 8);
-      results.push_back(LLVM::LoadOp::create(k.b, k.loc, type, at(panel, i, offset), 16));
-    }
+    Value offset = tile.panels->offset(k.add(k.add(part.firstRow, row), line), chunk);
+    for (unsigned i = result; i < end; ++i)
+      results.push_back(LLVM::LoadOp::create(k.b, k.loc, k.lanesOf(k.output(i).element, 8),
+                                             at(part, i - result, offset), 16));
     Value exists = arith::AndIOp::create(k.b, k.loc, k.less(place.row, work.rows),
                                          k.less(column, work.columns));
-    k.ifThen(exists, [&] { work.store(place, results); });
+    k.ifThen(exists, [&] { work.store(place, result, results); });
   }
 }
 
@@ -245,7 +285,7 @@ void mom::finishFragments(KernelBuilder &k, const TileShape &shape, const Fragme
       llvm::append_range(place.fetched, tile.panels->read(tile.number, place.panel, place.panelRow,
                                                           place.panelColumn, run));
     SmallVector<Value> results = work.compute(place);
-    k.ifThen(place.exists, [&] { work.store(place, results); });
+    k.ifThen(place.exists, [&] { work.store(place, 0, results); });
   };
   for (int64_t i = 0; i < count; ++i) {
     if (i % batch == 0)

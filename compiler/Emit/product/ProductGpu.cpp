@@ -147,9 +147,9 @@ void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
       yielded.push_back(e.value(k.yielded(i)));
     return yielded;
   };
-  auto store = [&](const TilePlace &place, ValueRange values) {
-    for (auto [i, value] : llvm::zip_equal(results, values))
-      k.store(value, k.output(i), at(place));
+  auto store = [&](const TilePlace &place, unsigned first, ValueRange values) {
+    for (auto [i, value] : llvm::enumerate(values))
+      k.store(value, k.output(results[first + i]), at(place));
   };
   auto knowsNoPlace = [&](Operation &op) {
     return isa<LinearOp>(op) || op.hasTrait<OpTrait::Elementwise>() ||

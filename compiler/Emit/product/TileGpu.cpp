@@ -216,7 +216,7 @@ void mom::finishTile(KernelBuilder &k, const TileShape &shape, const SumTile &su
       values.push_back(work.compute(place));
     }
     for (auto [place, value] : llvm::zip_equal(filled, values))
-      work.store(place, value);
+      work.store(place, 0, value);
   };
   Value whole = arith::AndIOp::create(k.b, k.loc, k.equal(rows, k.index(shape.rows)),
                                       k.equal(columns, k.index(shape.columns)));

@@ -105,7 +105,8 @@ struct TileFinish {
   bool anywhere;             ///< `compute` looks at sums and what was fetched, not at the place
   llvm::function_ref<llvm::SmallVector<mlir::Value>(const TilePlace &)> fetch;
   llvm::function_ref<llvm::SmallVector<mlir::Value>(const TilePlace &)> compute;
-  llvm::function_ref<void(const TilePlace &, mlir::ValueRange)> store;
+  /// Results from a number on.
+  llvm::function_ref<void(const TilePlace &, unsigned, mlir::ValueRange)> store;
 };
 
 /// Deals the tile's places to the threads.

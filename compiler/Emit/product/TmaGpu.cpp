@@ -12,16 +12,9 @@ using namespace mom;
 
 static constexpr int64_t kGroup = 128; // threads of a warpgroup
 
-namespace {
-/// Registers of a thread that copies and of one that multiplies; with the 168 that all begin
-/// with they are what a multiprocessor has.
-struct Registers {
-  int64_t copy, multiply;
-};
-} // namespace
-// With 40, what copies panels as well, or the lines of weight gradients, spills where it joins
-// another product. With 56, others run 1 % slower.
-static constexpr Registers kUsual = {40, 232}, kMoreToCopy = {56, 224};
+// Registers of a thread that copies and of one that multiplies: of three warpgroups they are
+// the 168 each that all begin with.
+static constexpr int64_t kCopyRegisters = 40, kMultiplyRegisters = 232;
 
 bool mom::canCopyTiles(const View &view, Type element) {
   return view && !view.row && !view.valid && view.element == element && view.alignment % 16 == 0 &&
@@ -321,13 +314,12 @@ void TmaProduct::emit(Value tiles, Locate locate, Finish finish) {
     auto role = scf::IfOp::create(k.b, k.loc, copies, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPointToStart(role.thenBlock());
-    const Registers &registers = panels || !a.innerLast ? kMoreToCopy : kUsual;
-    setRegisters(k, registers.copy, /*more=*/false);
+    setRegisters(k, kCopyRegisters, /*more=*/false);
     k.ifThen(k.equal(k.thread(), k.index(0)), [&] { produce(tiles, locate); });
     if (panels)
       k.ifThen(k.equal(k.thread(), k.index(Gpu::kWarp)), [&] { producePanels(tiles, locate); });
     k.b.setInsertionPointToStart(role.elseBlock());
-    setRegisters(k, registers.multiply, /*more=*/true);
+    setRegisters(k, kMultiplyRegisters, /*more=*/true);
     consume(tiles, locate, finish);
     k.b.setInsertionPointAfter(role);
     if (shape.cluster > 1) // others may still copy to this block, or arrive at its barriers

@@ -101,7 +101,7 @@ void WgradEmitter::finish(const View &to, Value base, Value firstRow, Value firs
   auto left = [&](int64_t size, int64_t tile, Value first) {
     return size % tile ? k.min(k.sub(k.index(size), first), k.index(tile)) : k.index(tile);
   };
-  auto store = [&](const TilePlace &place, ValueRange values) {
+  auto store = [&](const TilePlace &place, unsigned, ValueRange values) {
     Value row = k.add(k.add(base, firstRow), place.row);
     k.store(values[0], to, At{row, k.add(firstColumn, place.column), lanes, Value()});
   };

@@ -70,10 +70,10 @@ func.func @products(%x: !x, %w: !w, %v: !w) -> (!x, !x) {
   return %6, %5 : !x, !x
 }
 
-// With panels for what follows a product, threads that copy want more registers.
+// With panels for what follows a product, too.
 // CHECK-LABEL: llvm.func ptx_kernelcc @panels$a_b(
-// CHECK:         setmaxnreg.dec.sync.aligned.u32 56;
-// CHECK:         setmaxnreg.inc.sync.aligned.u32 224;
+// CHECK:         setmaxnreg.dec.sync.aligned.u32 40;
+// CHECK:         setmaxnreg.inc.sync.aligned.u32 232;
 // CHECK:         setmaxnreg.dec.sync.aligned.u32 40;
 // CHECK:         setmaxnreg.inc.sync.aligned.u32 232;
 // CHECK-LABEL: func.func @panels
