@@ -117,7 +117,8 @@ mlir::LogicalResult checkCluster(KernelBuilder &k, const TileShape &shape, int64
 
 /// `finishTile` from registers, in places of 4 or 8 columns. Those that exist are a multiple
 /// of 8. What panels hold is fetched after what `finish` fetches. `permuted`: the columns are
-/// those that B's lines were permuted for; else threads exchange sums.
+/// those that B's lines were permuted for; else threads exchange sums, or results take the
+/// places of inputs in panels (FragmentsGpu.cpp).
 void finishFragments(KernelBuilder &k, const TileShape &shape, const FragmentTile &tile,
                      const TileFinish &finish, bool permuted);
 
