@@ -73,19 +73,22 @@ static const momrt_table *tableOf(const momrt_program *program) {
 
 /// Those of the table's extensions that this processor lacks, or the system does not allow.
 static std::vector<std::string> missingExtensions(uint64_t extensions) {
-  static constexpr const char *names[] = {
-#define MOMRT_NAME(name) name,
-      MOMRT_X86_EXTENSIONS(MOMRT_NAME)};
-  uint64_t here = 0;
 #if defined(__x86_64__)
-  unsigned at = 0;
-#define MOMRT_SUPPORTS(name) here |= uint64_t(__builtin_cpu_supports(name) != 0) << at++;
-  MOMRT_X86_EXTENSIONS(MOMRT_SUPPORTS)
+#define MOMRT_IS_HERE(name) __builtin_cpu_supports(name)
+#else
+#define MOMRT_IS_HERE(name) false
 #endif
+#define MOMRT_CHECK(name)                                                                          \
+  if (extensions >> bit++ & 1 && !MOMRT_IS_HERE(name))                                             \
+    missing.push_back(name);
   std::vector<std::string> missing;
-  for (unsigned bit = 0; bit < 64; ++bit)
-    if (extensions & ~here & UINT64_C(1) << bit)
-      missing.push_back(bit < std::size(names) ? names[bit] : fmt::format("extension {}", bit));
+  unsigned bit = 0;
+  MOMRT_X86_EXTENSIONS(MOMRT_CHECK)
+#undef MOMRT_CHECK
+#undef MOMRT_IS_HERE
+  for (; bit < 64; ++bit)
+    if (extensions >> bit & 1)
+      missing.push_back(fmt::format("extension {}", bit));
   return missing;
 }
 

@@ -32,13 +32,14 @@ extern "C" {
 
 /* Extensions of x86 that CPU code may use, by the names that LLVM and compilers'
  * __builtin_cpu_supports share: bit i of momrt_table.extensions is the i-th of these. */
-#define MOMRT_X86_EXTENSIONS(X)                                                                    \
-  X("sse3")                                                                                        \
-  X("ssse3") X("sse4.1") X("sse4.2") X("popcnt") X("avx") X("avx2") X("fma") X("f16c") X("bmi")    \
-      X("bmi2") X("lzcnt") X("movbe") X("tbm") X("fma4") X("xop") X("avxvnni") X("gfni")           \
-          X("vpclmulqdq") X("avx512f") X("avx512cd") X("avx512bw") X("avx512dq") X("avx512vl")     \
-              X("avx512ifma") X("avx512vbmi") X("avx512vbmi2") X("avx512vnni") X("avx512bitalg")   \
-                  X("avx512vpopcntdq") X("avx512bf16") X("avx512fp16")
+/* clang-format off */
+#define MOMRT_X86_EXTENSIONS(X)                                                          \
+  X("sse3") X("ssse3") X("sse4.1") X("sse4.2") X("popcnt") X("avx") X("avx2") X("fma")   \
+  X("f16c") X("bmi") X("bmi2") X("lzcnt") X("movbe") X("tbm") X("fma4") X("xop")         \
+  X("avxvnni") X("gfni") X("vpclmulqdq") X("avx512f") X("avx512cd") X("avx512bw")        \
+  X("avx512dq") X("avx512vl") X("avx512ifma") X("avx512vbmi") X("avx512vbmi2")           \
+  X("avx512vnni") X("avx512bitalg") X("avx512vpopcntdq") X("avx512bf16") X("avx512fp16")
+/* clang-format on */
 
 /* An array: `count` structs from `offset` bytes into the table. */
 typedef struct {
