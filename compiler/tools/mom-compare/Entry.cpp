@@ -86,8 +86,8 @@ static reference::Value toInput(const momrt::NamedTensor &tensor, Type type) {
   if (!stack)
     return value;
   reference::Stack rounds;
-  size_t size = value.data.size() / stack.getCount();
-  for (size_t i = 0; i < stack.getCount(); ++i) {
+  int64_t size = int64_t(value.data.size()) / stack.getCount();
+  for (int64_t i = 0; i < stack.getCount(); ++i) {
     reference::Tensor round;
     round.shape.assign(value.shape.begin() + 1, value.shape.end());
     round.data.assign(value.data.begin() + i * size, value.data.begin() + (i + 1) * size);
@@ -205,14 +205,11 @@ SmallVector<reference::Value> compare::argumentsOf(func::FuncOp func, const momr
 llvm::StringMap<std::vector<int64_t>> compare::resultShapes(func::FuncOp func) {
   llvm::StringMap<std::vector<int64_t>> shapes;
   for (auto [i, type] : llvm::enumerate(func.getResultTypes())) {
-    auto stack = dyn_cast<StackType>(type);
-    auto tensor = dyn_cast<RankedTensorType>(stack ? stack.getElement() : type);
-    if (!tensor || !tensor.hasStaticShape())
+    if (!isa<RankedTensorType, StackType>(type))
       continue;
-    std::vector<int64_t> &shape = shapes[resultName(func, i)];
-    shape = tensor.getShape().vec();
-    if (stack)
-      shape.insert(shape.begin(), stack.getCount());
+    SmallVector<int64_t> shape = shapeOf(type, nullptr);
+    if (!ShapedType::isDynamicShape(shape))
+      shapes[resultName(func, i)].assign(shape.begin(), shape.end());
   }
   return shapes;
 }
