@@ -7,7 +7,6 @@
 // stored. So 64 columns of 16 rows are one run of instructions without a branch.
 #include "compiler/Emit/product/TmaGpu.h"
 
-#include "compiler/Emit/Pointwise.h"
 #include "compiler/Emit/TensorCore.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -108,9 +107,6 @@ private:
   Value at(const Part &part, int64_t input, Value offset) {
     return k.address(tile.panels->address(tile.number, part.panel, input), k.b.getI8Type(), offset);
   }
-  Value lanes8(Value pairs, Type element) {
-    return LLVM::BitcastOp::create(k.b, k.loc, VectorType::get({8}, element), pairs);
-  }
 
   KernelBuilder &k;
   Gpu gpu;
@@ -182,7 +178,8 @@ SmallVector<PanelFinish::Matrices> PanelFinish::compute(ArrayRef<Value> sums, in
       Value pairs =
           vector::FromElementsOp::create(k.b, k.loc, VectorType::get({4}, k.b.getI32Type()),
                                          core.loadMatrices(from, /*transposed=*/false));
-      inputs.push_back(lanes8(pairs, tile.panels->element(i)));
+      inputs.push_back(LLVM::BitcastOp::create(
+          k.b, k.loc, VectorType::get({8}, tile.panels->element(i)), pairs));
     }
     return inputs;
   };
