@@ -108,6 +108,7 @@ void mom::addStage(Stage stage, OpPassManager &passes, const PipelineOptions &op
         {isGpu(options) ? "gpu" : "cpu", options.cpu, architectureOf(options.target)}));
     return;
   case Stage::Lowered:
+    passes.addPass(createJoinReordersPass());
     if (isGpu(options)) {
       passes.addPass(createJoinDecaysPass());
       passes.addPass(createJoinSumsPass());

@@ -110,6 +110,8 @@ inline int64_t channelsOf(mlir::Value value) { return channelsOf(value.getType()
 
 /// Whether row i of the result is made from other rows of the first operand than row i.
 bool readsOtherRows(mlir::Operation *op);
+/// The rows that a mom.reorder reorders, or the value.
+mlir::Value beforeReorder(mlir::Value value);
 
 /// Adds derivatives of arith and math ops, and all of MLIR that momc uses.
 void registerDerivatives(mlir::DialectRegistry &registry);

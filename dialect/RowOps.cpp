@@ -56,6 +56,11 @@ bool mom::readsOtherRows(Operation *op) {
   return isa<NextOp, ReorderOp, SpreadOp, CollectOp, DispatchOp, RetrieveOp>(op);
 }
 
+Value mom::beforeReorder(Value value) {
+  auto reorder = value.getDefiningOp<ReorderOp>();
+  return reorder ? reorder.getX() : value;
+}
+
 OrderBehaviour SpreadOp::getOrderBehaviour() { return OrderBehaviour::ByIndex; }
 OrderBehaviour CollectOp::getOrderBehaviour() { return OrderBehaviour::ByIndex; }
 

@@ -15,6 +15,16 @@ def JoinSumsPass : Pass<"mom-join-sums", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mom::MomDialect"];
 }
 
+def JoinReordersPass : Pass<"mom-join-reorders", "::mlir::ModuleOp"> {
+  let summary = "a product stores rows by position that only a reorder would read";
+  let description = [{
+    A kernel that does nothing but reorder one result of a product, which nothing else reads,
+    becomes the end of the product's kernel: that stores each row at its position. Needs
+    resolved schedules.
+  }];
+  let dependentDialects = ["::mom::MomDialect"];
+}
+
 def JoinDecaysPass : Pass<"mom-join-decays", "::mlir::ModuleOp"> {
   let summary = "a scan makes its decays of their parameter";
   let description = [{

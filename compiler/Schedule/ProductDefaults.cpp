@@ -176,7 +176,8 @@ SmallVector<Value> mom::epilogueInputs(KernelOp kernel) {
     return {};
   Value y = (*linears.begin()).getY();
   SetVector<Value> reached;
-  reached.insert_range(kernel.getBody().front().getTerminator()->getOperands());
+  reached.insert_range(
+      llvm::map_range(kernel.getBody().front().getTerminator()->getOperands(), beforeReorder));
   SmallVector<Value> inputs;
   for (size_t i = 0; i < reached.size(); ++i) { // grows
     Value v = reached[i];

@@ -226,7 +226,10 @@ void PanelFinish::store(unsigned result, int64_t first, const Part &part) {
                                              at(part, i - result, offset), 16));
     Value exists = arith::AndIOp::create(k.b, k.loc, k.less(place.row, work.rows),
                                          k.less(column, work.columns));
-    k.ifThen(exists, [&] { work.store(place, result, results); });
+    k.ifThen(exists, [&] {
+      place.position = work.positionOf(place.row);
+      work.store(place, result, results);
+    });
   }
 }
 
@@ -249,8 +252,15 @@ void mom::finishFragments(KernelBuilder &k, const TileShape &shape, const Fragme
   SmallVector<FragmentPlace> places = placesOf(shape, run);
   int64_t count = places.size();
 
+  // Of a thread's few rows once, not of each place.
+  SmallVector<Value> positions;
+  for (int64_t block = 0; block < blocksOf(shape); ++block)
+    for (int64_t half = 0; half < 2; ++half)
+      positions.push_back(
+          work.positionOf(k.min(k.add(row, block * 64 + half * 8), k.sub(work.rows, k.index(1)))));
   auto begin = [&](FragmentPlace &place) {
     Value inBlock = k.add(row, place.half * 8), inTile = k.add(inBlock, place.block * 64);
+    place.position = positions[place.block * 2 + place.half];
     place.panelRow = shape.pingpong ? inBlock : inTile;
     place.panelColumn = k.add(column, place.piece * 4 * run % PanelRing::kColumns);
     place.column = k.add(column, place.piece * 4 * run);

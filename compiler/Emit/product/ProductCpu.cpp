@@ -161,8 +161,12 @@ void LinearEmitter::emitResults(RowRange rows, Value first, Value count, Value s
       PointwiseEmitter e(k, at);
       e.shareScalars(scalars);
       e.bind(linear.getY(), k.load(from, At{row, k.index(v * lanes), lanes, Value()}));
-      for (unsigned i = 0; i < k.kernel.getNumResults(); ++i)
-        k.store(e.value(k.yielded(i)), k.output(i), at);
+      for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
+        At to = at;
+        if (auto reorder = k.yielded(i).getDefiningOp<ReorderOp>())
+          to.row = k.positionAt(reorder.getRoute(), at.row);
+        k.store(e.value(beforeReorder(k.yielded(i))), k.output(i), to);
+      }
       scalars.shareScalars(e);
     }
   });
@@ -218,11 +222,11 @@ LogicalResult LinearEmitter::emit() {
   if (failed(checkPointwise(k, linear.getX())))
     return failure();
   for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
-    if (rowsOf(k.kernel.getResult(i)) != rowsOf(linear.getY()) ||
-        channelsOf(k.kernel.getResult(i)) != outer)
+    Value result = beforeReorder(k.yielded(i));
+    if (rowsOf(result) != rowsOf(linear.getY()) || channelsOf(result) != outer)
       return k.error() << "expected results like " << linear.getY().getType() << ", but got "
-                       << k.kernel.getResult(i).getType();
-    if (failed(checkPointwise(k, k.yielded(i), {linear.getY()})))
+                       << result.getType();
+    if (failed(checkPointwise(k, result, {linear.getY()})))
       return failure();
   }
   if (!k.inMemory(linear.getWeights()))

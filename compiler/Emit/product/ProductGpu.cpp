@@ -121,6 +121,14 @@ void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
     if (broadcast.getRoute() && broadcast.getRoute() == linear.getRoute() &&
         k.inMemory(broadcast.getX()) && channelsOf(broadcast.getX()) == outer)
       biases.push_back(broadcast);
+  // Where the route stands that results by position are reordered by; all by one.
+  Value order;
+  for (unsigned i : results)
+    if (auto reorder = k.yielded(i).getDefiningOp<ReorderOp>())
+      order = reorder.getRoute();
+  auto positionOf = [&](Value row) {
+    return order ? k.positionAt(order, k.add(rows.begin, row)) : Value();
+  };
   auto fetch = [&](const TilePlace &place) {
     SmallVector<Value> values;
     for (BroadcastOp bias : biases)
@@ -144,20 +152,25 @@ void LinearEmitter::finish(GroupRows rows, Value firstColumn, Deal deal) {
       take(input, k.view(input));
     SmallVector<Value> yielded;
     for (unsigned i : results)
-      yielded.push_back(e.value(k.yielded(i)));
+      yielded.push_back(e.value(beforeReorder(k.yielded(i))));
     return yielded;
   };
   auto store = [&](const TilePlace &place, unsigned first, ValueRange values) {
-    for (auto [i, value] : llvm::enumerate(values))
-      k.store(value, k.output(results[first + i]), at(place));
+    for (auto [i, value] : llvm::enumerate(values)) {
+      unsigned result = results[first + i];
+      At to = at(place);
+      if (k.yielded(result).getDefiningOp<ReorderOp>())
+        to.row = place.position;
+      k.store(value, k.output(result), to);
+    }
   };
   auto knowsNoPlace = [&](Operation &op) {
-    return isa<LinearOp>(op) || op.hasTrait<OpTrait::Elementwise>() ||
+    return isa<LinearOp, ReorderOp>(op) || op.hasTrait<OpTrait::Elementwise>() ||
            llvm::all_of(op.getResults(), [&](Value v) { return k.inMemory(v); });
   };
   bool anywhere = fetched.empty() &&
                   llvm::all_of(k.kernel.getBody().front().without_terminator(), knowsNoPlace);
-  deal({lanes, rowCount, columnCount, anywhere, fetch, compute, store});
+  deal({lanes, rowCount, columnCount, anywhere, positionOf, fetch, compute, store});
 }
 
 LogicalResult LinearEmitter::check() {
@@ -175,11 +188,11 @@ LogicalResult LinearEmitter::check() {
                   : checkPointwise(k, linear.getX())))
     return failure();
   for (unsigned i : results) {
-    Value result = k.kernel.getResult(i);
+    Value result = beforeReorder(k.yielded(i));
     if (rowsOf(result) != rowsOf(linear.getY()) || channelsOf(result) != outer)
       return k.error() << "expected results like " << linear.getY().getType() << ", but got "
                        << result.getType();
-    if (failed(checkPointwise(k, k.yielded(i), {linear.getY()})))
+    if (failed(checkPointwise(k, result, {linear.getY()})))
       return failure();
   }
   if (!k.inMemory(linear.getWeights()))

@@ -209,8 +209,10 @@ void mom::finishTile(KernelBuilder &k, const TileShape &shape, const SumTile &su
   auto finish = [&](ArrayRef<TilePlace> places) {
     SmallVector<TilePlace> filled(places);
     SmallVector<SmallVector<Value>> values;
-    for (TilePlace &place : filled)
+    for (TilePlace &place : filled) {
+      place.position = work.positionOf(place.row);
       place.fetched = work.fetch(place);
+    }
     for (TilePlace &place : filled) {
       place.sums = sums.load(place.row, place.column, lanes);
       values.push_back(work.compute(place));

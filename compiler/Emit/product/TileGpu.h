@@ -93,6 +93,7 @@ private:
 /// A place in the tile that a thread finishes.
 struct TilePlace {
   mlir::Value row, column;                 ///< in the tile
+  mlir::Value position;                    ///< `TileFinish::positionOf` the row
   mlir::Value sums;                        ///< of `lanes` columns
   llvm::SmallVector<mlir::Value> fetched;  ///< from memory
 };
@@ -103,6 +104,8 @@ struct TileFinish {
   int64_t lanes;             ///< columns of a place
   mlir::Value rows, columns; ///< of the tile that exist (i64); the columns a multiple of `lanes`
   bool anywhere;             ///< `compute` looks at sums and what was fetched, not at the place
+  /// Where a row that exists is stored in results by position; null if there are none.
+  llvm::function_ref<mlir::Value(mlir::Value)> positionOf;
   llvm::function_ref<llvm::SmallVector<mlir::Value>(const TilePlace &)> fetch;
   llvm::function_ref<llvm::SmallVector<mlir::Value>(const TilePlace &)> compute;
   /// Results from a number on.

@@ -106,7 +106,8 @@ void WgradEmitter::finish(const View &to, Value base, Value firstRow, Value firs
     k.store(values[0], to, At{row, k.add(firstColumn, place.column), lanes, Value()});
   };
   deal({lanes, left(out, shape.rows, firstRow), left(in, shape.columns, firstColumn),
-        /*anywhere=*/true, [](const TilePlace &) { return SmallVector<Value>(); },
+        /*anywhere=*/true, [](Value) { return Value(); },
+        [](const TilePlace &) { return SmallVector<Value>(); },
         [](const TilePlace &place) { return SmallVector<Value>{place.sums}; }, store});
 }
 
