@@ -49,10 +49,12 @@ int64_t mom::widestRow(KernelOp kernel) {
   return widest;
 }
 
-static bool isOverRows(KernelOp kernel) { return llvm::any_of(kernel.getResultTypes(), isRows); }
-
 bool mom::sumsRows(KernelOp kernel) {
   return kernel.getAnchor() == Anchor::map && !kernel.getBody().getOps<ReduceRowsOp>().empty();
+}
+
+static bool isOverRows(KernelOp kernel) {
+  return sumsRows(kernel) || llvm::any_of(kernel.getResultTypes(), isRows);
 }
 
 static bool reduces(KernelOp kernel) { return !kernel.getBody().getOps<ReduceOp>().empty(); }

@@ -37,8 +37,8 @@ static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
   SmallVector<unsigned> results = rowResults(kernel);
   bool sums = results.size() < kernel.getNumResults();
   k.begin(results);
-  int64_t tile = k.knob("tile_rows"), channels = channelsOf(kernel.getResult(results.front()));
-  Value count = k.count(kernel.getResult(results.front()).getType());
+  int64_t tile = k.knob("tile_rows"), channels = channelsOf(rowsOfBody(kernel));
+  Value count = k.count(rowsOfBody(kernel).getType());
   Value lo = k.mul(k.block(), tile), hi = k.min(k.add(lo, tile), count);
   GridAttr grid = k.rowGrid(*rows, tile, 0, 1);
 
@@ -160,7 +160,7 @@ static LogicalResult emitStatic(KernelOp kernel, KernelBuilder &k) {
 }
 
 LogicalResult mom::emitMapCpu(KernelOp kernel, KernelBuilder &k) {
-  if (rowResults(kernel).empty())
+  if (!rowsOfBody(kernel))
     return emitStatic(kernel, k);
   return emitRows(kernel, k);
 }

@@ -93,7 +93,7 @@ static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
   plan.finalize();
   if (failed(plan.checkScratch()))
     return failure();
-  Value count = k.count(kernel.getResult(results.front()).getType());
+  Value count = k.count(rowsOfBody(kernel).getType());
   if (!sums) {
     int64_t tile = k.knob("tile_rows");
     Value lo = k.mul(k.block(), tile);
@@ -119,7 +119,7 @@ static LogicalResult checkKnobs(KernelBuilder &k) {
 LogicalResult mom::emitMapGpu(KernelOp kernel, KernelBuilder &k) {
   if (failed(checkKnobs(k)))
     return failure();
-  if (rowResults(kernel).empty())
+  if (!rowsOfBody(kernel))
     return emitStaticGpu(kernel, k);
   return emitRows(kernel, k);
 }

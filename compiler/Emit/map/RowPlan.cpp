@@ -428,14 +428,13 @@ void RowPlan::emitRow(Value rowIndex) {
 }
 
 FailureOr<RowsAttr> mom::rowsOfMap(KernelOp kernel, KernelBuilder &k) {
-  RowsAttr rows;
+  RowsAttr rows = rowsOf(rowsOfBody(kernel));
   for (unsigned i : rowResults(kernel)) {
     RowsAttr mine = rowsOf(kernel.getResult(i));
-    if (rows && (mine.getSpace() != rows.getSpace() || mine.getChunk() != rows.getChunk()))
+    if (mine.getSpace() != rows.getSpace() || mine.getChunk() != rows.getChunk())
       return k.error() << "expected results of one row space, but got "
                        << stringifyRowSpace(rows.getSpace()) << " and "
                        << stringifyRowSpace(mine.getSpace()) << " rows";
-    rows = mine;
   }
   if (rows.getSpace() == RowSpace::chunk)
     return k.error() << "a map kernel has no grid over " << stringifyRowSpace(rows.getSpace())

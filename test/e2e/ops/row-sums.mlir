@@ -1,6 +1,6 @@
 // Maps whose results are also summed over the rows: in parts, by each block and then of
 // all. Rows in registers, rows in loops, and teams of a thread, a warp and a block.
-// RUN: mom-compare %s --compiled --tokens=0,1,41,300 --function=norm_grad,pointwise
+// RUN: mom-compare %s --compiled --tokens=0,1,41,300 --function=norm_grad,pointwise,sum_alone
 // RUN: mom-compare %s --compiled --target=sm_90a --emulate --tokens=0,1,41,300
 // RUN: mom-compare %s --compiled --target=sm_80 --emulate --tokens=29 --seed=8
 
@@ -60,4 +60,17 @@ func.func @pointwise(%batch: !mom.batch, %x: !x2) -> (!x2, tensor<2xf32>) {
     mom.yield %s, %sum : !x2, tensor<2xf32>
   }
   return %0#0, %0#1 : !x2, tensor<2xf32>
+}
+
+// A kernel whose other results turned out not to matter: a sum of rows cut elsewhere than
+// they were joined.
+func.func @sum_alone(%batch: !mom.batch, %x: !x96, %y: !x300) -> tensor<100xf32> {
+  %0 = mom.kernel map "sum"(%x, %y) : (!x96, !x300) -> tensor<100xf32> {
+  ^bb0(%a: !x96, %b: !x300):
+    %both = mom.concat %a, %b : !x96, !x300 -> tensor<?x396xf32, #t>
+    %c, %d = mom.split %both : tensor<?x396xf32, #t> -> tensor<?x100xf32, #t>, tensor<?x296xf32, #t>
+    %sum = mom.reduce_rows %c : tensor<?x100xf32, #t> -> tensor<100xf32>
+    mom.yield %sum : tensor<100xf32>
+  }
+  return %0 : tensor<100xf32>
 }
