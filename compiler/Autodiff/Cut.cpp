@@ -66,8 +66,12 @@ Cut::Cut(func::FuncOp joint, Recompute recompute, DictionaryAttr keep)
 
 llvm::SetVector<StringRef> Cut::savedNames() {
   llvm::SetVector<StringRef> result;
-  for (Value value : saved)
-    result.insert(nameOf(value));
+  for (Value value : saved) {
+    // The states of a scan bear its name: to say it would mean to keep what it gives.
+    auto scan = value.getDefiningOp<ScanOp>();
+    if (!scan || !again.contains(scan.getY()))
+      result.insert(nameOf(value));
+  }
   return result;
 }
 

@@ -101,15 +101,16 @@ private:
       if (named.name == name)
         return {&named};
       auto names = item.getAs<ArrayAttr>("names").getAsRange<StringAttr>();
-      if (!llvm::all_of(names, [&](StringAttr part) { return named.values.contains(part); }))
-        continue;
-      found.push_back(&named);
-      // The kernel that hands a value on has it in its name.
+      // The kernel that hands a value on has it in its name, in any place; there alone are what
+      // the model gives no name.
       auto pieces = llvm::split(named.kernel.getName(), ", ");
-      if (llvm::all_of(names, [&](StringAttr part) {
-            return llvm::is_contained(pieces, part.getValue());
-          }))
+      auto handsOn = [&](StringAttr part) { return llvm::is_contained(pieces, part.getValue()); };
+      if (llvm::all_of(names, handsOn))
         makers.push_back(&named);
+      if (llvm::all_of(names, [&](StringAttr part) {
+            return handsOn(part) || named.values.contains(part);
+          }))
+        found.push_back(&named);
     }
     return makers.empty() ? found : makers;
   }
