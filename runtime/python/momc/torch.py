@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import Any, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -149,8 +149,9 @@ def _inputs(layer: Layer, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
     return dict(zip(layer.rows + layer.weights, tensors))
 
 
+# `List`: PyTorch 2.6 does not know `list` in the types of an operation.
 @torch.library.custom_op("momc::layer", mutates_args=())
-def _layer(number: int, tensors: list[Tensor], modality: Tensor, lengths: list[int]) -> Tensor:
+def _layer(number: int, tensors: List[Tensor], modality: Tensor, lengths: List[int]) -> Tensor:
     layer = _layers[number]
     results = layer.runner(modality.device).run(layer.name, _inputs(layer, tensors), lengths,
                                                 modality)
@@ -158,7 +159,7 @@ def _layer(number: int, tensors: list[Tensor], modality: Tensor, lengths: list[i
 
 
 @_layer.register_fake
-def _(number: int, tensors: list[Tensor], modality: Tensor, lengths: list[int]) -> Tensor:
+def _(number: int, tensors: List[Tensor], modality: Tensor, lengths: List[int]) -> Tensor:
     layer = _layers[number]
     runner = layer.runner(modality.device)
     return tensors[0].new_empty((modality.shape[0], runner.outputs[layer.name][0].channels),
@@ -166,8 +167,8 @@ def _(number: int, tensors: list[Tensor], modality: Tensor, lengths: list[int]) 
 
 
 @torch.library.custom_op("momc::layer_vjp", mutates_args=())
-def _layer_vjp(number: int, tensors: list[Tensor], modality: Tensor, lengths: list[int],
-               gradient: Tensor) -> list[Tensor]:
+def _layer_vjp(number: int, tensors: List[Tensor], modality: Tensor, lengths: List[int],
+               gradient: Tensor) -> List[Tensor]:
     layer = _layers[number]
     inputs = _inputs(layer, tensors)
     results = layer.runner(modality.device).run(layer.name + ".vjp", {**inputs, "dy": gradient},
@@ -176,8 +177,8 @@ def _layer_vjp(number: int, tensors: list[Tensor], modality: Tensor, lengths: li
 
 
 @_layer_vjp.register_fake
-def _(number: int, tensors: list[Tensor], modality: Tensor, lengths: list[int],
-      gradient: Tensor) -> list[Tensor]:
+def _(number: int, tensors: List[Tensor], modality: Tensor, lengths: List[int],
+      gradient: Tensor) -> List[Tensor]:
     layer = _layers[number]
     runner = layer.runner(modality.device)
     return [torch.empty_like(tensor, dtype=runner.result_type(layer.name + ".vjp", "d" + name),
