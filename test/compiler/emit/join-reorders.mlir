@@ -13,7 +13,7 @@
 // CHECK-NEXT:      mom.yield %[[BACK]]
 // CHECK-NOT:     mom.kernel
 // CHECK:         return %[[Y]]
-func.func @joined(%batch: !mom.batch, %x: !x, %w: tensor<3x128x64xf32>) -> !y attributes {mom.entry} {
+func.func @joined(%batch: !mom.batch, %x: !x, %w: tensor<3x128x64xf32>) -> !y attributes {mom.entry = "f"} {
   %route = mom.modality_route %batch : !M
   %a = mom.linear %x by %w for %route : !M, !x, tensor<3x128x64xf32> -> !y
   %y = mom.silu %a : !y
@@ -26,7 +26,7 @@ func.func @joined(%batch: !mom.batch, %x: !x, %w: tensor<3x128x64xf32>) -> !y at
 // CHECK:         mom.kernel product {{.*}}(%[[YS]]#1
 // CHECK-NOT:     mom.kernel
 // CHECK:         return %[[YS]]#0
-func.func @one_of_two(%batch: !mom.batch, %x: !x, %w: tensor<3x128x64xf32>, %v: tensor<3x64x128xf32>) -> (!y, !x) attributes {mom.entry} {
+func.func @one_of_two(%batch: !mom.batch, %x: !x, %w: tensor<3x128x64xf32>, %v: tensor<3x64x128xf32>) -> (!y, !x) attributes {mom.entry = "f"} {
   %route = mom.modality_route %batch : !M
   %a = mom.linear %x by %w for %route : !M, !x, tensor<3x128x64xf32> -> !y
   %y = mom.silu %a : !y
@@ -41,7 +41,7 @@ func.func @one_of_two(%batch: !mom.batch, %x: !x, %w: tensor<3x128x64xf32>, %v: 
 // CHECK:         mom.kernel product
 // CHECK:         mom.kernel map
 // CHECK:           mom.reorder
-func.func @read_twice(%batch: !mom.batch, %x: !x, %w: tensor<3x128x64xf32>, %v: tensor<3x64x128xf32>) -> (!y, !x) attributes {mom.entry} {
+func.func @read_twice(%batch: !mom.batch, %x: !x, %w: tensor<3x128x64xf32>, %v: tensor<3x64x128xf32>) -> (!y, !x) attributes {mom.entry = "f"} {
   %route = mom.modality_route %batch : !M
   %a = mom.linear %x by %w for %route : !M, !x, tensor<3x128x64xf32> -> !y
   %b = mom.linear %a by %v for %route : !M, !y, tensor<3x64x128xf32> -> !x
