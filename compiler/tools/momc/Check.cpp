@@ -28,9 +28,9 @@ static LogicalResult checkText(MLIRContext &context, llvm::SourceMgr &sources) {
   Compiler compiler(context, sources, compileOptionsFromCommandLine());
   if (failed(compiler.load()))
     return failure();
-  // Schedules are about kernels, which are there after fusion.
+  // Schedules are about kernels, and not all that is wrong with one is seen before it is code.
   bool scheduled = compiler.module()->hasAttr(attr::kSchedules);
-  return compiler.runTo(scheduled ? Stage::Scheduled : Stage::Split);
+  return compiler.runTo(scheduled ? Stage::Lowered : Stage::Split);
 }
 
 /// Prints or writes {"messages": [...]}, on one line.
