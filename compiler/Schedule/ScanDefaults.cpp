@@ -84,8 +84,8 @@ static bool isByFma(KernelOp kernel) {
 int64_t mom::scanUnit(KernelOp kernel) {
   bool fits = isOfBF16(kernel);
   auto scan = dyn_cast_or_null<ScanOp>(anchorOf(kernel));
-  bool many = fits && scan && !scan.getCheckpoints() && statesOf(kernel) <= kMostStatesOfMany &&
-              walksOf(kernel) >= kManyWalks;
+  bool many =
+      fits && scan && statesOf(kernel) <= kMostStatesOfMany && walksOf(kernel) >= kManyWalks;
   return given(kernel, "unit", fits && !many);
 }
 
