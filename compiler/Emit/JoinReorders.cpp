@@ -26,9 +26,11 @@ static ReorderOp onlyReorder(KernelOp kernel) {
       return {};
     reorder = cast<ReorderOp>(op);
   }
-  bool isIt = reorder && kernel.getNumResults() == 1 && rowsOf(reorder.getX()).getRoute() &&
-              isa<BlockArgument>(withoutWidening(reorder.getX())) &&
-              isa<BlockArgument>(reorder.getRoute());
+  bool isIt =
+      reorder && kernel.getNumResults() == 1 &&
+      withoutStorage(kernel.getBody().front().getTerminator()->getOperand(0)) == reorder.getY() &&
+      rowsOf(reorder.getX()).getRoute() && isa<BlockArgument>(withoutWidening(reorder.getX())) &&
+      isa<BlockArgument>(reorder.getRoute());
   return isIt ? reorder : ReorderOp();
 }
 
