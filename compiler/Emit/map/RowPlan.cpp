@@ -257,7 +257,9 @@ void RowPlan::emitLoop(int64_t atLevel, int64_t size, Value rowIndex, PointwiseE
   Work work = workOf(atLevel, size);
   if (work.empty())
     return;
-  auto &[written, summed, added] = work;
+  // No structured binding: lambdas of C++17 cannot capture one.
+  ArrayRef<Store> written = work.written, added = work.added;
+  SmallVector<ReduceOp> &summed = work.summed;
   needScalars(work, row);
   if (size == 1) {
     for (const Store &store : written)
