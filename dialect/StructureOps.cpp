@@ -81,6 +81,11 @@ LogicalResult BackwardOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success();
 }
 
+Value KernelOp::inputOf(Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  return argument ? getInputs()[argument.getArgNumber()] : Value();
+}
+
 BlockArgument KernelOp::addInput(Value input) {
   getInputsMutable().append(input);
   return getBody().addArgument(input.getType(), input.getLoc());

@@ -96,6 +96,8 @@ def Mom_KernelOp : Op<Mom_Dialect, "kernel",
     `:` functional-type($inputs, $outputs) $body
   }];
   let extraClassDeclaration = [{
+    /// The input that the body knows as `value`; null if it is none.
+    ::mlir::Value inputOf(::mlir::Value value);
     /// What the body knows another input as.
     ::mlir::BlockArgument addInput(::mlir::Value input);
     /// What the body knows these inputs as; those it has not yet come behind the others.

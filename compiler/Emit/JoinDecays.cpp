@@ -89,8 +89,8 @@ public:
 
 private:
   static void joinBefore(KernelOp kernel, Value decays) {
-    auto argument = dyn_cast<BlockArgument>(decays);
-    KernelOp maker = argument ? makerOf(kernel.getInputs()[argument.getArgNumber()]) : KernelOp();
+    Value input = kernel.inputOf(decays);
+    KernelOp maker = input ? makerOf(input) : KernelOp();
     if (!maker)
       return;
     kernel.makeInputs(maker);

@@ -16,21 +16,11 @@ namespace mom {
 using namespace mlir;
 using namespace mom;
 
-/// What a kernel reorders that does nothing else, if that is rows by a route.
+/// What a kernel reorders that does nothing else, if that is rows in memory by a route.
 static ReorderOp onlyReorder(KernelOp kernel) {
-  ReorderOp reorder;
-  for (Operation &op : kernel.getBody().front().without_terminator()) {
-    if (isa<arith::ExtFOp, arith::TruncFOp>(op))
-      continue;
-    if (reorder || !isa<ReorderOp>(op))
-      return {};
-    reorder = cast<ReorderOp>(op);
-  }
-  bool isIt =
-      reorder && kernel.getNumResults() == 1 &&
-      withoutStorage(kernel.getBody().front().getTerminator()->getOperand(0)) == reorder.getY() &&
-      rowsOf(reorder.getX()).getRoute() && isa<BlockArgument>(withoutWidening(reorder.getX())) &&
-      isa<BlockArgument>(reorder.getRoute());
+  auto reorder = onlyOp<ReorderOp>(kernel);
+  bool isIt = reorder && rowsOf(reorder.getX()).getRoute() &&
+              kernel.inputOf(withoutWidening(reorder.getX())) && kernel.inputOf(reorder.getRoute());
   return isIt ? reorder : ReorderOp();
 }
 
@@ -68,10 +58,8 @@ public:
 
 private:
   static void joinToProduct(KernelOp kernel, ReorderOp reorder, DominanceInfo &dominance) {
-    auto inputOf = [&](Value argument) {
-      return kernel.getInputs()[cast<BlockArgument>(argument).getArgNumber()];
-    };
-    Value rows = inputOf(withoutWidening(reorder.getX())), route = inputOf(reorder.getRoute());
+    Value rows = kernel.inputOf(withoutWidening(reorder.getX()));
+    Value route = kernel.inputOf(reorder.getRoute());
     auto product = rows.getDefiningOp<KernelOp>();
     if (!product || product.getAnchor() != Anchor::product || !rows.hasOneUse() ||
         !dominance.dominates(route, product))

@@ -20,23 +20,15 @@ using namespace mlir;
 using namespace mom;
 
 /// The input of `kernel` that a body value is, widened or not.
-static Value inputOf(KernelOp kernel, Value value) {
-  auto argument = dyn_cast<BlockArgument>(withoutWidening(value));
-  return argument ? kernel.getInputs()[argument.getArgNumber()] : Value();
+static Value storedInputOf(KernelOp kernel, Value value) {
+  return kernel.inputOf(withoutWidening(value));
 }
 
 /// The sum of a kernel that does nothing else than sum rows that lie in memory by a route.
 static ReduceRowsOp onlySum(KernelOp kernel) {
-  ReduceRowsOp sum;
-  for (Operation &op : kernel.getBody().front().without_terminator()) {
-    if (isa<arith::ExtFOp, arith::TruncFOp>(op))
-      continue;
-    if (sum || !isa<ReduceRowsOp>(op))
-      return {};
-    sum = cast<ReduceRowsOp>(op);
-  }
-  bool isIt = sum && kernel.getNumResults() == 1 && inputOf(kernel, sum.getX()) && sum.getRoute() &&
-              inputOf(kernel, sum.getRoute());
+  auto sum = onlyOp<ReduceRowsOp>(kernel);
+  bool isIt =
+      sum && storedInputOf(kernel, sum.getX()) && sum.getRoute() && kernel.inputOf(sum.getRoute());
   return isIt ? sum : ReduceRowsOp();
 }
 
@@ -80,11 +72,11 @@ public:
 
 private:
   static void joinToProduct(KernelOp sums, ReduceRowsOp sum) {
-    Value rows = inputOf(sums, sum.getX()), route = inputOf(sums, sum.getRoute());
+    Value rows = storedInputOf(sums, sum.getX()), route = sums.inputOf(sum.getRoute());
     for (auto product : sums->getBlock()->getOps<KernelOp>()) {
       LinearWgradOp wgrad = joinableProduct(product);
-      bool readsIt = wgrad && wgrad.getRoute() && inputOf(product, wgrad.getDy()) == rows &&
-                     inputOf(product, wgrad.getRoute()) == route &&
+      bool readsIt = wgrad && wgrad.getRoute() && storedInputOf(product, wgrad.getDy()) == rows &&
+                     product.inputOf(wgrad.getRoute()) == route &&
                      wgrad.getDy().getType() == sum.getX().getType();
       auto comesBefore = [&](Operation *user) { return product->isBeforeInBlock(user); };
       if (readsIt && llvm::all_of(sums->getUsers(), comesBefore))

@@ -10,6 +10,8 @@
 
 #include "compiler/Emit/Emitter.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 namespace mom {
 
 class ChannelBlock {
@@ -76,6 +78,21 @@ mlir::LogicalResult checkInputs(KernelBuilder &k, mlir::Operation *anchor,
 mlir::Value withoutStorage(mlir::Value yielded);
 /// The tensor that a body value widens, or the value.
 mlir::Value withoutWidening(mlir::Value value);
+/// The op of a kernel that does nothing else, but widens and rounds, for its one result.
+template <typename OpT> OpT onlyOp(KernelOp kernel) {
+  mlir::Block &body = kernel.getBody().front();
+  OpT only;
+  for (mlir::Operation &op : body.without_terminator()) {
+    if (mlir::isa<mlir::arith::ExtFOp, mlir::arith::TruncFOp>(op))
+      continue;
+    if (only || !mlir::isa<OpT>(op))
+      return {};
+    only = mlir::cast<OpT>(op);
+  }
+  bool isIt = only && kernel.getNumResults() == 1 &&
+              withoutStorage(body.getTerminator()->getOperand(0)) == only->getResult(0);
+  return isIt ? only : OpT();
+}
 /// Indices of the outputs that yield `bodyValue` itself.
 llvm::SmallVector<unsigned> outputsOf(KernelBuilder &k, mlir::Value bodyValue);
 

@@ -276,10 +276,9 @@ private:
       return;
     SmallVector<Value> parts;
     for (Value operand : concat.getParts()) {
-      auto argument = dyn_cast<BlockArgument>(operand);
-      if (!argument)
+      Value part = kernel.inputOf(operand);
+      if (!part)
         return;
-      Value part = kernel.getInputs()[argument.getArgNumber()];
       auto maker = part.getDefiningOp<KernelOp>();
       // It can lie in one place only, and maps may run over all rows as over one vector.
       if (!maker || maker.getAnchor() == Anchor::map || !part.hasOneUse() ||

@@ -93,7 +93,7 @@ private:
     auto argument = extend ? dyn_cast<BlockArgument>(extend.getIn()) : BlockArgument();
     if (!argument || linear.getTransposed() || channelsOf(linear.getY()) > kMostColumns)
       return;
-    Value rows = product.getInputs()[argument.getArgNumber()];
+    Value rows = product.inputOf(argument);
     auto maker = rows.getDefiningOp<KernelOp>();
     if (!convolutionOf(maker) || !argument.hasOneUse() || !extend->hasOneUse() ||
         !areOfOneType(linear, argument))

@@ -69,10 +69,8 @@ llvm::SmallVector<NamedKernel> mom::nameKernels(func::FuncOp func) {
         Value source = split.getX();
         if (auto extend = source.getDefiningOp<arith::ExtFOp>())
           source = extend.getIn();
-        auto argument = dyn_cast<BlockArgument>(source);
-        Operation *maker =
-            argument ? sourceOf(kernel.getInputs()[argument.getArgNumber()]).getDefiningOp()
-                     : nullptr;
+        Value input = kernel.inputOf(source);
+        Operation *maker = input ? sourceOf(input).getDefiningOp() : nullptr;
         if (auto found = index.find(maker); found != index.end())
           addNames(op.getLoc(), func.getContext(), kernels[found->second].values);
         continue;
