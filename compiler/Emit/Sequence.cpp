@@ -1,6 +1,8 @@
 // What kernels that follow the sequence share.
 #include "compiler/Emit/Sequence.h"
 
+#include "compiler/Emit/Pointwise.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -194,6 +196,14 @@ LogicalResult mom::checkInputs(KernelBuilder &k, Operation *anchor, ValueRange o
     return diag;
   }
   return success();
+}
+
+LogicalResult mom::checkResult(KernelBuilder &k, unsigned index, Value anchor) {
+  Value result = beforeReorder(k.yielded(index));
+  if (rowsOf(result) != rowsOf(anchor) || channelsOf(result) != channelsOf(anchor))
+    return k.error() << "expected results like " << anchor.getType() << ", but got "
+                     << result.getType();
+  return checkPointwise(k, result, {anchor});
 }
 
 Value mom::withoutStorage(Value yielded) {

@@ -74,6 +74,9 @@ llvm::SmallVector<mlir::Value> tensorsRead(KernelBuilder &k, mlir::ValueRange va
 /// Refuses operands that are no inputs of the kernel, nor ranges of one.
 mlir::LogicalResult checkInputs(KernelBuilder &k, mlir::Operation *anchor,
                                 mlir::ValueRange operands);
+/// Refuses a result unless it is pointwise work on rows and channels like those that `anchor`
+/// gives, in whatever order it is stored.
+mlir::LogicalResult checkResult(KernelBuilder &k, unsigned index, mlir::Value anchor);
 /// What a kernel yields, without the rounding of its storage.
 mlir::Value withoutStorage(mlir::Value yielded);
 /// The tensor that a body value widens, or the value.

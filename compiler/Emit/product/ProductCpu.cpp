@@ -221,14 +221,9 @@ LogicalResult LinearEmitter::emit() {
   k.begin();
   if (failed(checkPointwise(k, linear.getX())))
     return failure();
-  for (unsigned i = 0; i < k.kernel.getNumResults(); ++i) {
-    Value result = beforeReorder(k.yielded(i));
-    if (rowsOf(result) != rowsOf(linear.getY()) || channelsOf(result) != outer)
-      return k.error() << "expected results like " << linear.getY().getType() << ", but got "
-                       << result.getType();
-    if (failed(checkPointwise(k, result, {linear.getY()})))
+  for (unsigned i = 0; i < k.kernel.getNumResults(); ++i)
+    if (failed(checkResult(k, i, linear.getY())))
       return failure();
-  }
   if (!k.inMemory(linear.getWeights()))
     return k.error() << "expected the weights of a product among the kernel's inputs";
   int64_t rows = tile.rows + kTailRows;

@@ -187,14 +187,9 @@ LogicalResult LinearEmitter::check() {
   if (failed(conv ? checkPointwise(k, linear.getX(), {conv.getY()})
                   : checkPointwise(k, linear.getX())))
     return failure();
-  for (unsigned i : results) {
-    Value result = beforeReorder(k.yielded(i));
-    if (rowsOf(result) != rowsOf(linear.getY()) || channelsOf(result) != outer)
-      return k.error() << "expected results like " << linear.getY().getType() << ", but got "
-                       << result.getType();
-    if (failed(checkPointwise(k, result, {linear.getY()})))
+  for (unsigned i : results)
+    if (failed(checkResult(k, i, linear.getY())))
       return failure();
-  }
   if (!k.inMemory(linear.getWeights()))
     return k.error() << "expected the weights of a product among the kernel's inputs";
   return success();
