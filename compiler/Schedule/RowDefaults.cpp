@@ -53,8 +53,12 @@ bool mom::sumsRows(KernelOp kernel) {
   return kernel.getAnchor() == Anchor::map && !kernel.getBody().getOps<ReduceRowsOp>().empty();
 }
 
-static bool isOverRows(KernelOp kernel) {
-  return sumsRows(kernel) || llvm::any_of(kernel.getResultTypes(), isRows);
+Value mom::rowsOfBody(KernelOp kernel) {
+  for (Value result : kernel.getResults())
+    if (isRows(result.getType()))
+      return result;
+  auto sums = kernel.getBody().getOps<ReduceRowsOp>();
+  return sums.empty() ? Value() : (*sums.begin()).getX();
 }
 
 static bool reduces(KernelOp kernel) { return !kernel.getBody().getOps<ReduceOp>().empty(); }
@@ -70,7 +74,7 @@ static int64_t threadsOfRow(KernelOp kernel) {
 }
 
 int64_t mom::defaultMapThreads(KernelOp kernel) {
-  if (!isOverRows(kernel))
+  if (!rowsOfBody(kernel))
     return 256;
   int64_t row = threadsOfRow(kernel);
   // A thread's share of a row takes many registers: small blocks fill them better.
@@ -83,7 +87,7 @@ int64_t mom::defaultMapThreads(KernelOp kernel) {
 
 int64_t mom::defaultTeam(KernelOp kernel) {
   int64_t threads = given(kernel, "threads", defaultMapThreads(kernel));
-  int64_t row = isOverRows(kernel) ? threadsOfRow(kernel) : threads;
+  int64_t row = rowsOfBody(kernel) ? threadsOfRow(kernel) : threads;
   return row <= 32 ? row : threads;
 }
 
@@ -102,7 +106,7 @@ int64_t mom::defaultMapVectors(KernelOp kernel) {
 }
 
 int64_t mom::defaultMapChunk(KernelOp kernel) {
-  if (!isOverRows(kernel) && reduces(kernel))
+  if (!rowsOfBody(kernel) && reduces(kernel))
     return 65536;
   return given(kernel, "threads", defaultMapThreads(kernel)) *
          given(kernel, "lanes", defaultRowLanes(kernel)) *

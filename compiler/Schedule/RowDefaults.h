@@ -1,4 +1,4 @@
-// Defaults of the knobs of map and reduce_rows kernels on GPUs.
+// Defaults of the knobs of map and reduce_rows kernels on GPUs, and what they are over.
 #pragma once
 
 #include "dialect/Mom.h"
@@ -13,6 +13,8 @@ int64_t defaultRowLanes(KernelOp kernel);
 /// `lanes`, that divides them.
 int64_t lanesOfWidth(int64_t width, int64_t lanes);
 
+/// A value of the rows that a map kernel is over; null if it is over static tensors.
+mlir::Value rowsOfBody(KernelOp kernel);
 /// Channels of the widest rows that a map kernel touches.
 int64_t widestRow(KernelOp kernel);
 

@@ -15,14 +15,6 @@ SmallVector<unsigned> mom::rowResults(KernelOp kernel) {
   return results;
 }
 
-Value mom::rowsOfBody(KernelOp kernel) {
-  for (Value result : kernel.getResults())
-    if (isRows(result.getType()))
-      return result;
-  auto sums = kernel.getBody().getOps<ReduceRowsOp>();
-  return sums.empty() ? Value() : (*sums.begin()).getX();
-}
-
 static bool isElementwise(Value v, int64_t channels, DenseSet<Value> &seen) {
   if (!seen.insert(v).second)
     return true;

@@ -8,9 +8,6 @@ namespace mom {
 /// The results that are rows; the others of a kernel over rows are sums over them.
 llvm::SmallVector<unsigned> rowResults(KernelOp kernel);
 
-/// A value of the rows that the kernel is over; null if it is over static tensors.
-mlir::Value rowsOfBody(KernelOp kernel);
-
 /// Whether every result of the kernel, of `channels` channels each, needs nothing but
 /// the same element of whole inputs and scalars that all rows share.
 bool isElementwise(KernelOp kernel, int64_t channels);

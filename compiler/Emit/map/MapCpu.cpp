@@ -9,6 +9,7 @@
 #include "compiler/Emit/Pointwise.h"
 #include "compiler/Emit/map/MapBody.h"
 #include "compiler/Emit/map/RowPlan.h"
+#include "compiler/Schedule/RowDefaults.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -37,8 +38,9 @@ static LogicalResult emitRows(KernelOp kernel, KernelBuilder &k) {
   SmallVector<unsigned> results = rowResults(kernel);
   bool sums = results.size() < kernel.getNumResults();
   k.begin(results);
-  int64_t tile = k.knob("tile_rows"), channels = channelsOf(rowsOfBody(kernel));
-  Value count = k.count(rowsOfBody(kernel).getType());
+  Value like = rowsOfBody(kernel);
+  int64_t tile = k.knob("tile_rows"), channels = channelsOf(like);
+  Value count = k.count(like.getType());
   Value lo = k.mul(k.block(), tile), hi = k.min(k.add(lo, tile), count);
   GridAttr grid = k.rowGrid(*rows, tile, 0, 1);
 

@@ -4,6 +4,7 @@
 #include "compiler/Emit/Gpu.h"
 #include "compiler/Emit/Sequence.h"
 #include "compiler/Emit/map/MapBody.h"
+#include "compiler/Schedule/RowDefaults.h"
 #include "momrt/table.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
